@@ -1,0 +1,203 @@
+/* LeNet-5: sizes, Table I, the layout of the parameters, and the table of functions of a kernel build.
+ *
+ * Plain C, no vector type: this is what the kernel modules, _core and embedders share.
+ */
+#ifndef LENET_C_H
+#define LENET_C_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+    LENET_ABI_VERSION = 1,
+    LENET_C1 = 6,          /* maps of C1 and S2 */
+    LENET_C3 = 16,         /* maps of C3 and S4 */
+    LENET_C5 = 120,
+    LENET_F6 = 84,
+    LENET_KERNEL = 5
+};
+
+/* Table I (the course's Cbn), rows C3 maps, columns S2 maps. 60 pairs. */
+static const unsigned char LENET_TABLE1[LENET_C3 * LENET_C1] = {
+    1, 1, 1, 0, 0, 0,
+    0, 1, 1, 1, 0, 0,
+    0, 0, 1, 1, 1, 0,
+    0, 0, 0, 1, 1, 1,
+    1, 0, 0, 0, 1, 1,
+    1, 1, 0, 0, 0, 1,
+    1, 1, 1, 1, 0, 0,
+    0, 1, 1, 1, 1, 0,
+    0, 0, 1, 1, 1, 1,
+    1, 0, 0, 1, 1, 1,
+    1, 1, 0, 0, 1, 1,
+    1, 1, 1, 0, 0, 1,
+    1, 1, 0, 1, 1, 0,
+    0, 1, 1, 0, 1, 1,
+    1, 0, 1, 1, 0, 1,
+    1, 1, 1, 1, 1, 1
+};
+
+#ifdef LENET_F64
+typedef double lenet_number;
+#else
+typedef float lenet_number;
+#endif
+
+typedef struct {
+    int height, width;
+} lenet_size;
+
+/* The links of a convolution, both ways: output map m reads input[first[m]] .. input[first[m + 1] - 1], and input map
+ * k is read by output[out_first[k]] .. output[out_first[k + 1] - 1]. */
+typedef struct {
+    int n_in, n_out;
+    int first[LENET_C5 + 1], out_first[LENET_C5 + 1];
+    unsigned char input[LENET_C5 * LENET_C3], output[LENET_C5 * LENET_C3];
+} lenet_links;
+
+/* table[m * n_in + k] is not 0 where m reads k. Up to 120 maps a side and 1,920 links; else -1. */
+static inline int lenet_link(lenet_links *links, int n_in, int n_out, const unsigned char *table)
+{
+    int next = 0;
+    if (n_in < 1 || n_out < 1 || n_in > LENET_C5 || n_out > LENET_C5) return -1;
+    links->n_in = n_in;
+    links->n_out = n_out;
+    for (int i = 0; i < n_in * n_out; i++) next += table[i] != 0;
+    if (next > LENET_C5 * LENET_C3) return -1;
+    next = 0;
+    for (int m = 0; m < n_out; m++) {
+        links->first[m] = next;
+        for (int k = 0; k < n_in; k++)
+            if (table[m * n_in + k]) links->input[next++] = (unsigned char)k;
+    }
+    links->first[n_out] = next;
+    next = 0;
+    for (int k = 0; k < n_in; k++) {
+        links->out_first[k] = next;
+        for (int m = 0; m < n_out; m++)
+            if (table[m * n_in + k]) links->output[next++] = (unsigned char)m;
+    }
+    links->out_first[n_in] = next;
+    return 0;
+}
+
+/* One network: what was asked for, and what lenet_layout derives from it. */
+typedef struct {
+    int image_height, image_width;     /* images as given: 28 x 28 */
+    int border;                        /* background added on each side: 2 */
+    int classes;
+    double low, high;                  /* input levels of background and full ink: -0.1, 1.175 */
+    unsigned char table[LENET_C3 * LENET_C1];     /* connections of C3, as LENET_TABLE1 */
+    /* derived */
+    lenet_size x, c1, s2, c3, s4, c5;
+    lenet_links c1_links, c3_links, c5_links;
+    /* offsets into the flat buffer of parameters; every array C-contiguous, C3 dense with zeros off the table */
+    ptrdiff_t c1_weight, c1_bias, s2_coefficient, s2_bias, c3_weight, c3_bias, s4_coefficient, s4_bias;
+    ptrdiff_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, size;
+} lenet_net;
+
+/* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 32 x 32, no class, ...). */
+static inline int lenet_layout(lenet_net *net)
+{
+    ptrdiff_t next = 0;
+    unsigned char all[LENET_C5 * LENET_C3];
+    if (net->image_height < 1 || net->image_width < 1 || net->border < 0 || net->classes < 2) return -1;
+    net->x.height = net->image_height + 2 * net->border;
+    net->x.width = net->image_width + 2 * net->border;
+    if (net->x.height < 32 || net->x.width < 32) return -1;
+#define LENET_SHRINK(to, from, op) net->to.height = net->from.height op; net->to.width = net->from.width op
+    LENET_SHRINK(c1, x, - LENET_KERNEL + 1);
+    LENET_SHRINK(s2, c1, / 2);
+    LENET_SHRINK(c3, s2, - LENET_KERNEL + 1);
+    LENET_SHRINK(s4, c3, / 2);
+    LENET_SHRINK(c5, s4, - LENET_KERNEL + 1);
+#undef LENET_SHRINK
+    memset(all, 1, sizeof all);
+    lenet_link(&net->c1_links, 1, LENET_C1, all);
+    lenet_link(&net->c3_links, LENET_C1, LENET_C3, net->table);
+    lenet_link(&net->c5_links, LENET_C3, LENET_C5, all);
+#define LENET_PLACE(name, count) net->name = next; next += (count)
+    LENET_PLACE(c1_weight, LENET_C1 * LENET_KERNEL * LENET_KERNEL);
+    LENET_PLACE(c1_bias, LENET_C1);
+    LENET_PLACE(s2_coefficient, LENET_C1);
+    LENET_PLACE(s2_bias, LENET_C1);
+    LENET_PLACE(c3_weight, LENET_C3 * LENET_C1 * LENET_KERNEL * LENET_KERNEL);
+    LENET_PLACE(c3_bias, LENET_C3);
+    LENET_PLACE(s4_coefficient, LENET_C3);
+    LENET_PLACE(s4_bias, LENET_C3);
+    LENET_PLACE(c5_weight, LENET_C5 * LENET_C3 * LENET_KERNEL * LENET_KERNEL);
+    LENET_PLACE(c5_bias, LENET_C5);
+    LENET_PLACE(f6_weight, LENET_F6 * LENET_C5);
+    LENET_PLACE(f6_bias, LENET_F6);
+    LENET_PLACE(output_weight, net->classes * LENET_F6);
+    LENET_PLACE(output_bias, net->classes);
+    LENET_PLACE(size, 0);
+#undef LENET_PLACE
+    return 0;
+}
+
+/* Images in memory, each image_height x image_width, contiguous; image i is number index[i], or i where index is NULL. */
+typedef struct {
+    const void *pixels;                /* uint8 0..255 where bytes is set, else lenet_number 0..1 */
+    int bytes;
+    const int64_t *index;
+} lenet_images;
+
+/* What an update rule needs. sgd: v = momentum v + g + decay w, w -= rate v. adamw: Loshchilov and Hutter 2019.
+ * sum: state1 = g, no update. */
+enum { LENET_SUM, LENET_SGD, LENET_ADAMW };
+
+typedef struct {
+    int rule;                          /* LENET_SUM, LENET_SGD, LENET_ADAMW */
+    double rate, momentum, decay;
+    double beta2, epsilon, correction1, correction2;   /* momentum is beta1; correction = 1 - beta^step */
+} lenet_update;
+
+
+/* The functions of one kernel build. lenet_number is float, double in the float64 build.
+ * A workspace is `workspace(net)` bytes aligned to `alignment`; no function allocates, keeps a pointer or fails. */
+typedef struct {
+    int version, size;                 /* LENET_ABI_VERSION, sizeof(lenet_kernels) */
+    uint64_t source;                   /* hash of the source: _core refuses a module of another build */
+    const char *isa;
+    int lanes, number_size, alignment;
+    size_t (*workspace)(const lenet_net *net);
+    /* scores (n, positions, classes): the output layer before the softmax, of images first .. first + n - 1 */
+    void (*scores)(lenet_number *scores, const lenet_images *images, ptrdiff_t first, ptrdiff_t n,
+                   const lenet_number *theta, const lenet_net *net, void *workspace);
+    /* overwrites gradient (net->size) with the sum over the images of scale * weight * dJ/dtheta (weight NULL: 1; labels
+     * and weight are indexed as the images are); adds the losses times weight to *loss, wrong labels to *errors */
+    void (*gradients)(lenet_number *gradient, double *loss, int64_t *errors, const lenet_images *images,
+                      const int64_t *labels, const lenet_number *weight, double scale, ptrdiff_t first, ptrdiff_t n,
+                      const lenet_number *theta, const lenet_net *net, void *workspace);
+    /* every layer's output of one image after another, in the order c1 s2 c3 s4 c5 f6 output, dense */
+    void (*activations)(lenet_number **out, const lenet_images *images, ptrdiff_t n, const lenet_number *theta,
+                        const lenet_net *net, void *workspace);
+    /* theta[from .. to-1] by the sum of `count` gradients `stride` apart, added in order; state1, state2: velocity, or moments */
+    void (*update)(lenet_number *theta, lenet_number *state1, lenet_number *state2, const lenet_number *gradient,
+                   ptrdiff_t stride, int count, ptrdiff_t from, ptrdiff_t to, const lenet_update *rule);
+    /* single layers on (n, maps, height, width) and (n, units); workspace: layer_workspace vecs. NULL where not wanted.
+     * forward overwrites y; backward overwrites dx and adds to dw, db, dc */
+    void (*conv_forward)(lenet_number *y, const lenet_number *x, const lenet_number *w, const lenet_number *b,
+                         const lenet_links *links, ptrdiff_t n, int height, int width, void *workspace);
+    void (*conv_backward)(lenet_number *dx, lenet_number *dw, lenet_number *db, const lenet_number *du,
+                          const lenet_number *x, const lenet_number *w, const lenet_links *links, ptrdiff_t n,
+                          int height, int width, void *workspace);
+    void (*subsample_forward)(lenet_number *y, const lenet_number *x, const lenet_number *c, const lenet_number *b,
+                              ptrdiff_t n, int maps, int height, int width, void *workspace);
+    void (*subsample_backward)(lenet_number *dx, lenet_number *dc, lenet_number *db, const lenet_number *du,
+                               const lenet_number *x, const lenet_number *c, ptrdiff_t n, int maps, int height,
+                               int width, void *workspace);
+    void (*dense_forward)(lenet_number *y, const lenet_number *x, const lenet_number *w, const lenet_number *b,
+                          ptrdiff_t n, int n_in, int n_out, void *workspace);
+    void (*dense_backward)(lenet_number *dx, lenet_number *dw, lenet_number *db, const lenet_number *du,
+                           const lenet_number *x, const lenet_number *w, ptrdiff_t n, int n_in, int n_out,
+                           void *workspace);
+    void (*squash_forward)(lenet_number *y, const lenet_number *a, ptrdiff_t n);
+    void (*squash_backward)(lenet_number *da, const lenet_number *dy, const lenet_number *y, ptrdiff_t n);
+    void (*softmax_cross_entropy)(lenet_number *da, double *loss, const lenet_number *a, const int64_t *labels,
+                                  ptrdiff_t n, int classes, void *workspace);
+} lenet_kernels;
+
+#endif

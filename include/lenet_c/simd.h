@@ -1,0 +1,166 @@
+/* The vector type of the kernels and its helpers: LANES images side by side in one register.
+ *
+ *   lenet_real   float, or double with -DLENET_F64
+ *   lenet_vec    LENET_LANES of them: a GCC/Clang vector, or a plain lenet_real where the compiler has none
+ *
+ * The width follows the target (-march): 64 bytes with AVX-512, 32 with AVX2, 16 otherwise (SSE2, NEON).
+ * -DLENET_SCALAR forces LENET_LANES = 1. Nothing declared here may leave a kernel module: LANES differ.
+ */
+#ifndef LENET_C_SIMD_H
+#define LENET_C_SIMD_H
+
+#include <math.h>
+#include <stddef.h>
+
+#ifdef LENET_F64
+typedef double lenet_real;
+typedef long long lenet_int;
+#else
+typedef float lenet_real;
+typedef int lenet_int;
+#endif
+
+#if !defined(__GNUC__) && !defined(LENET_SCALAR)
+#  define LENET_SCALAR
+#endif
+
+#if defined(LENET_SCALAR)
+#  define LENET_ISA "scalar"
+#  define LENET_VECTOR_BYTES sizeof(lenet_real)
+#elif defined(__AVX512F__)
+#  define LENET_ISA "avx512"
+#  define LENET_VECTOR_BYTES 64
+#elif defined(__AVX2__)
+#  define LENET_ISA "avx2"
+#  define LENET_VECTOR_BYTES 32
+#elif defined(__ARM_NEON)
+#  define LENET_ISA "neon"
+#  define LENET_VECTOR_BYTES 16
+#else
+#  define LENET_ISA "baseline"
+#  define LENET_VECTOR_BYTES 16
+#endif
+#define LENET_LANES ((int)(LENET_VECTOR_BYTES / sizeof(lenet_real)))
+
+#ifdef LENET_SCALAR
+#  define LENET_INLINE static inline
+typedef lenet_real lenet_vec;
+typedef lenet_real lenet_vec_u;                                       /* no alignment asked */
+#else
+#  define LENET_INLINE static inline __attribute__((always_inline))
+typedef lenet_real lenet_vec __attribute__((vector_size(LENET_VECTOR_BYTES), may_alias));
+typedef lenet_real lenet_vec_u __attribute__((vector_size(LENET_VECTOR_BYTES), aligned(sizeof(lenet_real)), may_alias));
+#endif
+
+/* Register tiles, outputs kept in registers while all taps run over them (maps x rows x columns, and units of a
+ * full layer). AVX-512 and NEON have 32 registers, AVX2 and SSE2 have 16. */
+#if LENET_VECTOR_BYTES == 64 || defined(__ARM_NEON)
+enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 2, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
+#else
+enum { LENET_C1_MAPS = 3, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 1, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
+#endif
+
+typedef const lenet_real *restrict lenet_real_in;
+typedef const lenet_vec *restrict lenet_vec_in;
+
+LENET_INLINE lenet_vec lenet_splat(lenet_real a)
+{
+#ifdef LENET_SCALAR
+    return a;
+#else
+    return (lenet_vec){0} + a;
+#endif
+}
+
+LENET_INLINE lenet_vec lenet_load(const lenet_real *p) { return *(const lenet_vec_u *)p; }
+LENET_INLINE void lenet_store(lenet_real *p, lenet_vec a) { *(lenet_vec_u *)p = a; }
+
+/* Sum of the lanes, halves folded onto halves: one fixed order. */
+LENET_INLINE lenet_real lenet_sum(lenet_vec a)
+{
+    lenet_real t[LENET_VECTOR_BYTES / sizeof(lenet_real)];
+    lenet_store(t, a);
+    for (int half = LENET_LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) t[l] += t[l + half];
+    return t[0];
+}
+
+/* min and max return b when a lane of either is NaN: clamp(x) keeps a NaN when x is b. */
+LENET_INLINE lenet_vec lenet_min(lenet_vec a, lenet_vec b)
+{
+#ifdef LENET_SCALAR
+    return a < b ? a : b;
+#else
+    for (int l = 0; l < LENET_LANES; l++) b[l] = a[l] < b[l] ? a[l] : b[l];
+    return b;
+#endif
+}
+
+LENET_INLINE lenet_vec lenet_max(lenet_vec a, lenet_vec b)
+{
+#ifdef LENET_SCALAR
+    return a > b ? a : b;
+#else
+    for (int l = 0; l < LENET_LANES; l++) b[l] = a[l] > b[l] ? a[l] : b[l];
+    return b;
+#endif
+}
+
+/* exp(a), a <= 88. float: 2^n times a polynomial in the rest of a log2(e), n its nearest integer; the polynomial is the
+ * minimax fit of tools/fit_simd.py. Below -87 the result is exp(-87), 1.6e-38. double and one lane: libm. */
+LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
+{
+#if defined(LENET_SCALAR)
+    return (lenet_real)exp((double)a);
+#elif defined(LENET_F64)
+    for (int l = 0; l < LENET_LANES; l++) a[l] = exp(a[l]);
+    return a;
+#else
+    typedef int lenet_ivec __attribute__((vector_size(LENET_VECTOR_BYTES)));
+    lenet_vec n, r, p;
+    a = lenet_max(lenet_splat(-87.0f), a);
+    n = a * 1.44269504f + 12582912.0f;                    /* 1.5 * 2^23: the integer part ends up in the low bits */
+    lenet_ivec bits = (lenet_ivec)n << 23;
+    n = n - 12582912.0f;
+    r = (a - n * 0.693145751953125f) - n * 1.42860682e-6f;   /* log 2 in two parts */
+    p = r * 1.39262508e-3f + 8.36323288e-3f;
+    p = p * r + 4.16665542e-2f;
+    p = p * r + 1.66665767e-1f;
+    p = p * r + 0.5f;
+    p = p * (r * r) + r + 1.0f;
+    return (lenet_vec)((lenet_ivec)p + bits);
+#endif
+}
+
+/* A tanh(S a), A = 1.7159, S = 2/3 (LeCun 1998, Appendix A).
+ *
+ * float: a P(a^2) / Q(a^2), both of degree 4, the minimax fit of tools/fit_simd.py on |S a| <= 9, where tanh is 1 to the
+ * last bit; relative error of the fit 2.1e-8, of the result see docs/performance.md. double: libm.
+ */
+#define LENET_SQUASH_A 1.7159
+#define LENET_SQUASH_S (2.0 / 3.0)
+
+LENET_INLINE lenet_vec lenet_squash(lenet_vec a)
+{
+#if defined(LENET_F64) && defined(LENET_SCALAR)
+    return LENET_SQUASH_A * tanh(LENET_SQUASH_S * a);
+#elif defined(LENET_F64)
+    for (int l = 0; l < LENET_LANES; l++) a[l] = LENET_SQUASH_A * tanh(LENET_SQUASH_S * a[l]);
+    return a;
+#else
+    lenet_vec t, p, q;
+    a = lenet_max(lenet_splat(-13.5f), lenet_min(lenet_splat(13.5f), a));
+    t = a * a;
+    p = t * 5.9607828052143114e-10f + 2.0697203902011026e-06f;
+    q = t * 3.0342906365992251e-08f + 2.8845073100534866e-05f;
+    p = p * t + 7.8987046748160459e-04f;
+    q = q * t + 5.1115022849119138e-03f;
+    p = p * t + 6.8031114549296366e-02f;
+    q = q * t + 2.0761929245334490e-01f;
+    p = p * t + 1.1439333098234203f;
+    q = q * t + 1.0f;
+    return a * p / q;
+#endif
+}
+
+#endif

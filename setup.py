@@ -1,0 +1,116 @@
+"""The extension modules; everything else stands in pyproject.toml."""
+
+import hashlib
+import os
+import platform
+import sys
+import sysconfig
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+PACKAGE = Path("src/lenet_c")
+HEADERS = sorted(Path("include").rglob("*.h"))
+SOURCES = sorted([*PACKAGE.glob("*.pxd"), *PACKAGE.glob("*.pxi"), *HEADERS])
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+DEBUG = os.environ.get("LENET_C_DEBUG", "") not in ("", "0")
+MSVC = sys.platform == "win32"
+MACHINE = "avx" if platform.machine().lower() in ("x86_64", "amd64") and not MSVC else ""
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "cdivision": True,
+    "freethreading_compatible": True,
+}
+SOURCE_HASH = hashlib.sha256(b"".join((ROOT / p).read_bytes() for p in SOURCES)).hexdigest()[:16]
+
+if MSVC:
+    CFLAGS, LIBRARIES, LINK = ["/O2"], [], []
+else:
+    CFLAGS = ["-std=gnu11", "-O3", "-g0", "-Wno-psabi", "-fno-math-errno", "-fvisibility=hidden"]
+    LIBRARIES, LINK = ["m"], ["-g0"]
+if DEBUG:
+    CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wno-psabi", "-fsanitize=address,undefined"]
+    LINK = ["-fsanitize=address,undefined"]
+
+# The kernels are built once for each of these: module, flags, macros. -march comes last, so that none from CFLAGS wins.
+KERNEL_FLAGS = [] if MSVC else ["-DCYTHON_INLINE=inline __attribute__((always_inline))"]
+PEEL = ["--param=max-completely-peel-times=32", "--param=max-completely-peeled-insns=2000"]
+if "clang" in os.environ.get("CC", "") or sys.platform == "darwin":
+    PEEL = []
+BASELINE = ["-march=x86-64"] if MACHINE == "avx" else []
+BUILDS = {
+    "_kernels_baseline": ([*PEEL, *BASELINE], []),
+    "_kernels_float64": ([*PEEL, *BASELINE], [("LENET_F64", "1")]),
+}
+if MACHINE == "avx":
+    BUILDS["_kernels_avx2"] = ([*PEEL, "-march=x86-64-v3"], [])
+    BUILDS["_kernels_avx512"] = ([*PEEL, "-march=x86-64-v4", "-mprefer-vector-width=512"], [])
+
+
+def extension(module, source, flags, macros):
+    limited = {} if FREE_THREADED else {"py_limited_api": True}
+    if not FREE_THREADED:
+        macros = [*macros, ("Py_LIMITED_API", "0x030B0000")]
+    return Extension(
+        f"lenet_c.{module}",
+        [source],
+        include_dirs=["include"],
+        libraries=LIBRARIES,
+        define_macros=[*macros, ("LENET_SOURCE", f"0x{SOURCE_HASH}ULL")],
+        extra_compile_args=[*CFLAGS, *flags],
+        extra_link_args=LINK,
+        depends=[str(p) for p in SOURCES],
+        **limited,
+    )
+
+
+def kernel_stub(module):
+    """Write the module's source, directives and an include, where Cython makes a C file of its own from it."""
+    folder = Path("build/debug" if DEBUG else "build/release") / "lenet_c"
+    folder.mkdir(parents=True, exist_ok=True)
+    directives = ", ".join(f"{name}={value}" for name, value in DIRECTIVES.items())
+    text = f'# cython: {directives}\n# source {SOURCE_HASH}\ninclude "_kernels.pxi"\n'
+    stub = folder / f"{module}.pyx"
+    (folder / "__init__.py").touch()
+    if not stub.exists() or stub.read_text() != text:
+        stub.write_text(text)
+    return stub.as_posix()
+
+
+class BuildPy(build_py):
+    """Puts the headers of include/ into the package, at lenet_c/include."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            self.copy_tree("include", os.path.join(self.build_lib, "lenet_c", "include"))
+
+    def get_source_files(self):
+        return [*super().get_source_files(), *(p.as_posix() for p in HEADERS)]
+
+    def get_outputs(self, include_bytecode=True):
+        copies = [os.path.join(self.build_lib, "lenet_c", *p.parts) for p in HEADERS]
+        return [*super().get_outputs(include_bytecode), *copies]
+
+
+os.chdir(ROOT)
+extensions = [extension("_core", (PACKAGE / "_core.pyx").as_posix(), BASELINE, [])]
+for name, (flags, macros) in BUILDS.items():
+    extensions.append(extension(name, kernel_stub(name), [*KERNEL_FLAGS, *flags], macros))
+
+setup(
+    cmdclass={"build_py": BuildPy},
+    options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
+    ext_modules=cythonize(
+        extensions,
+        build_dir="build/cython-debug" if DEBUG else "build/cython",
+        include_path=["src", "src/lenet_c"],
+        compiler_directives=DIRECTIVES,
+    ),
+)

@@ -1,0 +1,93 @@
+"""Files: replace them in one step, read them packed or not, size arrays without overflow."""
+
+import contextlib
+import gzip
+import math
+import os
+import secrets
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from ._errors import FormatError
+
+MAX_AXES = 64  # of a NumPy array
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a new file that takes the place of `path` when the block ends without an error.
+
+    Until then `path` keeps what it holds; after an error, Ctrl-C included, nothing else is left
+    behind. A link is followed, and a file that is replaced hands on its permissions. What cannot
+    be replaced (a pipe, a device) is written directly.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Yields
+    ------
+    file : binary file, open for writing
+
+    Raises
+    ------
+    OSError
+        The folder is missing or may not be written, the disk is full.
+    """
+    target = Path(os.path.realpath(os.fsdecode(path)))
+    if target.exists() and not target.is_file():
+        with open(target, "wb") as file:
+            yield file
+        return
+    temporary = target.with_name(f".lenet-c-{secrets.token_hex(8)}.tmp")
+    try:
+        file = open(temporary, "xb")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fsdecode(path)) from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(OSError):
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def open_unpacked(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open a file to read its contents, unpacked if they are gzip, whatever the file's name.
+
+    Broken gzip data, noticed while the block reads, become a FormatError.
+    """
+    with open(path, "rb") as file:
+        if file.peek(2)[:2] != _GZIP_MAGIC:
+            yield file
+            return
+        try:
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield unpacked
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise FormatError(f"{os.fsdecode(path)}: broken gzip data: {error}") from error
+
+
+def byte_count(shape: Sequence[int], item_size: int) -> int | None:
+    """Return the bytes that an array takes, None if NumPy can have no array of this shape.
+
+    Counted with Python's integers: nothing wraps around. NumPy refuses (0, 2**40, 2**40) too,
+    so sizes of zero are left out of that decision.
+    """
+    if len(shape) > MAX_AXES:
+        return None
+    if item_size * math.prod(size for size in shape if size) > sys.maxsize:
+        return None
+    return item_size * math.prod(shape)

@@ -1,0 +1,161 @@
+"""One build of the kernels: the functions of lenet_kernels (include/lenet_c/lenet_c.h), gathered in a capsule.
+
+setup.py compiles this source once for each instruction set, and once with -DLENET_F64.
+"""
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
+
+from lenet_c.lenet cimport ABI_VERSION, C1, C3, C5, F6, KERNEL, Images, Kernels, Links, Net, Update
+from lenet_c.losses cimport softmax_cross_entropy
+from lenet_c.network cimport (Block, block_layout, gradient_begin, gradient_end, network_backward, network_forward)
+from lenet_c.pack cimport image_number, level_table, pack_images, unpack
+from lenet_c.simd cimport ISA, LANES, load, real, splat, squash, store, vec
+from lenet_c.squash cimport squash_derivative
+from lenet_c.update cimport update
+
+include "_layers.pxi"
+
+cdef extern from *:
+    """
+    #ifndef LENET_SOURCE
+    #define LENET_SOURCE 0
+    #endif
+    """
+    uint64_t SOURCE "LENET_SOURCE"
+
+
+cdef size_t c_workspace(const Net* net) noexcept nogil:
+    cdef Block block
+    return block_layout(&block, NULL, net)
+
+
+cdef void forward(Block* block, const real* theta, const Net* net, bint keep) noexcept nogil:
+    if net.x.height == 32 and net.x.width == 32:
+        if keep:
+            network_forward(block, theta, net, 32, 32, True)
+        else:
+            network_forward(block, theta, net, 32, 32, False)
+    else:
+        network_forward(block, theta, net, net.x.height, net.x.width, keep)
+
+
+cdef void backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
+    if net.x.height == 32 and net.x.width == 32:
+        network_backward(block, gradient, theta, net, 32, 32)
+    else:
+        network_backward(block, gradient, theta, net, net.x.height, net.x.width)
+
+
+cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssize_t n, const real* theta,
+                   const Net* net, void* workspace) noexcept nogil:
+    cdef Block block
+    cdef Py_ssize_t done = 0, positions = net.c5.height * net.c5.width, size = net.classes * positions
+    cdef int count, lane, c, p
+    cdef const real* output
+    block_layout(&block, workspace, net)
+    output = <const real*>block.output
+    level_table(block.level, net)
+    while done < n:
+        count = <int>min(<Py_ssize_t>LANES, n - done)
+        pack_images(block.x, images, first + done, count, block.level, net)
+        forward(&block, theta, net, False)
+        for lane in range(count):
+            for p in range(positions):
+                for c in range(net.classes):
+                    scores[(done + lane) * size + p * net.classes + c] = output[(c * positions + p) * LANES + lane]
+        done += count
+
+
+cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Images* images, const int64_t* labels,
+                      const real* weight, double scale, Py_ssize_t first, Py_ssize_t n, const real* theta,
+                      const Net* net, void* workspace) noexcept nogil:
+    cdef Block block
+    cdef Py_ssize_t done = 0, number
+    cdef int count, lane
+    cdef int64_t[64] label
+    cdef vec lane_weight
+    block_layout(&block, workspace, net)
+    level_table(block.level, net)
+    gradient_begin(&block, gradient, net)
+    while done < n:
+        count = <int>min(<Py_ssize_t>LANES, n - done)
+        pack_images(block.x, images, first + done, count, block.level, net)
+        forward(&block, theta, net, True)
+        lane_weight = splat(<real>scale)
+        for lane in range(count):
+            number = image_number(images, first + done + lane)
+            label[lane] = labels[number]
+            if weight != NULL:
+                (<real*>&lane_weight)[lane] = <real>(scale * weight[number])
+        loss[0] += softmax_cross_entropy(block.d_output, NULL, errors, block.output, label, lane_weight, count,
+                                         net.classes) / scale
+        backward(&block, gradient, theta, net)
+        done += count
+    gradient_end(&block, gradient, net)
+
+
+cdef void c_activations(real** out, const Images* images, Py_ssize_t n, const real* theta, const Net* net,
+                        void* workspace) noexcept nogil:
+    cdef Block block
+    cdef Py_ssize_t done = 0, positions = net.c5.height * net.c5.width
+    cdef Py_ssize_t[7] size
+    cdef (vec*)[7] layer
+    cdef int count, q
+    block_layout(&block, workspace, net)
+    level_table(block.level, net)
+    layer[0] = block.c1
+    layer[1] = block.s2
+    layer[2] = block.c3
+    layer[3] = block.s4
+    layer[4] = block.c5
+    layer[5] = block.f6
+    layer[6] = block.output
+    size[0] = C1 * net.c1.height * net.c1.width
+    size[1] = C1 * net.s2.height * net.s2.width
+    size[2] = C3 * net.c3.height * net.c3.width
+    size[3] = C3 * net.s4.height * net.s4.width
+    size[4] = C5 * positions
+    size[5] = F6 * positions
+    size[6] = net.classes * positions
+    while done < n:
+        count = <int>min(<Py_ssize_t>LANES, n - done)
+        pack_images(block.x, images, done, count, block.level, net)
+        forward(&block, theta, net, True)
+        for q in range(7):
+            unpack(out[q] + done * size[q], layer[q], size[q], count)
+        done += count
+
+
+cdef void c_update(real* theta, real* state1, real* state2, const real* gradient, Py_ssize_t stride, int count,
+                   Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil:
+    update(theta, state1, state2, gradient, stride, count, start, stop, rule)
+
+
+cdef Kernels TABLE
+TABLE.version = ABI_VERSION
+TABLE.size = sizeof(Kernels)
+TABLE.source = SOURCE
+TABLE.isa = ISA
+TABLE.lanes = LANES
+TABLE.number_size = sizeof(real)
+TABLE.alignment = sizeof(vec)
+TABLE.workspace = c_workspace
+TABLE.scores = c_scores
+TABLE.gradients = c_gradients
+TABLE.activations = c_activations
+TABLE.update = c_update
+TABLE.conv_forward = c_conv_forward
+TABLE.conv_backward = c_conv_backward
+TABLE.subsample_forward = c_subsample_forward
+TABLE.subsample_backward = c_subsample_backward
+TABLE.dense_forward = c_dense_forward
+TABLE.dense_backward = c_dense_backward
+TABLE.squash_forward = c_squash_forward
+TABLE.squash_backward = c_squash_backward
+TABLE.softmax_cross_entropy = c_softmax_cross_entropy
+
+
+def table():
+    """Return the capsule of this build's lenet_kernels."""
+    return PyCapsule_New(&TABLE, "lenet_kernels", NULL)

@@ -1,0 +1,284 @@
+"""MNIST: found on this machine or downloaded, always checked; and a small sample of it.
+
+MNIST is copyright Yann LeCun and Corinna Cortes, derived from the NIST databases SD-1 and SD-3,
+under the Creative Commons licence Attribution-ShareAlike 3.0.
+"""
+
+import contextlib
+import hashlib
+import math
+import os
+import secrets
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from . import idx
+from ._errors import FormatError
+from ._files import open_unpacked
+
+__all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_mnist", "load_sample"]
+
+
+class _File(NamedTuple):
+    """One of MNIST's four files: the SHA-256 of its unpacked contents, and what they hold."""
+
+    sha256: str
+    shape: tuple[int, ...]
+
+    @property
+    def header(self) -> bytes:
+        """The IDX header: type 8, unsigned bytes."""
+        axes = len(self.shape)
+        return struct.pack(f">HBB{axes}I", 0, 8, axes, *self.shape)
+
+
+_FILES = {
+    "train-images-idx3-ubyte": _File(
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", (60_000, 28, 28)
+    ),
+    "train-labels-idx1-ubyte": _File(
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", (60_000,)
+    ),
+    "t10k-images-idx3-ubyte": _File(
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", (10_000, 28, 28)
+    ),
+    "t10k-labels-idx1-ubyte": _File(
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", (10_000,)
+    ),
+}
+_SPLITS = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+_NPZ = "mnist.npz"  # Keras's copy
+_NPZ_MEMBERS = dict(zip(_FILES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
+_VARIABLE = "LENET_C_DATA"
+
+_MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://yann.lecun.com/exdb/mnist/",
+)
+_TIMEOUT = 30.0  # seconds without a byte
+_BLOCK = 1 << 16  # bytes read at once
+
+Progress = Callable[[str, int, int | None], object]
+
+
+def load_mnist(
+    split: str = "train", path: str | os.PathLike | None = None, *, download: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Load one half of MNIST.
+
+    It is looked for in `path`; if that is None, in the folder that the environment variable
+    LENET_C_DATA names; if that is unset or empty, in the cache folder, and else downloaded into
+    it. A folder may hold the four IDX files, plain or packed, itself or in MNIST/raw
+    (torchvision's layout), or Keras's mnist.npz.
+
+    Parameters
+    ----------
+    split : {"train", "test"}
+    path : str or path-like, optional
+        A folder, or an .npz file.
+    download : bool
+        Whether to download what the cache folder lacks. Nothing is ever downloaded when `path`
+        or LENET_C_DATA names a place.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape (n, 28, 28)
+        0 is background; n is 60,000 or 10,000.
+    labels : ndarray of uint8, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        `split` is neither "train" nor "test".
+    FileNotFoundError
+        The named place lacks the files, or the cache does and `download` is False.
+    ConnectionError
+        No mirror could be reached; the message says how else to get the files.
+    FormatError
+        A file is not MNIST's: the SHA-256 of its contents is another.
+    """
+    names = _names_of(split)
+    place = _named_place(path)
+    if place is not None:
+        files = _files_in(place, names) or _complain(place, names, path is None)
+    else:
+        files = _files_in(cache_dir(), names)
+        if files is None and download:
+            files = _files_in(fetch_mnist(), names)
+        if files is None:
+            raise FileNotFoundError(f"no MNIST in {cache_dir()}. {_help()}")
+    images, labels = (_read_checked(file, name) for name, file in zip(names, files, strict=True))
+    return images, labels
+
+
+def load_sample(split: str = "train") -> tuple[np.ndarray, np.ndarray]:
+    """Load the sample of MNIST that is part of this package.
+
+    Parameters
+    ----------
+    split : {"train", "test"}
+        6,000 of MNIST's training images or 1,000 of its test images.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape (n, 28, 28)
+        Unchanged images of MNIST, as many of each class, shuffled.
+    labels : ndarray of uint8, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        `split` is neither "train" nor "test".
+    """
+    folder = Path(__file__).with_name("data")
+    images, labels = (idx.read(folder / f"sample-{name}.gz") for name in _names_of(split))
+    return images, labels
+
+
+def cache_dir() -> Path:
+    """Return the user's cache folder for this package, which need not exist."""
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        base = Path(local) if local else Path.home() / "AppData" / "Local"
+        return base / "lenet-c" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "lenet-c"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else Path.home() / ".cache") / "lenet-c"
+
+
+def find_mnist(path: str | os.PathLike | None = None) -> Path | None:
+    """Return the folder from which `load_mnist` would load both halves without a download.
+
+    Only names are looked at, not contents.
+
+    Parameters
+    ----------
+    path : str or path-like, optional
+        As for `load_mnist`.
+
+    Returns
+    -------
+    place : Path or None
+        `path`, else LENET_C_DATA, else the cache folder; None if the cache folder lacks files.
+
+    Raises
+    ------
+    FileNotFoundError
+        `path` or LENET_C_DATA names a place that lacks files.
+    """
+    place = _named_place(path)
+    if place is not None:
+        if _files_in(place, tuple(_FILES)) is None:
+            _complain(place, tuple(_FILES), path is None)
+        return place
+    return cache_dir() if _files_in(cache_dir(), tuple(_FILES)) else None
+
+
+def fetch_mnist(folder: str | os.PathLike | None = None, progress: Progress | None = None) -> Path:
+    """Download what a folder lacks of MNIST's four files.
+
+    Files that are there and sound are left alone, broken ones are replaced. A transfer that
+    breaks off goes on where it stopped, at the next mirror or at the next call. Several
+    processes may do this at once.
+
+    Parameters
+    ----------
+    folder : str or path-like, optional
+        By default the cache folder; made if missing.
+    progress : callable, optional
+        Called as ``progress(name, done, total)`` with bytes; total is None if unknown.
+
+    Returns
+    -------
+    folder : Path
+
+    Raises
+    ------
+    ConnectionError
+        No mirror gave the right file; the message lists what each one did.
+    OSError
+        The folder cannot be made or written.
+    """
+    folder = cache_dir() if folder is None else Path(folder).expanduser()
+    for name in _FILES:
+        with contextlib.suppress(FormatError, FileNotFoundError):
+            _read_checked(_plain_or_packed(folder, name) or folder / name, name)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        _fetch_file(folder, name, progress or (lambda *_: None))
+    return folder
+
+
+# Finding and reading
+
+
+def _names_of(split: str) -> tuple[str, str]:
+    if split not in _SPLITS:
+        raise ValueError(f'split: expected "train" or "test", got {split!r}')
+    return _SPLITS[split]
+
+
+def _named_place(path: str | os.PathLike | None) -> Path | None:
+    named = os.environ.get(_VARIABLE) if path is None else path
+    return Path(named).expanduser() if named else None
+
+
+def _plain_or_packed(folder: Path, name: str) -> Path | None:
+    candidates = (folder / f"{name}.gz", folder / name)
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def _files_in(place: Path, names: tuple[str, ...]) -> list[Path] | None:
+    """Return a file for each of `names`, in their order, or None if one is missing."""
+    for folder in (place, place / "MNIST" / "raw"):
+        files = [file for name in names if (file := _plain_or_packed(folder, name))]
+        if len(files) == len(names):
+            return files
+    npz = place if place.suffix == ".npz" else place / _NPZ
+    return [npz] * len(names) if npz.is_file() else None
+
+
+def _complain(place: Path, names: tuple[str, ...], from_variable: bool) -> None:
+    source = f"{_VARIABLE} names this place" if from_variable else "given as path"
+    raise FileNotFoundError(
+        f"no MNIST in {place} ({source}): looked there and in MNIST/raw for "
+        f"{', '.join(names)}, plain or with .gz, and for {_NPZ}"
+    )
+
+
+def _help() -> str:
+    return (
+        f"`lenet-c fetch` downloads it where there is a network; or copy its four files "
+        f"({', '.join(name + '.gz' for name in _FILES)}) into a folder and name that in the "
+        f"environment variable {_VARIABLE}. Without them there is a sample inside this package: "
+        f"lenet_c.datasets.load_sample()"
+    )
+
+
+def _read_checked(path: Path, name: str) -> np.ndarray:
+    """Read what MNIST's file `name` holds from an IDX or .npz file, and check the SHA-256."""
+    expected = _FILES[name]
+    header, size = expected.header, math.prod(expected.shape)
+    if path.suffix == ".npz":
+        data = header + _npz_data(path, name)
+    else:
+        with open_unpacked(path) as stream:
+            data = stream.read(len(header) + size + 1)
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected.sha256:
+        raise FormatError(
+            f"{path}: not MNIST's {name}: the SHA-256 of its contents should be "
+            f"{expected.sha256}, got {found} (lenet_c.idx.read reads any IDX file)"
+        )
+    array = np.frombuffer(data, np.uint8, offset=len(header))
+    return array.reshape(expected.shape).copy()

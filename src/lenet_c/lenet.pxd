@@ -1,0 +1,82 @@
+# cython: language_level=3
+# What include/lenet_c/lenet_c.h declares; the two must match.
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "lenet_c/lenet_c.h" nogil:
+    ctypedef float number "lenet_number"
+    enum:
+        ABI_VERSION "LENET_ABI_VERSION"
+        C1 "LENET_C1"
+        C3 "LENET_C3"
+        C5 "LENET_C5"
+        F6 "LENET_F6"
+        KERNEL "LENET_KERNEL"
+        SUM "LENET_SUM"
+        SGD "LENET_SGD"
+        ADAMW "LENET_ADAMW"
+    const unsigned char* TABLE1 "LENET_TABLE1"
+
+    ctypedef struct Size "lenet_size":
+        int height, width
+
+    ctypedef struct Links "lenet_links":
+        int n_in, n_out
+        int* first
+        int* out_first
+        unsigned char* input
+        unsigned char* output
+
+    ctypedef struct Net "lenet_net":
+        int image_height, image_width, border, classes
+        double low, high
+        unsigned char* table
+        Size x, c1, s2, c3, s4, c5
+        Links c1_links, c3_links, c5_links
+        Py_ssize_t c1_weight, c1_bias, s2_coefficient, s2_bias, c3_weight, c3_bias, s4_coefficient, s4_bias
+        Py_ssize_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, size
+
+    ctypedef struct Images "lenet_images":
+        const void* pixels
+        int bytes
+        const int64_t* index
+
+    ctypedef struct Update "lenet_update":
+        int rule
+        double rate, momentum, decay, beta2, epsilon, correction1, correction2
+
+    ctypedef struct Kernels "lenet_kernels":
+        int version, size
+        uint64_t source
+        const char* isa
+        int lanes, number_size, alignment
+        size_t (*workspace)(const Net* net) noexcept nogil
+        void (*scores)(number* scores, const Images* images, Py_ssize_t first, Py_ssize_t n, const number* theta,
+                       const Net* net, void* workspace) noexcept nogil
+        void (*gradients)(number* gradient, double* loss, int64_t* errors, const Images* images,
+                          const int64_t* labels, const number* weight, double scale, Py_ssize_t first, Py_ssize_t n,
+                          const number* theta, const Net* net, void* workspace) noexcept nogil
+        void (*activations)(number** out, const Images* images, Py_ssize_t n, const number* theta, const Net* net,
+                            void* workspace) noexcept nogil
+        void (*update)(number* theta, number* state1, number* state2, const number* gradient, Py_ssize_t stride,
+                       int count, Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil
+        void (*conv_forward)(number* y, const number* x, const number* w, const number* b, const Links* links,
+                             Py_ssize_t n, int height, int width, void* workspace) noexcept nogil
+        void (*conv_backward)(number* dx, number* dw, number* db, const number* du, const number* x,
+                              const number* w, const Links* links, Py_ssize_t n, int height, int width,
+                              void* workspace) noexcept nogil
+        void (*subsample_forward)(number* y, const number* x, const number* c, const number* b, Py_ssize_t n,
+                                  int maps, int height, int width, void* workspace) noexcept nogil
+        void (*subsample_backward)(number* dx, number* dc, number* db, const number* du, const number* x,
+                                   const number* c, Py_ssize_t n, int maps, int height, int width,
+                                   void* workspace) noexcept nogil
+        void (*dense_forward)(number* y, const number* x, const number* w, const number* b, Py_ssize_t n, int n_in,
+                              int n_out, void* workspace) noexcept nogil
+        void (*dense_backward)(number* dx, number* dw, number* db, const number* du, const number* x,
+                               const number* w, Py_ssize_t n, int n_in, int n_out, void* workspace) noexcept nogil
+        void (*squash_forward)(number* y, const number* a, Py_ssize_t n) noexcept nogil
+        void (*squash_backward)(number* da, const number* dy, const number* y, Py_ssize_t n) noexcept nogil
+        void (*softmax_cross_entropy)(number* da, double* loss, const number* a, const int64_t* labels,
+                                      Py_ssize_t n, int classes, void* workspace) noexcept nogil
+
+    int lenet_layout(Net* net)
+    int lenet_link(Links* links, int n_in, int n_out, const unsigned char* table)

@@ -1,0 +1,177 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# The network on one block of LANES images: C1 -> OUTPUT, and back. One line a layer.
+from libc.string cimport memset
+
+from lenet_c.conv cimport conv_backward_bias, conv_backward_input, conv_backward_weight, conv_forward, conv_rows
+from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
+from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Net
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, splat, vec
+from lenet_c.squash cimport squash_derivative
+from lenet_c.subsample cimport subsample_backward, subsample_forward, subsample_row
+
+cdef struct Block:
+    # activations; c1 and c3 become deltas on the way back
+    vec* x
+    vec* c1
+    vec* s2
+    vec* c3
+    vec* s4
+    vec* c5
+    vec* f6
+    vec* output
+    # sensitivities
+    vec* d_s2
+    vec* d_s4
+    vec* d_c5
+    vec* d_f6
+    vec* d_output
+    # gradients with their lanes not yet summed
+    vec* g_c1          # (6, 5, 5), then the biases
+    vec* g_s2          # (6), then the biases
+    vec* g_c3          # (links, 5, 5), then the biases
+    vec* g_s4
+    vec* g_c5          # biases alone; the weights go straight into the flat gradient
+    vec* g_f6
+    vec* g_output
+    vec* end
+    real* transposed
+    real* level        # 256 input levels
+
+
+cdef inline vec* take(vec** at, Py_ssize_t count) noexcept nogil:
+    cdef vec* here = at[0]
+    at[0] += count
+    return here
+
+
+cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) noexcept nogil:
+    # Lays a block into a workspace; returns its size in bytes (also for workspace NULL).
+    cdef vec* at = <vec*>workspace
+    cdef Py_ssize_t positions = net.c5.height * net.c5.width
+    block.x = take(&at, net.x.height * net.x.width)
+    block.c1 = take(&at, C1 * net.c1.height * net.c1.width)
+    block.s2 = take(&at, C1 * net.s2.height * net.s2.width)
+    block.c3 = take(&at, C3 * net.c3.height * net.c3.width)
+    block.s4 = take(&at, C3 * net.s4.height * net.s4.width)
+    block.c5 = take(&at, C5 * positions)
+    block.f6 = take(&at, F6 * positions)
+    block.output = take(&at, net.classes * positions)
+    block.d_s2 = take(&at, C1 * net.s2.height * net.s2.width)
+    block.d_s4 = take(&at, C3 * net.s4.height * net.s4.width)
+    block.d_c5 = take(&at, C5)
+    block.d_f6 = take(&at, F6)
+    block.d_output = take(&at, net.classes)
+    block.g_c1 = take(&at, C1 * KERNEL * KERNEL + C1)
+    block.g_s2 = take(&at, 2 * C1)
+    block.g_c3 = take(&at, C3 * C1 * KERNEL * KERNEL + C3)
+    block.g_s4 = take(&at, 2 * C3)
+    block.g_c5 = take(&at, C5)
+    block.g_f6 = take(&at, F6)
+    block.g_output = take(&at, net.classes)
+    block.end = at
+    block.transposed = <real*>take(&at, C3 * KERNEL * KERNEL + 1)
+    block.level = <real*>take(&at, (256 + LANES - 1) // LANES)
+    return <size_t>(<char*>at - <char*>workspace)
+
+
+cdef inline void c1_s2_forward(Block* block, const real* theta, const Net* net, int width, bint keep) noexcept nogil:
+    # Two rows of C1, then the row of S2 above them. keep: all of c1 is wanted; else two rows of it serve in turn.
+    cdef int columns = width - KERNEL + 1, i, k
+    cdef Py_ssize_t c1_map = (net.c1.height if keep else 2) * columns
+    cdef vec* c1
+    for i in range(net.s2.height):
+        c1 = block.c1 + (2 * i * columns if keep else 0)
+        for k in range(2 * C1 // C1_MAPS):
+            conv_rows(c1 + (k >> 1) * C1_MAPS * c1_map + (k & 1) * columns, c1_map, columns,
+                      block.x + (2 * i + (k & 1)) * width, 0, width,
+                      theta + net.c1_weight + (k >> 1) * C1_MAPS * KERNEL * KERNEL, KERNEL * KERNEL,
+                      theta + net.c1_bias + (k >> 1) * C1_MAPS, net.c1_links.input, 1, columns,
+                      KERNEL, C1_MAPS, 1, C1_COLUMNS, True)
+        for k in range(C1):
+            subsample_row(block.s2 + (k * net.s2.height + i) * (columns // 2), c1 + k * c1_map, columns,
+                          theta[net.s2_coefficient + k], theta[net.s2_bias + k], columns // 2, True)
+    if keep and net.c1.height % 2:
+        i = net.c1.height - 1
+        for k in range(C1 // C1_MAPS):
+            conv_rows(block.c1 + k * C1_MAPS * c1_map + i * columns, c1_map, columns, block.x + i * width, 0, width,
+                      theta + net.c1_weight + k * C1_MAPS * KERNEL * KERNEL, KERNEL * KERNEL,
+                      theta + net.c1_bias + k * C1_MAPS, net.c1_links.input, 1, columns,
+                      KERNEL, C1_MAPS, 1, C1_COLUMNS, True)
+
+
+cdef inline void network_forward(Block* block, const real* theta, const Net* net, int height, int width,
+                                 bint keep) noexcept nogil:
+    # height, width: of the input; literals 32, 32 where that is what it is
+    cdef int h2 = (height - 4) // 2, w2 = (width - 4) // 2, h4 = (h2 - 4) // 2, w4 = (w2 - 4) // 2, p
+    cdef int positions = (h4 - 4) * (w4 - 4)
+    c1_s2_forward(block, theta, net, width, keep)
+    conv_forward(block.c3, block.s2, theta + net.c3_weight, theta + net.c3_bias, net.c3_links.first,
+                 net.c3_links.input, C1, C3, h2, w2, KERNEL, 1, C3_ROWS, C3_COLUMNS, True)
+    subsample_forward(block.s4, block.c3, theta + net.s4_coefficient, theta + net.s4_bias, C3, h2 - 4, w2 - 4, True)
+    if positions == 1 and h4 == KERNEL and w4 == KERNEL:
+        dense_forward(block.c5, 1, block.s4, 1, theta + net.c5_weight, theta + net.c5_bias,
+                      C3 * KERNEL * KERNEL, C5, True)
+    else:
+        conv_forward(block.c5, block.s4, theta + net.c5_weight, theta + net.c5_bias, net.c5_links.first,
+                     net.c5_links.input, C3, C5, h4, w4, KERNEL, 6, 1, 2, True)
+    for p in range(positions):
+        dense_forward(block.f6 + p, positions, block.c5 + p, positions, theta + net.f6_weight, theta + net.f6_bias,
+                      C5, F6, True)
+        dense_forward(block.output + p, positions, block.f6 + p, positions, theta + net.output_weight,
+                      theta + net.output_bias, F6, net.classes, False)
+
+
+cdef inline void network_backward(Block* block, real* gradient, const real* theta, const Net* net, int height,
+                                  int width) noexcept nogil:
+    # From d_output of one output position. Adds to the gradients; overwrites c1 and c3 by their deltas.
+    cdef int h2 = (height - 4) // 2, w2 = (width - 4) // 2, n
+    dense_backward_weight(gradient + net.output_weight, block.g_output, block.d_output, block.f6, block.transposed,
+                          F6, net.classes, 2, 5)
+    dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, F6, net.classes)
+    for n in range(F6):
+        block.d_f6[n] = block.d_f6[n] * squash_derivative(block.f6[n])
+    dense_backward_weight(gradient + net.f6_weight, block.g_f6, block.d_f6, block.c5, block.transposed, C5, F6, 3, 7)
+    dense_backward_input(block.d_c5, block.d_f6, theta + net.f6_weight, C5, F6)
+    for n in range(C5):
+        block.d_c5[n] = block.d_c5[n] * squash_derivative(block.c5[n])
+    dense_backward_weight(gradient + net.c5_weight, block.g_c5, block.d_c5, block.s4, block.transposed,
+                          C3 * KERNEL * KERNEL, C5, 4, 5)
+    dense_backward_input(block.d_s4, block.d_c5, theta + net.c5_weight, C3 * KERNEL * KERNEL, C5)
+    subsample_backward(block.c3, block.g_s4, block.g_s4 + C3, block.g_c3 + C3 * C1 * KERNEL * KERNEL, block.d_s4,
+                       block.s4, block.c3, theta + net.s4_coefficient, C3, h2 - 4, w2 - 4, True)
+    conv_backward_weight(block.g_c3, block.c3, block.s2, net.c3_links.first, net.c3_links.input, C3, h2, w2,
+                         KERNEL, 1, 2)
+    conv_backward_input(block.d_s2, block.c3, theta + net.c3_weight, net.c3_links.out_first, net.c3_links.output,
+                        C1, C3, h2, w2, KERNEL, C3_COLUMNS)
+    subsample_backward(block.c1, block.g_s2, block.g_s2 + C1, block.g_c1 + C1 * KERNEL * KERNEL, block.d_s2,
+                       block.s2, block.c1, theta + net.s2_coefficient, C1, height - 4, width - 4, True)
+    conv_backward_weight(block.g_c1, block.c1, block.x, net.c1_links.first, net.c1_links.input, C1, height, width,
+                         KERNEL, 2, 1)
+
+
+cdef inline void gradient_begin(Block* block, real* gradient, const Net* net) noexcept nogil:
+    memset(block.g_c1, 0, <char*>block.end - <char*>block.g_c1)
+    memset(gradient, 0, net.size * sizeof(real))
+
+
+cdef inline void sum_lanes(real* out, const vec* sums, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] += lane_sum(sums[i])
+
+
+cdef inline void gradient_end(Block* block, real* gradient, const Net* net) noexcept nogil:
+    # The lane sums, once for all blocks since gradient_begin.
+    cdef int m, link, first, last
+    cdef Py_ssize_t tap = KERNEL * KERNEL
+    sum_lanes(gradient + net.c1_weight, block.g_c1, C1 * tap + C1)                  # c1.weight, c1.bias
+    sum_lanes(gradient + net.s2_coefficient, block.g_s2, 2 * C1)
+    for m in range(C3):
+        for link in range(net.c3_links.first[m], net.c3_links.first[m + 1]):
+            sum_lanes(gradient + net.c3_weight + (m * C1 + net.c3_links.input[link]) * tap,
+                      block.g_c3 + link * tap, tap)
+    sum_lanes(gradient + net.c3_bias, block.g_c3 + C3 * C1 * tap, C3)
+    sum_lanes(gradient + net.s4_coefficient, block.g_s4, 2 * C3)
+    sum_lanes(gradient + net.c5_bias, block.g_c5, C5)
+    sum_lanes(gradient + net.f6_bias, block.g_f6, F6)
+    sum_lanes(gradient + net.output_bias, block.g_output, net.classes)

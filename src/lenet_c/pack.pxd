@@ -1,0 +1,78 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# Between arrays with an image after another and blocks with LANES images side by side.
+from libc.stdint cimport int64_t
+
+from lenet_c.lenet cimport Images, Net
+from lenet_c.simd cimport LANES, load, real, splat, store, vec
+
+
+cdef inline void level_table(real* level, const Net* net) noexcept nogil:
+    # level[i] = low + (high - low) * (i / 255), by the arithmetic that pack_images uses for numbers
+    cdef real[256] pixel
+    cdef int i, q
+    for i in range(256):
+        pixel[i] = <real>i / <real>255
+    for q in range(256 // LANES):
+        i = q * LANES
+        store(level + i, splat(<real>net.low) + load(pixel + i) * splat(<real>(net.high - net.low)))
+
+
+cdef inline int64_t image_number(const Images* images, Py_ssize_t i) noexcept nogil:
+    return i if images.index == NULL else images.index[i]
+
+
+cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int count, const real* level,
+                             const Net* net) noexcept nogil:
+    # x (height, width): `count` images from `first` on, at the network's levels in a border of background; the lanes
+    # from `count` on are background.
+    cdef int lane, i, j, height = net.image_height, width = net.image_width, border = net.border
+    cdef Py_ssize_t row = net.x.width, size = <Py_ssize_t>height * width
+    cdef vec background = splat(<real>net.low), scale = splat(<real>(net.high - net.low))
+    cdef const unsigned char* byte
+    cdef const real* pixel
+    cdef real* out
+    cdef vec* line
+    for i in range(net.x.height * net.x.width):
+        x[i] = background
+    if images.bytes:
+        for lane in range(count):
+            byte = <const unsigned char*>images.pixels + image_number(images, first + lane) * size
+            for i in range(height):
+                out = <real*>(x + (i + border) * row + border) + lane
+                for j in range(width):
+                    out[j * LANES] = level[byte[i * width + j]]
+        return
+    for lane in range(LANES):
+        for i in range(height):
+            out = <real*>(x + (i + border) * row + border) + lane
+            if lane < count:
+                pixel = <const real*>images.pixels + image_number(images, first + lane) * size + i * width
+                for j in range(width):
+                    out[j * LANES] = pixel[j]
+            else:
+                for j in range(width):
+                    out[j * LANES] = 0
+    for i in range(height):
+        line = x + (i + border) * row + border
+        for j in range(width):
+            line[j] = background + line[j] * scale
+
+
+cdef inline void pack(vec* x, const real* array, Py_ssize_t size, int count) noexcept nogil:
+    # x (size) from array (count, size); 0 in the lanes from `count` on
+    cdef real* out = <real*>x
+    cdef Py_ssize_t i
+    cdef int lane
+    for lane in range(LANES):
+        for i in range(size):
+            out[i * LANES + lane] = array[lane * size + i] if lane < count else 0
+
+
+cdef inline void unpack(real* array, const vec* x, Py_ssize_t size, int count) noexcept nogil:
+    # array (count, size) from x (size)
+    cdef const real* block = <const real*>x
+    cdef Py_ssize_t i
+    cdef int lane
+    for lane in range(count):
+        for i in range(size):
+            array[lane * size + i] = block[i * LANES + lane]

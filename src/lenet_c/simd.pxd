@@ -1,0 +1,27 @@
+# cython: language_level=3
+# The vector type of include/lenet_c/simd.h. Cython takes `real` and `vec` for float: write constants as
+# <real>0.1 and use the helpers, never abs, max or ** on them.
+
+cdef extern from "lenet_c/simd.h" nogil:
+    ctypedef float real "lenet_real"
+    ctypedef float vec "lenet_vec"
+    ctypedef const float* real_in "lenet_real_in"
+    ctypedef const float* vec_in "lenet_vec_in"
+    int LANES "LENET_LANES"
+    const char* ISA "LENET_ISA"
+    enum:
+        C1_MAPS "LENET_C1_MAPS"
+        C1_COLUMNS "LENET_C1_COLUMNS"
+        C3_ROWS "LENET_C3_ROWS"
+        C3_COLUMNS "LENET_C3_COLUMNS"
+        UNITS "LENET_UNITS"
+    double SQUASH_A "LENET_SQUASH_A"
+    double SQUASH_S "LENET_SQUASH_S"
+    vec splat "lenet_splat" (real a)
+    vec load "lenet_load" (const real* p)
+    void store "lenet_store" (real* p, vec a)
+    real lane_sum "lenet_sum" (vec a)
+    vec vmin "lenet_min" (vec a, vec b)
+    vec vmax "lenet_max" (vec a, vec b)
+    vec vexp "lenet_exp" (vec a)
+    vec squash "lenet_squash" (vec a)

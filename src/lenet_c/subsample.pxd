@@ -1,0 +1,84 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# Trainable subsampling, S2 and S4 (LeCun 1998, II-B):
+#
+#   y[k,i,j] = f(c[k] * sum_{u,v in 0,1} x[k,2i+u,2j+v] + b[k])
+#   dc[k] = sum_{i,j} du[k,i,j] * (the same sum)     db[k] = sum du     dx[k,2i+u,2j+v] = c[k] du[k,i,j]
+#
+# x (maps, height, width), y (maps, height/2, width/2): an odd last row or column of x is not read.
+from lenet_c.simd cimport real, splat, squash, vec, vec_in
+from lenet_c.squash cimport squash_derivative
+
+
+cdef inline vec sum4(vec_in x, Py_ssize_t row, int j) noexcept nogil:
+    return ((x[2 * j] + x[2 * j + 1]) + x[row + 2 * j]) + x[row + 2 * j + 1]
+
+
+cdef inline void subsample_row(vec* y, vec_in x, Py_ssize_t x_row, real c, real b, int columns, bint F) noexcept nogil:
+    # one row of one map: `columns` of y from two rows of x. Overwrites y.
+    cdef vec coefficient = splat(c), bias = splat(b), a
+    cdef int j
+    for j in range(columns):
+        a = sum4(x, x_row, j) * coefficient + bias
+        y[j] = squash(a) if F else a
+
+
+cdef inline void subsample_forward(vec* y, vec_in x, const real* c, const real* b, int maps, int height, int width,
+                                   bint F) noexcept nogil:
+    # y = f(a) where F, else a. height, width: of x. Overwrites y.
+    cdef int k, i, rows = height // 2, columns = width // 2
+    for k in range(maps):
+        for i in range(rows):
+            subsample_row(y + (k * rows + i) * columns, x + (k * height + 2 * i) * width, width, c[k], b[k], columns, F)
+
+
+cdef inline void subsample_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
+                                    const real* c, int maps, int height, int width, bint F) noexcept nogil:
+    # Overwrites dx, adds to dc and db (lanes not yet summed).
+    # F: dy is dE/dy, y = f(a), and dx comes out as the delta below, dE/dx f'(x), x = f(.) of the layer below,
+    # with its sum over the map added to dbelow (that layer's bias gradient). Not F: dy is dE/da, dx is dE/dx.
+    # dx may be x itself. An odd last row or column of dx is set to 0.
+    cdef int k, i, j, q, p, rows = height // 2, columns = width // 2
+    cdef vec coefficient, du, e, sum_c, sum_b, sum_below
+    cdef vec[4] s
+    cdef const vec* top
+    cdef vec* out
+    cdef Py_ssize_t[4] at
+    at[0] = 0
+    at[1] = 1
+    at[2] = width
+    at[3] = width + 1
+    for k in range(maps):
+        coefficient = splat(c[k])
+        sum_c = splat(0)
+        sum_b = splat(0)
+        sum_below = splat(0)
+        for i in range(rows):
+            for j in range(columns):
+                p = (k * rows + i) * columns + j
+                top = x + (k * height + 2 * i) * width + 2 * j
+                out = dx + (k * height + 2 * i) * width + 2 * j
+                du = dy[p]
+                if F:
+                    du = du * squash_derivative(y[p])
+                for q in range(4):
+                    s[q] = top[at[q]]
+                sum_c += du * (((s[0] + s[1]) + s[2]) + s[3])
+                sum_b += du
+                e = coefficient * du
+                for q in range(4):
+                    if F:
+                        s[q] = e * squash_derivative(s[q])
+                        sum_below += s[q]
+                        out[at[q]] = s[q]
+                    else:
+                        out[at[q]] = e
+            for j in range(2 * columns, width):
+                dx[(k * height + 2 * i) * width + j] = splat(0)
+                dx[(k * height + 2 * i + 1) * width + j] = splat(0)
+        for i in range(2 * rows, height):
+            for j in range(width):
+                dx[(k * height + i) * width + j] = splat(0)
+        dc[k] += sum_c
+        db[k] += sum_b
+        if F:
+            dbelow[k] += sum_below
