@@ -14,7 +14,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 PACKAGE = Path("src/lenet_c")
 HEADERS = sorted(Path("include").rglob("*.h"))
-SOURCES = sorted([*PACKAGE.glob("*.pxd"), *PACKAGE.glob("*.pxi"), *HEADERS])
+KERNELS = sorted([*PACKAGE.glob("*.pxd"), *PACKAGE.glob("_kernel*.pxi"), *HEADERS])
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEBUG = os.environ.get("LENET_C_DEBUG", "") not in ("", "0")
 MSVC = sys.platform == "win32"
@@ -27,7 +27,7 @@ DIRECTIVES = {
     "cdivision": True,
     "freethreading_compatible": True,
 }
-SOURCE_HASH = hashlib.sha256(b"".join((ROOT / p).read_bytes() for p in SOURCES)).hexdigest()[:16]
+SOURCE_HASH = hashlib.sha256(b"".join((ROOT / p).read_bytes() for p in KERNELS)).hexdigest()[:16]
 
 if MSVC:
     CFLAGS, LIBRARIES, LINK = ["/O2"], [], []
@@ -65,7 +65,7 @@ def extension(module, source, flags, macros):
         define_macros=[*macros, ("LENET_SOURCE", f"0x{SOURCE_HASH}ULL")],
         extra_compile_args=[*CFLAGS, *flags],
         extra_link_args=LINK,
-        depends=[str(p) for p in SOURCES],
+        depends=[str(p) for p in KERNELS],
         **limited,
     )
 

@@ -1,8 +1,5 @@
 """The typed boundary: checks shapes and types once, releases the GIL, and calls the functions of a kernel build."""
-from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer)
-from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
-from libc.stdlib cimport free, malloc
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from lenet_c.lenet cimport (ABI_VERSION, ADAMW, C1, C3, C5, F6, KERNEL, SGD, SUM, TABLE1, Images, Kernels, Links,
@@ -34,80 +31,13 @@ cdef extern from *:
     int lenet_cpu_level() nogil
 
 
+include "_buffers.pxi"
+include "_single.pxi"
+
+
 def cpu_level():
     """Return 2 where CPU and system support AVX-512 (x86-64-v4), 1 for AVX2 with FMA (x86-64-v3), else 0."""
     return lenet_cpu_level()
-
-
-cdef class Array:
-    """A checked, C-contiguous view of an array's memory."""
-    cdef Py_buffer buffer
-    cdef bint held
-    cdef void* data
-
-    def __dealloc__(self):
-        if self.held:
-            PyBuffer_Release(&self.buffer)
-
-
-cdef str describe(Array a):
-    kind = {"f": "float32", "d": "float64", "B": "uint8", "l": "int64", "q": "int64"}.get(a.buffer.format.decode())
-    shape = tuple([a.buffer.shape[i] for i in range(a.buffer.ndim)])
-    return f"{kind or a.buffer.format.decode()} {shape}"
-
-
-cdef Array view(object array, str name, str kinds, tuple shape, bint writable=False, Py_ssize_t align=0):
-    # shape: an int per axis, None where any length will do. kinds: the struct codes allowed.
-    cdef Array a = Array.__new__(Array)
-    cdef int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
-    cdef Py_ssize_t i
-    PyObject_GetBuffer(array, &a.buffer, flags | PyBUF_WRITABLE if writable else flags)
-    a.held = True
-    a.data = a.buffer.buf
-    fits = a.buffer.ndim == len(shape) and a.buffer.format.decode() in kinds
-    if fits:
-        for i in range(a.buffer.ndim):
-            fits = fits and (shape[i] is None or shape[i] == a.buffer.shape[i])
-    if not fits:
-        expected = "/".join(sorted({{"f": "float32", "d": "float64", "B": "uint8"}.get(k, "int64") for k in kinds}))
-        raise ValueError(f"{name}: expected {expected} {shape}, got {describe(a)}")
-    if <uintptr_t>a.data % <uintptr_t>max(align, a.buffer.itemsize):
-        raise ValueError(f"{name}: the memory must be aligned to {max(align, a.buffer.itemsize)} bytes")
-    return a
-
-
-cdef class Memory:
-    """An aligned stretch of memory, kept for the next call."""
-    cdef char* raw
-    cdef char* data
-    cdef size_t size
-
-    def __cinit__(self, size_t size):
-        self.raw = <char*>malloc(size + 64)
-        if self.raw == NULL:
-            raise MemoryError(f"no {size} bytes for a workspace")
-        self.data = self.raw + (64 - <uintptr_t>self.raw % 64) % 64
-        self.size = size
-
-    def __dealloc__(self):
-        free(self.raw)
-
-
-cdef list spare = []                     # a call takes the workspace it needs and gives it back
-
-
-cdef Memory take_memory(size_t size):
-    cdef Memory memory
-    try:
-        memory = spare.pop()
-    except IndexError:
-        return Memory(size)
-    return memory if memory.size >= size else Memory(size)
-
-
-cdef give_memory(Memory memory):
-    if len(spare) < 8 and memory.size < 1 << 26:
-        spare.append(memory)
 
 
 cdef class Net:
@@ -227,38 +157,13 @@ cdef void batch_gradients(Job* job, double* loss, int64_t* errors, int threads) 
         errors[0] += job.errors[s]
 
 
-cdef class Engine:
+cdef class Engine(Layers):
     """The functions of one kernel build, on NumPy arrays.
 
     Arrays are C-contiguous, aligned, of the build's `dtype`; images are uint8 0..255 or `dtype` 0..1.
     """
-    cdef const Kernels* k
-    cdef object capsule
-    cdef readonly str isa, dtype
-    cdef str code
-
-    def __cinit__(self, capsule):
-        self.k = <const Kernels*>PyCapsule_GetPointer(capsule, "lenet_kernels")
-        if self.k.version != ABI_VERSION or self.k.size != sizeof(Kernels) or self.k.source != SOURCE:
-            raise ImportError("a kernel module of another build lies beside _core: build and install lenet-c again")
-        self.capsule = capsule
-        self.isa = self.k.isa.decode()
-        self.code = "f" if self.k.number_size == 4 else "d"
-        self.dtype = "float32" if self.k.number_size == 4 else "float64"
-
-    def __repr__(self):
-        return f"<Engine {self.isa} {self.dtype}, {self.k.lanes} lanes>"
-
-    @property
-    def lanes(self):
-        """Images side by side in one vector."""
-        return self.k.lanes
-
     cdef Array images(self, array, Net net):
         return view(array, "images", "B" + self.code, (None, net.net.image_height, net.net.image_width))
-
-    cdef Array numbers(self, array, str name, tuple shape, bint writable=False):
-        return view(array, name, self.code, shape, writable)
 
     def scores(self, Net net, theta, images, out, threads=1):
         """Write the output layer's scores (n, positions, classes) of the images into `out`."""

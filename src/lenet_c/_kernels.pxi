@@ -14,7 +14,7 @@ from lenet_c.simd cimport ISA, LANES, load, real, splat, squash, store, vec
 from lenet_c.squash cimport squash_derivative
 from lenet_c.update cimport update
 
-include "_layers.pxi"
+include "_kernel_layers.pxi"
 
 cdef extern from *:
     """

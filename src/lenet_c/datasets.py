@@ -4,59 +4,25 @@ MNIST is copyright Yann LeCun and Corinna Cortes, derived from the NIST database
 under the Creative Commons licence Attribution-ShareAlike 3.0.
 """
 
-import contextlib
-import hashlib
-import math
+import functools
 import os
-import secrets
-import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from . import idx
 from ._errors import FormatError
-from ._files import open_unpacked
+from ._mnist import FILES, read_checked
 
 __all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_mnist", "load_sample"]
 
-
-class _File(NamedTuple):
-    """One of MNIST's four files: the SHA-256 of its unpacked contents, and what they hold."""
-
-    sha256: str
-    shape: tuple[int, ...]
-
-    @property
-    def header(self) -> bytes:
-        """The IDX header: type 8, unsigned bytes."""
-        axes = len(self.shape)
-        return struct.pack(f">HBB{axes}I", 0, 8, axes, *self.shape)
-
-
-_FILES = {
-    "train-images-idx3-ubyte": _File(
-        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", (60_000, 28, 28)
-    ),
-    "train-labels-idx1-ubyte": _File(
-        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5", (60_000,)
-    ),
-    "t10k-images-idx3-ubyte": _File(
-        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", (10_000, 28, 28)
-    ),
-    "t10k-labels-idx1-ubyte": _File(
-        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2", (10_000,)
-    ),
-}
 _SPLITS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 _NPZ = "mnist.npz"  # Keras's copy
-_NPZ_MEMBERS = dict(zip(_FILES, ("x_train", "y_train", "x_test", "y_test"), strict=True))
 _VARIABLE = "LENET_C_DATA"
 
 _MIRRORS = (
@@ -65,7 +31,7 @@ _MIRRORS = (
     "https://yann.lecun.com/exdb/mnist/",
 )
 _TIMEOUT = 30.0  # seconds without a byte
-_BLOCK = 1 << 16  # bytes read at once
+_SLACK = 1 << 16  # bytes by which a packed file may exceed its contents
 
 Progress = Callable[[str, int, int | None], object]
 
@@ -104,19 +70,16 @@ def load_mnist(
     ConnectionError
         No mirror could be reached; the message says how else to get the files.
     FormatError
-        A file is not MNIST's: the SHA-256 of its contents is another.
+        A file is not MNIST's: the SHA-256 of its contents is another. (`lenet_c.idx.read` reads
+        other data of this format.)
     """
     names = _names_of(split)
-    place = _named_place(path)
-    if place is not None:
-        files = _files_in(place, names) or _complain(place, names, path is None)
-    else:
-        files = _files_in(cache_dir(), names)
-        if files is None and download:
-            files = _files_in(fetch_mnist(), names)
-        if files is None:
-            raise FileNotFoundError(f"no MNIST in {cache_dir()}. {_help()}")
-    images, labels = (_read_checked(file, name) for name, file in zip(names, files, strict=True))
+    _, files = _locate(path, names)
+    if files is None and download:
+        files = _files_in(fetch_mnist(), names)
+    if files is None:
+        raise FileNotFoundError(f"no MNIST in {cache_dir()}. {_help()}")
+    images, labels = (read_checked(file, name) for name, file in zip(names, files, strict=True))
     return images, labels
 
 
@@ -176,12 +139,8 @@ def find_mnist(path: str | os.PathLike | None = None) -> Path | None:
     FileNotFoundError
         `path` or LENET_C_DATA names a place that lacks files.
     """
-    place = _named_place(path)
-    if place is not None:
-        if _files_in(place, tuple(_FILES)) is None:
-            _complain(place, tuple(_FILES), path is None)
-        return place
-    return cache_dir() if _files_in(cache_dir(), tuple(_FILES)) else None
+    place, files = _locate(path, tuple(FILES))
+    return place if files else None
 
 
 def fetch_mnist(folder: str | os.PathLike | None = None, progress: Progress | None = None) -> Path:
@@ -210,12 +169,23 @@ def fetch_mnist(folder: str | os.PathLike | None = None, progress: Progress | No
         The folder cannot be made or written.
     """
     folder = cache_dir() if folder is None else Path(folder).expanduser()
-    for name in _FILES:
-        with contextlib.suppress(FormatError, FileNotFoundError):
-            _read_checked(_plain_or_packed(folder, name) or folder / name, name)
+    from ._download import download  # needs 30 ms to import, and only here
+
+    for name, file in FILES.items():
+        if _is_sound(folder, name):
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        _fetch_file(folder, name, progress or (lambda *_: None))
+        try:
+            download(
+                [f"{mirror}{name}.gz" for mirror in _MIRRORS],
+                folder / f"{name}.gz",
+                check=functools.partial(read_checked, name=name),
+                limit=file.size + _SLACK,
+                timeout=_TIMEOUT,
+                progress=functools.partial(progress or _no_progress, name),
+            )
+        except ConnectionError as error:
+            raise ConnectionError(f"{error}\n{_help()}") from error
     return folder
 
 
@@ -228,9 +198,20 @@ def _names_of(split: str) -> tuple[str, str]:
     return _SPLITS[split]
 
 
-def _named_place(path: str | os.PathLike | None) -> Path | None:
-    named = os.environ.get(_VARIABLE) if path is None else path
-    return Path(named).expanduser() if named else None
+def _locate(
+    path: str | os.PathLike | None, names: tuple[str, ...]
+) -> tuple[Path, list[Path] | None]:
+    """Return where to look, and the files there; None if it is the cache folder and lacks some."""
+    named = path if path is not None else os.environ.get(_VARIABLE) or None
+    place = cache_dir() if named is None else Path(named).expanduser()
+    files = _files_in(place, names)
+    if files is None and named is not None:
+        source = "given as path" if path is not None else f"named by {_VARIABLE}"
+        raise FileNotFoundError(
+            f"no MNIST in {place} ({source}): looked there and in MNIST/raw for "
+            f"{', '.join(names)}, plain or with .gz, and for {_NPZ}"
+        )
+    return place, files
 
 
 def _plain_or_packed(folder: Path, name: str) -> Path | None:
@@ -248,37 +229,22 @@ def _files_in(place: Path, names: tuple[str, ...]) -> list[Path] | None:
     return [npz] * len(names) if npz.is_file() else None
 
 
-def _complain(place: Path, names: tuple[str, ...], from_variable: bool) -> None:
-    source = f"{_VARIABLE} names this place" if from_variable else "given as path"
-    raise FileNotFoundError(
-        f"no MNIST in {place} ({source}): looked there and in MNIST/raw for "
-        f"{', '.join(names)}, plain or with .gz, and for {_NPZ}"
-    )
+def _no_progress(name: str, done: int, total: int | None) -> None:
+    pass
 
 
 def _help() -> str:
     return (
         f"`lenet-c fetch` downloads it where there is a network; or copy its four files "
-        f"({', '.join(name + '.gz' for name in _FILES)}) into a folder and name that in the "
+        f"({', '.join(name + '.gz' for name in FILES)}) into a folder and name that in the "
         f"environment variable {_VARIABLE}. Without them there is a sample inside this package: "
         f"lenet_c.datasets.load_sample()"
     )
 
 
-def _read_checked(path: Path, name: str) -> np.ndarray:
-    """Read what MNIST's file `name` holds from an IDX or .npz file, and check the SHA-256."""
-    expected = _FILES[name]
-    header, size = expected.header, math.prod(expected.shape)
-    if path.suffix == ".npz":
-        data = header + _npz_data(path, name)
-    else:
-        with open_unpacked(path) as stream:
-            data = stream.read(len(header) + size + 1)
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected.sha256:
-        raise FormatError(
-            f"{path}: not MNIST's {name}: the SHA-256 of its contents should be "
-            f"{expected.sha256}, got {found} (lenet_c.idx.read reads any IDX file)"
-        )
-    array = np.frombuffer(data, np.uint8, offset=len(header))
-    return array.reshape(expected.shape).copy()
+def _is_sound(folder: Path, name: str) -> bool:
+    path = _plain_or_packed(folder, name)
+    try:
+        return path is not None and read_checked(path, name) is not None
+    except FormatError:
+        return False

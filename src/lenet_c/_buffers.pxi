@@ -1,0 +1,75 @@
+# Checked views of arrays, and workspaces that are kept between calls.
+from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer)
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport free, malloc
+
+
+cdef class Array:
+    """A checked, C-contiguous view of an array's memory."""
+    cdef Py_buffer buffer
+    cdef bint held
+    cdef void* data
+
+    def __dealloc__(self):
+        if self.held:
+            PyBuffer_Release(&self.buffer)
+
+
+cdef str describe(Array a):
+    kind = {"f": "float32", "d": "float64", "B": "uint8", "l": "int64", "q": "int64"}.get(a.buffer.format.decode())
+    shape = tuple([a.buffer.shape[i] for i in range(a.buffer.ndim)])
+    return f"{kind or a.buffer.format.decode()} {shape}"
+
+
+cdef Array view(object array, str name, str kinds, tuple shape, bint writable=False, Py_ssize_t align=0):
+    # shape: an int per axis, None where any length will do. kinds: the struct codes allowed.
+    cdef Array a = Array.__new__(Array)
+    cdef int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
+    cdef Py_ssize_t i
+    PyObject_GetBuffer(array, &a.buffer, flags | PyBUF_WRITABLE if writable else flags)
+    a.held = True
+    a.data = a.buffer.buf
+    fits = a.buffer.ndim == len(shape) and a.buffer.format.decode() in kinds
+    if fits:
+        for i in range(a.buffer.ndim):
+            fits = fits and (shape[i] is None or shape[i] == a.buffer.shape[i])
+    if not fits:
+        expected = "/".join(sorted({{"f": "float32", "d": "float64", "B": "uint8"}.get(k, "int64") for k in kinds}))
+        raise ValueError(f"{name}: expected {expected} {shape}, got {describe(a)}")
+    if <uintptr_t>a.data % <uintptr_t>max(align, a.buffer.itemsize):
+        raise ValueError(f"{name}: the memory must be aligned to {max(align, a.buffer.itemsize)} bytes")
+    return a
+
+
+cdef class Memory:
+    """An aligned stretch of memory, kept for the next call."""
+    cdef char* raw
+    cdef char* data
+    cdef size_t size
+
+    def __cinit__(self, size_t size):
+        self.raw = <char*>malloc(size + 64)
+        if self.raw == NULL:
+            raise MemoryError(f"no {size} bytes for a workspace")
+        self.data = self.raw + (64 - <uintptr_t>self.raw % 64) % 64
+        self.size = size
+
+    def __dealloc__(self):
+        free(self.raw)
+
+
+cdef list spare = []                     # a call takes the workspace it needs and gives it back
+
+
+cdef Memory take_memory(size_t size):
+    cdef Memory memory
+    try:
+        memory = spare.pop()
+    except IndexError:
+        return Memory(size)
+    return memory if memory.size >= size else Memory(size)
+
+
+cdef give_memory(Memory memory):
+    if len(spare) < 8 and memory.size < 1 << 26:
+        spare.append(memory)
