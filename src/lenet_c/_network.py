@@ -1,0 +1,254 @@
+"""The network's parameters: made, looked at, set, differentiated, saved, compared."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _engines, _safetensors, training
+from . import config as _config
+from ._errors import FormatError
+from .config import Config
+from .inputs import as_batch, as_labels, as_pixels
+
+FORMAT, FORMAT_VERSION = "lenet-c", "1"
+LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6", "output")
+
+
+class Network:
+    """Parameters of a LeNet-5 and what can be done with them; `LeNet5` adds fit and predict."""
+
+    def __init__(self, preset: str = "softmax", **overrides: object) -> None:
+        self._setup(_config.preset(preset, **overrides))
+        self._initialise()
+
+    def _setup(self, config: Config) -> None:
+        self.config = config
+        self._engine = _engines.default(config.dtype)
+        self._nets: dict[tuple[int, int], object] = {}
+        self._net = self._net_of((config.image_size, config.image_size))
+        self._theta = np.zeros(self._net.size, config.dtype)
+        self._epochs = 0
+        self._optimizer = training.OptimizerState()
+
+    @staticmethod
+    def presets() -> tuple[str, ...]:
+        """Return the names of the presets."""
+        return tuple(_config.PRESETS)
+
+    def _net_of(self, size: tuple[int, int]) -> object:
+        if size not in self._nets:
+            whole = size[0] == self.config.input_size
+            self._nets[size] = self.config.net(*size, 0 if whole else self.config.border)
+        return self._nets[size]
+
+    def _views(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """Name -> view of a buffer that is laid out as the parameters are."""
+        return {
+            name: flat[offset : offset + math.prod(shape)].reshape(shape)
+            for name, (offset, shape) in self._net.parameters.items()
+        }
+
+    def _initialise(self) -> None:
+        # uniform in +-2.4/sqrt(F), or +-2.4/F as the paper prints; F: inputs of a unit, no bias
+        rng = np.random.default_rng(self.config.seed)
+        fan_in = {"c1": 25, "s2": 4, "s4": 4, "c5": 400, "f6": 120, "output": 84}
+        for name, values in self._views(self._theta).items():
+            layer, kind = name.split(".")
+            if kind == "bias":
+                continue
+            f = 25.0 * self.config.table.sum(0) if layer == "c3" else np.array([fan_in[layer]])
+            bound = 2.4 / (np.sqrt(f) if self.config.init == "sqrt_fan_in" else f)
+            bound = bound.reshape(-1, *[1] * (values.ndim - 1))
+            values[...] = rng.uniform(-1, 1, values.shape) * bound
+            if layer == "c3":
+                values[~self.config.table.T] = 0
+
+    def __repr__(self) -> str:
+        fields = [repr(self.config.preset)]
+        usual = _config.preset(self.config.preset)
+        for name in self.config.__dataclass_fields__:
+            value = getattr(self.config, name)
+            if value != getattr(usual, name):
+                fields.append(f"{name}={value!r}")
+        return f"LeNet5({', '.join(fields)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Two models are equal if they compute the same: seeds and histories do not count."""
+        if not isinstance(other, Network):
+            return NotImplemented
+        same = self.config.replace(seed=0) == other.config.replace(seed=0)
+        return same and np.array_equal(self._theta, other._theta)
+
+    __hash__ = None
+
+    def __getstate__(self) -> dict[str, object]:
+        return {
+            "config": self.config,
+            "theta": self._theta,
+            "epochs": self._epochs,
+            "optimizer": self._optimizer,
+        }
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self._setup(state["config"])
+        self._theta[...] = state["theta"]
+        self._epochs = state["epochs"]
+        self._optimizer = state["optimizer"]
+
+    def summary(self) -> str:
+        """Return the table of layers: output, trainable parameters, connections, and their sums."""
+        return _config.summary(self.config)
+
+    def parameters(self) -> dict[str, np.ndarray]:
+        """Return copies of the parameters, by name.
+
+        Returns
+        -------
+        parameters : dict of str to ndarray
+            c1.weight (6, 1, 5, 5), c1.bias (6,), s2.coefficient (6,), s2.bias (6,),
+            c3.weight (16, 6, 5, 5), 0 where C3 is not connected, c3.bias (16,),
+            s4.coefficient (16,), s4.bias (16,), c5.weight (120, 16, 5, 5), c5.bias (120,),
+            f6.weight (84, 120), f6.bias (84,), output.weight (classes, 84), output.bias (classes,)
+        """
+        return {name: view.copy() for name, view in self._views(self._theta).items()}
+
+    def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
+        """Set some or all parameters; none is changed where one of them is refused.
+
+        Raises
+        ------
+        ValueError
+            An unknown name, another shape, NaN or infinity, or weights of C3 that are not 0 where
+            the table has no connection.
+        """
+        views = self._views(self._theta)
+        checked = {}
+        for name, value in parameters.items():
+            if name not in views:
+                raise ValueError(f"no parameter {name!r}; they are {', '.join(views)}")
+            array = np.asarray(value, self.config.dtype)
+            if array.shape != views[name].shape:
+                raise ValueError(f"{name}: expected {views[name].shape}, got {array.shape}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name}: NaN or infinity among the values")
+            if name == "c3.weight" and array[~self.config.table.T].any():
+                raise ValueError("c3.weight: not 0 where the table has no connection")
+            checked[name] = array
+        for name, array in checked.items():
+            views[name][...] = array
+
+    def loss_and_gradients(
+        self, images: npt.ArrayLike, labels: npt.ArrayLike
+    ) -> tuple[float, dict[str, np.ndarray]]:
+        """Return the mean loss of a batch and its derivatives by every parameter.
+
+        Returns
+        -------
+        loss : float
+        gradients : dict of str to ndarray
+            Names and shapes as in `parameters`; 0 where C3 is not connected.
+
+        Raises
+        ------
+        ValueError
+            The batch is empty, or see `LeNet5.fit`.
+        """
+        batch, _ = as_batch(images, self.config)
+        targets = as_labels(labels, len(batch), self.config.classes)
+        if not len(batch):
+            raise ValueError("the loss of an empty batch is not defined")
+        flat = np.empty_like(self._theta)
+        pixels = as_pixels(batch, self.config.dtype)
+        loss = training.gradient(self, pixels, targets, flat)
+        return loss, self._views(flat)
+
+    def activations(self, images: npt.ArrayLike) -> dict[str, np.ndarray]:
+        """Return the output of every layer.
+
+        Returns
+        -------
+        activations : dict of str to ndarray
+            c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5),
+            c5 (n, 120, 1, 1), f6 (n, 84), output (n, classes), the scores before the softmax;
+            without the first axis for one image.
+        """
+        batch, single = as_batch(images, self.config)
+        net = self._net_of(batch.shape[1:])
+        shapes = net.shapes
+        outs = [np.empty((len(batch), *shapes[name]), self.config.dtype) for name in LAYERS]
+        pixels = as_pixels(batch, self.config.dtype)
+        self._engine.activations(net, self._theta, pixels, outs)
+        named = dict(zip(LAYERS, outs, strict=True))
+        for name in ("f6", "output"):
+            named[name] = named[name].reshape(len(batch), -1)
+        return {name: out[0] for name, out in named.items()} if single else named
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to a file, in the safetensors format.
+
+        The configuration, the preprocessing and the format's version stand in its metadata. The
+        file is written under another name and renamed: a file that was there stays whole until
+        then.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        """
+        preprocessing = {
+            "image_size": self.config.image_size,
+            "border": self.config.border,
+            "levels": self.config.levels,
+        }
+        metadata = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "config": self.config.to_json(),
+            "preprocessing": json.dumps(preprocessing),
+            "epochs": str(self._epochs),
+        }
+        _safetensors.save(path, self.parameters(), metadata)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Network:
+        """Read a model that `save` wrote.
+
+        Raises
+        ------
+        FormatError
+            Not such a file, or one of a newer version; the message names the file and the fault.
+        OSError
+            The file cannot be read.
+        """
+        tensors, metadata = _safetensors.load(path)
+        name = os.fsdecode(path)
+        if metadata.get("format") != FORMAT:
+            raise FormatError(f"{name}: a safetensors file, but not a model of lenet-c")
+        if metadata.get("version") != FORMAT_VERSION:
+            raise FormatError(
+                f"{name}: model format version {metadata.get('version')!r}, "
+                f"this lenet-c reads {FORMAT_VERSION}"
+            )
+        model = cls.__new__(cls)
+        try:
+            model._setup(Config.from_json(metadata["config"]))
+            model._epochs = int(metadata.get("epochs", "0"))
+            wanted = model._net.parameters
+            if set(tensors) != set(wanted):
+                odd = ", ".join(sorted(set(tensors) ^ set(wanted)))
+                raise ValueError(f"these parameters are missing or unknown: {odd}")
+            for key, tensor in tensors.items():
+                if tensor.dtype != model.config.dtype:
+                    raise ValueError(f"{key}: expected {model.config.dtype}, got {tensor.dtype}")
+            model.set_parameters(tensors)
+        except KeyError as error:
+            raise FormatError(f"{name}: no {error} in the metadata") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise FormatError(f"{name}: {error}") from None
+        return model

@@ -1,0 +1,129 @@
+"""Image files for `lenet-c predict`: arrays (.npy, IDX) and pictures (through Pillow)."""
+
+import os
+from typing import BinaryIO
+
+import numpy as np
+
+from . import idx
+from ._errors import FormatError
+from ._files import open_unpacked
+
+_NPY_MAGIC = b"\x93NUMPY"
+_SIDE = 28  # of MNIST's images
+_SIDES = (28, 32)  # taken as they are
+_BRIGHT = 127.5
+
+
+def read_images(path: str | os.PathLike) -> np.ndarray:
+    """Read the image, or the images, of a file; its contents decide what it is, not its name.
+
+    Parameters
+    ----------
+    path : str or path-like
+        NumPy's .npy or IDX, either of them plain or packed with gzip; or any picture that
+        Pillow reads, which goes through `prepare`.
+
+    Returns
+    -------
+    images : ndarray
+        What an array file holds, unchanged; of a picture uint8, shape (28, 28) or (32, 32).
+
+    Raises
+    ------
+    OSError
+        The file is missing, cannot be read, or is no picture that Pillow knows.
+    FormatError
+        The file is broken.
+    ImportError
+        It takes Pillow to read this file, and Pillow is not installed.
+    """
+    name = os.fsdecode(path)
+    with open_unpacked(path) as stream:
+        start = stream.read(len(_NPY_MAGIC))
+    if start == _NPY_MAGIC:
+        with open_unpacked(path) as stream:
+            return _read_npy(stream, name)
+    if len(start) >= 4 and start[:2] == b"\0\0" and 0x08 <= start[2] <= 0x0E and start[3]:
+        return idx.read(path)
+    return _read_picture(path, name)
+
+
+def prepare(grey: np.ndarray) -> np.ndarray:
+    """Turn a grey picture into what the network reads: white ink on black, 28x28.
+
+    Our choice, and a simple one: the picture is inverted if the median of its border is bright;
+    if it is neither 28x28 nor 32x32, its longer side is resized to 28 (Lanczos) and the shorter
+    one is padded on both sides with that median.
+
+    Parameters
+    ----------
+    grey : array_like of numbers 0..255, shape (height, width)
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (28, 28) or (32, 32)
+    """
+    from PIL import Image
+
+    grey = np.asarray(grey, np.float32)
+    height, width = grey.shape
+    if not height or not width:
+        raise ValueError(f"expected at least one pixel, got {width}x{height}")
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    background = float(np.median(border))
+    if background > _BRIGHT:
+        grey, background = 255 - grey, 255 - background
+    if height != width or height not in _SIDES:
+        scale = _SIDE / max(height, width)
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.LANCZOS))
+        grey = np.full((_SIDE, _SIDE), background, np.float32)
+        top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
+        grey[top : top + size[1], left : left + size[0]] = small
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+
+def _read_npy(stream: BinaryIO, name: str) -> np.ndarray:
+    try:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+    except FormatError:
+        raise
+    except (ValueError, EOFError, MemoryError) as error:
+        raise FormatError(f"{name}: broken or unsuitable .npy file: {error}") from error
+
+
+def _read_picture(path: str | os.PathLike, name: str) -> np.ndarray:
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise ImportError(
+            f"{name}: neither .npy nor IDX; to read pictures, Pillow is needed: "
+            'pip install "lenet-c[images]"'
+        ) from None
+    try:
+        with Image.open(path) as picture:
+            return prepare(_grey(ImageOps.exif_transpose(picture)))
+    except (OSError, MemoryError) as error:
+        if getattr(error, "errno", None) is None and not isinstance(error, MemoryError):
+            raise FormatError(f"{name}: not a picture that Pillow can read") from error
+        raise
+    except Exception as error:  # decoders raise what they like on broken files
+        raise FormatError(f"{name}: broken picture: {error}") from error
+
+
+def _grey(picture) -> np.ndarray:
+    """Return the luminance 0..255 of a picture; what is transparent becomes white."""
+    from PIL import Image
+
+    if picture.mode == "1" or picture.mode[0] not in "IF":
+        if picture.has_transparency_data:
+            opaque = Image.new("RGBA", picture.size, "white")
+            opaque.alpha_composite(picture.convert("RGBA"))
+            picture = opaque
+        return np.asarray(picture.convert("L"))
+    values = np.asarray(picture, np.float32)  # 16 or 32 bits a pixel, which convert() would cut off
+    highest = values.max(initial=0)
+    if picture.mode[0] == "F":
+        return values * (255 if highest <= 1 else 1)
+    return values * (255 / 65535 if highest > 255 or picture.mode.startswith("I;16") else 1)

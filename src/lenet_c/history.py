@@ -1,0 +1,81 @@
+"""What training and evaluation report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Record:
+    """One epoch of training.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1 up, counted over all calls of `fit`.
+    loss, train_error : float
+        Mean over the epoch's images, each taken before the update it led to; the error is a
+        fraction, 0 .. 1.
+    validation_error, validation_loss : float or None
+        After the epoch, where there are validation images.
+    seconds : float
+        Of training alone.
+    images : int
+        Presented in the epoch.
+    """
+
+    epoch: int
+    loss: float
+    train_error: float
+    validation_error: float | None
+    validation_loss: float | None
+    seconds: float
+    images: int
+
+
+class History(list):
+    """The records of a call of `fit`, one an epoch.
+
+    Attributes
+    ----------
+    stopped : str or None
+        Why training ended before its last epoch: "early stopping" or "callback".
+    best : Record or None
+        The record of lowest validation error, the first of equals.
+    """
+
+    stopped: str | None = None
+
+    @property
+    def best(self) -> Record | None:
+        measured = [record for record in self if record.validation_error is not None]
+        return min(measured, key=lambda record: record.validation_error, default=None)
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation.
+
+    Attributes
+    ----------
+    error_rate : float
+        Fraction of wrong labels, 0 .. 1.
+    loss : float
+        Mean cross-entropy.
+    confusion : ndarray of int64, shape (classes, classes)
+        Rows: the true class; columns: the class predicted.
+    wrong : ndarray of int64
+        Indices of the images that were misread.
+    """
+
+    error_rate: float
+    loss: float
+    confusion: np.ndarray = field(repr=False)
+    wrong: np.ndarray = field(repr=False)
+
+    @property
+    def images(self) -> int:
+        """Images evaluated."""
+        return int(self.confusion.sum())

@@ -1,0 +1,123 @@
+"""What users hand in, made into what the kernels take: images, labels, weights of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import Config
+
+
+def as_batch(images: npt.ArrayLike, config: Config) -> tuple[np.ndarray, bool]:
+    """Return the images as an array (n, height, width) of their own type, and whether it was one.
+
+    Parameters
+    ----------
+    images : array_like
+        (n, h, w), (n, 1, h, w), (n, h*w), or one image without the first axis, with h = w the
+        size of an image or of the network's input.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The type is not a number's, or the shape is another.
+    """
+    if not isinstance(images, np.ndarray):
+        try:
+            images = np.asarray(images)
+        except ValueError as error:
+            raise ValueError(f"images: expected an array of numbers ({error})") from None
+    if images.dtype.kind not in "buif":
+        raise TypeError(f"images: expected integers 0..255 or floats 0..1, got {images.dtype}")
+    sides = {config.image_size, config.input_size}
+    shape = images.shape
+    if images.ndim == 4 and shape[1] == 1:
+        images = images.reshape(shape[0], *shape[2:])
+    elif images.ndim == 2 and shape[1] in {side * side for side in sides} and shape[0] != shape[1]:
+        side = int(shape[1] ** 0.5)
+        images = images.reshape(shape[0], side, side)
+    elif images.ndim == 1 and shape[0] in {side * side for side in sides}:
+        side = int(shape[0] ** 0.5)
+        return images.reshape(1, side, side), True
+    elif images.ndim == 2 and shape[0] == shape[1] and shape[0] in sides:
+        return images[None], True
+    elif images.ndim == 1 and shape[0] == 0:
+        images = images.reshape(0, config.image_size, config.image_size)
+    if images.ndim != 3 or images.shape[1] != images.shape[2] or images.shape[1] not in sides:
+        small, large = config.image_size, config.input_size
+        raise ValueError(
+            f"images: expected (n, {small}, {small}), (n, {small * small}), (n, {large}, {large}) "
+            f"or one image without the first axis, got {shape}"
+        )
+    return images, False
+
+
+def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
+    """Return images (n, h, w) as the kernels take them: uint8 0..255, or `dtype` 0..1, contiguous.
+
+    Nothing is copied where it is that already.
+
+    Raises
+    ------
+    ValueError
+        Integers outside 0..255, floats outside 0..1, NaN or infinity.
+    """
+    if images.dtype.kind in "iu":
+        if images.dtype.itemsize > 1 or images.dtype.kind == "i":
+            low, high = (images.min(), images.max()) if images.size else (0, 0)
+            if low < 0 or high > 255:
+                raise ValueError(f"images: integers must be 0..255, got {low}..{high}")
+        return np.require(images, np.uint8, "CA")
+    images = np.require(images, dtype, "CA")
+    if images.size:
+        low, high = images.min(), images.max()
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ValueError("images: NaN or infinity among the pixels")
+        if low < 0 or high > 1:
+            hint = ": these look like 0..255, divide by 255" if low >= 0 and high <= 255 else ""
+            raise ValueError(f"images: floats must be 0..1, got {low:g}..{high:g}{hint}")
+    return images
+
+
+def as_labels(labels: npt.ArrayLike, n: int, classes: int) -> np.ndarray:
+    """Return labels as int64 (n,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, another length, outside 0..classes-1.
+    """
+    array = np.asarray(labels)
+    if array.ndim == 0:
+        array = array[None]
+    if array.size and array.dtype.kind not in "iu":
+        whole = array.dtype.kind == "f" and np.equal(np.mod(array, 1), 0).all()
+        if not whole:
+            raise TypeError(f"labels: expected integers 0..{classes - 1}, got {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"labels: expected ({n},), got {array.shape}")
+    if len(array) != n:
+        raise ValueError(f"{n} images but {len(array)} labels")
+    if array.size and (array.min() < 0 or array.max() >= classes):
+        raise ValueError(
+            f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}"
+        )
+    return np.require(array, np.int64, "CA")
+
+
+def as_sample_weight(weight: npt.ArrayLike | None, n: int, dtype: str) -> np.ndarray | None:
+    """Return the images' weights, scaled to a mean of 1, as `dtype` (n,); None for none.
+
+    Raises
+    ------
+    ValueError
+        Another length, a negative or not finite weight, or none above 0.
+    """
+    if weight is None:
+        return None
+    array = np.asarray(weight, np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"sample_weight: expected ({n},), got {array.shape}")
+    if not np.isfinite(array).all() or (array < 0).any() or not (n == 0 or array.any()):
+        raise ValueError("sample_weight: expected finite weights from 0 up, not all 0")
+    return np.ascontiguousarray(array / (array.mean() if n else 1.0), dtype)

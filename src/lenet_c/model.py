@@ -1,0 +1,249 @@
+"""LeNet-5 as an object: train and predict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _threads, training
+from ._network import Network
+from .history import History, Report
+from .inputs import as_batch, as_labels, as_pixels, as_sample_weight
+from .optim import Recipe
+
+_CHUNK = 4096  # images that prediction converts and computes at a time
+
+
+class LeNet5(Network):
+    """The LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998).
+
+    Parameters
+    ----------
+    preset : str
+        One of `LeNet5.presets()`; "softmax" has the paper's layers C1 .. F6, Table I and
+        trainable subsampling included, and a softmax output of ten classes: 60,850 parameters.
+    **overrides
+        Any other field of `lenet_c.Config`: ``connections="full"``, ``seed=7``,
+        ``dtype="float64"`` ...
+
+    Attributes
+    ----------
+    config : Config
+
+    Notes
+    -----
+    Images are (n, 28, 28), (n, 784), (n, 1, 28, 28), (n, 32, 32) with their border, or one image
+    without the first axis, of integers 0..255 or floats 0..1, 0 the background. Any array-like
+    will do; nothing is written into it.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("train")
+    >>> model = lenet_c.LeNet5(seed=1)
+    >>> history = model.fit(images, labels, epochs=2)
+    >>> model.predict(images[:3]).shape
+    (3,)
+    """
+
+    def fit(
+        self,
+        images: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        *,
+        epochs: int = 10,
+        batch_size: int = 64,
+        optimizer: str = "sgd",
+        learning_rate: float | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+        schedule: str = "one_cycle",
+        validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        callbacks: Sequence[Callable[[LeNet5, object], object]] = (),
+        checkpoint: str | os.PathLike | None = None,
+        early_stopping: int | None = None,
+        keep_best: bool = False,
+        sample_weight: npt.ArrayLike | None = None,
+        threads: int | None = None,
+        progress: bool | None = None,
+        seed: int = 0,
+    ) -> History:
+        """Train on images and labels; called again, it goes on from the weights it finds.
+
+        Parameters
+        ----------
+        images, labels : array_like
+            See the class; labels are integers 0 .. classes - 1, (n,).
+        epochs : int
+            Passes over the images, each in a new random order.
+        batch_size : int
+            Images an update; 1: the online training of the paper and the course.
+        optimizer, learning_rate, momentum, weight_decay, schedule
+            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images.
+        validation : (images, labels), optional
+            Measured after every epoch.
+        callbacks : sequence of callable
+            Called as ``callback(model, record)`` after every epoch; True ends training.
+        checkpoint : path, optional
+            The model is saved there after every epoch, and on Ctrl-C.
+        early_stopping : int, optional
+            End after so many epochs in a row without a lower validation error.
+        keep_best : bool
+            Return to the weights of the lowest validation error at the end.
+        sample_weight : array_like (n,), optional
+            Weights of the images in the loss; scaled to a mean of 1.
+        threads : int, optional
+            None: the cores this process may use. The result does not depend on it.
+        progress : bool, optional
+            None: where standard error is a terminal.
+        seed : int
+            Of the order of the images.
+
+        Returns
+        -------
+        History
+            A list of `Record`, one an epoch.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not of the form above; the message says what was expected.
+        FloatingPointError
+            The loss is no longer finite; the weights are those of the last good epoch.
+        """
+        recipe = Recipe(optimizer, learning_rate, momentum, weight_decay, schedule)
+        batch, _ = as_batch(images, self.config)
+        targets = as_labels(labels, len(batch), self.config.classes)
+        if not len(batch):
+            raise ValueError("fit needs at least one image")
+        held_out = None
+        if validation is not None:
+            if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+                raise ValueError("validation: expected a pair (images, labels)")
+            x, _ = as_batch(validation[0], self.config)
+            held_out = (x, as_labels(validation[1], len(x), self.config.classes))
+            if not len(x):
+                raise ValueError("validation: needs at least one image")
+        return training.fit(
+            self,
+            as_pixels(batch, self.config.dtype),
+            targets,
+            as_sample_weight(sample_weight, len(batch), self.config.dtype),
+            recipe,
+            epochs=training.positive("epochs", epochs, least=0),
+            batch_size=training.positive("batch_size", batch_size),
+            validation=held_out,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            patience=early_stopping,
+            keep_best=keep_best,
+            threads=_threads.resolve(threads),
+            progress=progress,
+            seed=training.positive("seed", seed, least=0),
+        )
+
+    def partial_fit(
+        self,
+        images: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        *,
+        optimizer: str = "sgd",
+        learning_rate: float | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+        threads: int | None = None,
+    ) -> float:
+        """Make one update from one batch, and return the batch's mean loss before it.
+
+        The optimizer's state (velocity, moments) is kept from call to call. Arguments and errors
+        as in `fit`.
+        """
+        recipe = Recipe(optimizer, learning_rate, momentum, weight_decay, "constant")
+        batch, single = as_batch(images, self.config)
+        targets = as_labels(labels, len(batch), self.config.classes)
+        if not len(batch):
+            raise ValueError("partial_fit needs at least one image")
+        pixels = as_pixels(batch, self.config.dtype)
+        return training.one_step(self, pixels, targets, recipe, _threads.resolve(threads))
+
+    def _scores(self, images: np.ndarray, threads: int) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the output layer's scores (m, classes) chunk by chunk."""
+        net = self._net_of(images.shape[1:])
+        for start in range(0, len(images), _CHUNK):
+            pixels = as_pixels(images[start : start + _CHUNK], self.config.dtype)
+            out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
+            self._engine.scores(net, self._theta, pixels, out, threads)
+            yield slice(start, start + len(pixels)), out[:, 0]
+
+    def predict(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
+        """Return the class of highest probability of each image.
+
+        Parameters
+        ----------
+        images : array_like
+            See the class.
+        threads : int, optional
+            None: the cores this process may use.
+
+        Returns
+        -------
+        labels : ndarray of int64, shape (n,), or a scalar for one image
+        """
+        batch, single = as_batch(images, self.config)
+        labels = np.empty(len(batch), np.int64)
+        for part, scores in self._scores(batch, _threads.resolve(threads)):
+            scores.argmax(1, out=labels[part])
+        return labels[0] if single else labels
+
+    def predict_proba(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
+        """Return the probabilities of the classes, softmax of the output layer.
+
+        Returns
+        -------
+        p : ndarray of the model's dtype, shape (n, classes), or (classes,) for one image
+        """
+        batch, single = as_batch(images, self.config)
+        p = np.empty((len(batch), self.config.classes), self.config.dtype)
+        for part, scores in self._scores(batch, _threads.resolve(threads)):
+            scores -= scores.max(1, keepdims=True)
+            np.exp(scores, out=scores)
+            np.divide(scores, scores.sum(1, keepdims=True), out=p[part])
+        return p[0] if single else p
+
+    def evaluate(
+        self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None
+    ) -> Report:
+        """Compare predictions with labels.
+
+        Returns
+        -------
+        Report
+            error_rate, loss (mean cross-entropy), confusion (classes, classes), wrong (indices).
+
+        Raises
+        ------
+        ValueError
+            No images, or lengths that differ.
+        """
+        batch, _ = as_batch(images, self.config)
+        targets = as_labels(labels, len(batch), self.config.classes)
+        if not len(batch):
+            raise ValueError("evaluate needs at least one image")
+        loss, predicted = 0.0, np.empty(len(batch), np.int64)
+        for part, scores in self._scores(batch, _threads.resolve(threads)):
+            scores.argmax(1, out=predicted[part])
+            top = scores.max(1).astype(np.float64)
+            wanted = np.take_along_axis(scores, targets[part][:, None], 1)[:, 0]
+            total = np.exp(scores - top[:, None]).sum(1)
+            loss += float((np.log(total) + top - wanted).sum())
+        k = self.config.classes
+        confusion = np.bincount(targets * k + predicted, minlength=k * k).reshape(k, k)
+        wrong = np.flatnonzero(predicted != targets)
+        return Report(len(wrong) / len(batch), loss / len(batch), confusion, wrong)
+
+    def score(self, images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+        """Return the accuracy, the fraction of images whose label is predicted."""
+        return 1.0 - self.evaluate(images, labels).error_rate

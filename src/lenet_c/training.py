@@ -1,0 +1,185 @@
+"""The loop of training, between the facade and the kernels."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ._progress import Progress
+from .history import History, Record
+from .optim import Recipe
+
+if TYPE_CHECKING:
+    from .model import LeNet5
+
+_STRETCH = 0.05  # seconds that the kernels work without the GIL, about
+
+
+def positive(name: str, value: object, least: int = 1) -> int:
+    """Return an int of at least `least`; TypeError or ValueError otherwise."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
+    return int(value)
+
+
+@dataclass
+class OptimizerState:
+    """Velocity (sgd), or moments (adamw), and the steps made with them."""
+
+    optimizer: str = ""
+    moments: list[np.ndarray] = field(default_factory=list)
+    step: int = 0
+
+    def prepare(self, optimizer: str, theta: np.ndarray) -> OptimizerState:
+        """Return this state, cleared if it was another optimizer's."""
+        if self.optimizer != optimizer:
+            self.optimizer, self.step = optimizer, 0
+            self.moments = [np.zeros_like(theta) for _ in range(2 if optimizer == "adamw" else 1)]
+        return self
+
+
+def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, threads):
+    net = model._net_of(pixels.shape[1:])
+    result = model._engine.train(
+        net,
+        model._theta,
+        pixels,
+        targets,
+        weight,
+        order,
+        batch,
+        recipe.rule,
+        rates,
+        recipe.momenta(len(rates)),
+        state.moments[0],
+        state.moments[-1],
+        None,
+        state.step,
+        threads,
+    )
+    state.step += len(rates)
+    return result
+
+
+def gradient(model: LeNet5, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
+    """Write the gradient of a batch's mean loss into `out`; return the mean loss."""
+    n = len(pixels)
+    net, order = model._net_of(pixels.shape[1:]), np.arange(n)
+    loss, _ = model._engine.train(
+        net, model._theta, pixels, targets, None, order, n, None, None, None, gradient=out
+    )
+    return loss / n
+
+
+def one_step(
+    model: LeNet5, pixels: np.ndarray, targets: np.ndarray, recipe: Recipe, threads: int
+) -> float:
+    """Update the model from one batch; return the mean loss before."""
+    state = model._optimizer.prepare(recipe.optimizer, model._theta)
+    order, n = np.arange(len(pixels)), len(pixels)
+    rates = recipe.rates(0, 1, 1)
+    loss, _ = _run(model, pixels, targets, None, order, n, recipe, rates, state, threads)
+    return loss / n
+
+
+def _epoch(model, pixels, targets, weight, order, batch, recipe, first, total, state, threads, bar):
+    """Present the images once; return the summed loss and the wrong labels."""
+    n, stretch, done, loss, errors = len(order), 1, 0, 0.0, 0
+    while done < n:
+        begin = time.perf_counter()
+        part = order[done : done + stretch * batch]
+        rates = recipe.rates(first + done // batch, -(-len(part) // batch), total)
+        part_loss, part_errors = _run(
+            model, pixels, targets, weight, part, batch, recipe, rates, state, threads
+        )
+        loss, errors, done = loss + part_loss, errors + part_errors, done + len(part)
+        if not math.isfinite(loss):
+            break
+        bar.update(len(part), loss=f"{loss / done:.4f}", error=f"{100 * errors / done:.2f} %")
+        seconds = max(time.perf_counter() - begin, 1e-6)
+        stretch = max(1, min(4 * stretch, int(stretch * _STRETCH / seconds)))
+    return loss, errors
+
+
+def fit(
+    model: LeNet5,
+    pixels: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    recipe: Recipe,
+    *,
+    epochs: int,
+    batch_size: int,
+    validation,
+    callbacks,
+    checkpoint,
+    patience: int | None,
+    keep_best: bool,
+    threads: int,
+    progress: bool | None,
+    seed: int,
+) -> History:
+    """Train on checked arrays; the arguments are those of `LeNet5.fit`."""
+    if validation is None and (keep_best or patience is not None):
+        raise ValueError("keep_best and early_stopping need validation=(images, labels)")
+    if patience is not None:
+        patience = positive("early_stopping", patience)
+    n = len(pixels)
+    steps = -(-n // batch_size)
+    history, good, best = History(), model._theta.copy(), None
+    state = OptimizerState().prepare(recipe.optimizer, model._theta)
+    bar = Progress(epochs * n, "training", "image", progress)
+    try:
+        for epoch in range(epochs):
+            order = np.random.default_rng([seed, model._epochs]).permutation(n)
+            begin = time.perf_counter()
+            loss, errors = _epoch(
+                model, pixels, targets, weight, order, batch_size, recipe,
+                epoch * steps, epochs * steps, state, threads, bar,
+            )  # fmt: skip
+            seconds = time.perf_counter() - begin
+            if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
+                model._theta[...] = good
+                raise FloatingPointError(
+                    f"the loss is no longer finite in epoch {model._epochs + 1}: the weights of "
+                    f"epoch {model._epochs} are kept; try a lower learning rate "
+                    f"(it was {recipe.learning_rate:g})"
+                )
+            model._epochs += 1
+            good[...] = model._theta
+            report = model.evaluate(*validation, threads=threads) if validation else None
+            record = Record(
+                model._epochs,
+                loss / n,
+                errors / n,
+                report and report.error_rate,
+                report and report.loss,
+                seconds,
+                n,
+            )
+            history.append(record)
+            if best is None or record is history.best:
+                best = good.copy()
+            if checkpoint is not None:
+                model.save(checkpoint)
+            if any([callback(model, record) is True for callback in callbacks]):
+                history.stopped = "callback"
+                break
+            if patience is not None and record.epoch - history.best.epoch >= patience:
+                history.stopped = "early stopping"
+                break
+    except KeyboardInterrupt:
+        if checkpoint is not None:
+            model.save(checkpoint)
+        raise
+    finally:
+        bar.close()
+    if keep_best and best is not None:
+        model._theta[...] = best
+    return history
