@@ -33,7 +33,7 @@ if MSVC:
     CFLAGS, LIBRARIES, LINK = ["/O2"], [], []
 else:
     CFLAGS = ["-std=gnu11", "-O3", "-g0", "-Wno-psabi", "-fno-math-errno", "-fvisibility=hidden"]
-    LIBRARIES, LINK = ["m"], ["-g0"]
+    LIBRARIES, LINK = ["m"], ["-g0", "-pthread"]
 if DEBUG:
     CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wno-psabi", "-fsanitize=address,undefined"]
     LINK = ["-fsanitize=address,undefined"]
@@ -60,12 +60,12 @@ def extension(module, source, flags, macros):
     return Extension(
         f"lenet_c.{module}",
         [source],
-        include_dirs=["include"],
+        include_dirs=["include", PACKAGE.as_posix()],
         libraries=LIBRARIES,
         define_macros=[*macros, ("LENET_SOURCE", f"0x{SOURCE_HASH}ULL")],
         extra_compile_args=[*CFLAGS, *flags],
         extra_link_args=LINK,
-        depends=[str(p) for p in KERNELS],
+        depends=[str(p) for p in [*KERNELS, PACKAGE / "_pool.h"]],
         **limited,
     )
 

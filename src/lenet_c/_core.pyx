@@ -31,8 +31,16 @@ cdef extern from *:
     int lenet_cpu_level() nogil
 
 
+cdef extern from "_pool.h" nogil:
+    int lenet_pool_init()
+    void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts)
+
 include "_buffers.pxi"
 include "_single.pxi"
+
+
+if lenet_pool_init():
+    raise MemoryError("pthread_atfork failed")
 
 
 def cpu_level():
@@ -124,6 +132,15 @@ cdef struct Job:
     size_t room
     Py_ssize_t first, n, shard
     double scale
+    number* state1
+    number* state2
+    const Update* update
+
+
+cdef int check_threads(int threads) except -1:
+    if not 1 <= threads <= 64:
+        raise ValueError(f"threads: expected 1 .. 64, got {threads}")
+    return threads
 
 
 cdef size_t align64(size_t size) noexcept nogil:
@@ -135,23 +152,47 @@ cdef number* number_at(number* base, Py_ssize_t i, int size) noexcept nogil:
     return <number*>(<char*>base + i * size)
 
 
-cdef void gradients_job(void* arg, int i, int threads) noexcept nogil:
+cdef Py_ssize_t shard_count(const Job* job) noexcept nogil:
+    return (job.n + job.shard - 1) // job.shard
+
+
+cdef void scores_job(void* arg, int i, int parts) noexcept nogil:
+    # part i of the images, in whole blocks
     cdef Job* job = <Job*>arg
-    cdef Py_ssize_t shards = (job.n + job.shard - 1) // job.shard, s = i, size = job.net.size
-    while s < shards:
+    cdef Py_ssize_t blocks = (job.n + job.kernels.lanes - 1) // job.kernels.lanes
+    cdef Py_ssize_t start = blocks * i // parts * job.kernels.lanes
+    cdef Py_ssize_t stop = min(blocks * (i + 1) // parts * job.kernels.lanes, job.n)
+    cdef Py_ssize_t size = job.net.classes * job.net.c5.height * job.net.c5.width
+    job.kernels.scores(number_at(job.out, start * size, job.kernels.number_size), job.images, start, stop - start,
+                       job.theta, job.net, job.workspace + i * job.room)
+
+
+cdef void gradients_job(void* arg, int i, int parts) noexcept nogil:
+    # shards i, i + parts, ...
+    cdef Job* job = <Job*>arg
+    cdef Py_ssize_t s = i, size = job.net.size
+    while s < shard_count(job):
         job.kernels.gradients(number_at(job.out, s * size, job.kernels.number_size), job.loss + s, job.errors + s,
                               job.images, job.labels, job.weight, job.scale, job.first + s * job.shard,
                               min(job.shard, job.n - s * job.shard), job.theta, job.net,
                               job.workspace + i * job.room)
-        s += threads
+        s += parts
+
+
+cdef void update_job(void* arg, int i, int parts) noexcept nogil:
+    # part i of the parameters
+    cdef Job* job = <Job*>arg
+    cdef Py_ssize_t size = job.net.size
+    job.kernels.update(<number*>job.theta, job.state1, job.state2, job.out, size, <int>shard_count(job),
+                       size * i // parts, size * (i + 1) // parts, job.update)
 
 
 cdef void batch_gradients(Job* job, double* loss, int64_t* errors, int threads) noexcept nogil:
     # One gradient for each shard at job.out; adds the batch's losses and wrong labels.
-    cdef Py_ssize_t shards = (job.n + job.shard - 1) // job.shard, s
+    cdef Py_ssize_t shards = shard_count(job), s
     memset(job.loss, 0, shards * sizeof(double))
     memset(job.errors, 0, shards * sizeof(int64_t))
-    gradients_job(job, 0, 1)
+    lenet_pool_run(gradients_job, job, <int>min(<Py_ssize_t>threads, shards))
     for s in range(shards):
         loss[0] += job.loss[s]
         errors[0] += job.errors[s]
@@ -165,16 +206,24 @@ cdef class Engine(Layers):
     cdef Array images(self, array, Net net):
         return view(array, "images", "B" + self.code, (None, net.net.image_height, net.net.image_width))
 
-    def scores(self, Net net, theta, images, out, threads=1):
+    def scores(self, Net net, theta, images, out, int threads=1):
         """Write the output layer's scores (n, positions, classes) of the images into `out`."""
         cdef Array x = self.images(images, net), w = self.numbers(theta, "theta", (net.net.size,))
         cdef Py_ssize_t n = x.buffer.shape[0]
         cdef Array y = self.numbers(out, "out", (n, net.net.c5.height * net.net.c5.width, net.net.classes), True)
-        cdef Memory memory = take_memory(self.k.workspace(&net.net))
+        cdef Py_ssize_t blocks = (n + self.k.lanes - 1) // self.k.lanes
+        cdef int parts = <int>min(<Py_ssize_t>check_threads(threads), max(blocks, 1))
+        cdef Memory memory
         cdef Images source
+        cdef Job job
         source.pixels, source.bytes, source.index = x.data, x.buffer.itemsize == 1, NULL
+        job.kernels, job.net, job.images, job.n = self.k, &net.net, &source, n
+        job.theta, job.out = <const number*>w.data, <number*>y.data
+        job.room = align64(self.k.workspace(&net.net))
+        memory = take_memory(job.room * parts)
+        job.workspace = memory.data
         with nogil:
-            self.k.scores(<number*>y.data, &source, 0, n, <const number*>w.data, &net.net, memory.data)
+            lenet_pool_run(scores_job, &job, parts)
         give_memory(memory)
 
     def activations(self, Net net, theta, images, outs):
@@ -275,8 +324,9 @@ cdef class Engine(Layers):
         job.weight = NULL if weight is None else <number*>(<Array>weights).data
         job.theta = <const number*>w.data
         job.room = align64(self.k.workspace(&net.net))
-        memory = take_memory(job.room * threads)
+        memory = take_memory(job.room * check_threads(threads))
         job.workspace = memory.data
+        job.state1, job.state2, job.update = state_1, state_2, &update
         job.shard = shard_size(min(batch, total))
         shards = (min(batch, total) + job.shard - 1) // job.shard
         sums = take_memory(shards * (align64(size * self.k.number_size) + 16))
@@ -289,13 +339,12 @@ cdef class Engine(Layers):
                 job.n = min(batch, total - job.first)
                 job.scale = 1.0 / job.n
                 batch_gradients(&job, &loss, &errors, threads)
-                shards = (job.n + job.shard - 1) // job.shard
                 if update.rule != SUM:
                     update.rate = (<const double*>r.data)[i]
                     update.momentum = (<const double*>m.data)[i]
                     update.correction1 = 1 - update.momentum ** (step + i + 1)
                     update.correction2 = 1 - update.beta2 ** (step + i + 1)
-                self.k.update(<number*>w.data, state_1, state_2, job.out, size, <int>shards, 0, size, &update)
+                lenet_pool_run(update_job, &job, threads)
         give_memory(memory)
         give_memory(sums)
         return loss, errors
