@@ -8,8 +8,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from ._errors import FormatError
+
+Check = Callable[[Path], object]
+Progress = Callable[[int, int | None], object]
 
 _BLOCK = 1 << 16  # bytes read at once
 
@@ -17,11 +21,23 @@ _BLOCK = 1 << 16  # bytes read at once
 class _MirrorError(Exception):
     """What went wrong with one mirror; the next one may do better."""
 
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
     """Follows redirections, but not from https to anything else."""
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
         if not newurl.lower().startswith(f"{req.type}:"):
             raise urllib.error.HTTPError(newurl, code, f"leaves {req.type}", headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -31,10 +47,10 @@ def download(
     urls: Sequence[str],
     destination: Path,
     *,
-    check: Callable[[Path], object],
+    check: Check,
     limit: int,
     timeout: float,
-    progress: Callable[[int, int | None], object],
+    progress: Progress,
 ) -> None:
     """Download one file, which appears complete and checked or not at all.
 
@@ -83,7 +99,9 @@ def download(
     raise ConnectionError(f"could not download {destination.name}:{''.join(errors)}")
 
 
-def _download_checked(url, part, check, limit, timeout, progress) -> None:
+def _download_checked(
+    url: str, part: Path, check: Check, limit: int, timeout: float, progress: Progress
+) -> None:
     """Complete `part`; if that gives a wrong file, the part may be to blame: begin anew."""
     while True:
         resumed = part.exists()
@@ -97,7 +115,7 @@ def _download_checked(url, part, check, limit, timeout, progress) -> None:
                 raise
 
 
-def _transfer(url, part, limit, timeout, progress) -> None:
+def _transfer(url: str, part: Path, limit: int, timeout: float, progress: Progress) -> None:
     """Append to `part` what it lacks; a server that cannot resume sends everything again."""
     done = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "lenet-c"})
@@ -107,8 +125,10 @@ def _transfer(url, part, limit, timeout, progress) -> None:
     try:
         with _network_errors():
             response = opener.open(request, timeout=timeout)
-    except _RangeError:
-        return  # nothing is missing
+    except _MirrorError as error:
+        if done and error.status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # nothing is missing
+        raise
     with response, open(part, "ab") as file:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             done = 0
@@ -134,10 +154,6 @@ def _transfer(url, part, limit, timeout, progress) -> None:
         raise _MirrorError(f"connection closed after {done} of {total} bytes")
 
 
-class _RangeError(Exception):
-    """The server has no bytes from there on."""
-
-
 @contextlib.contextmanager
 def _network_errors() -> Iterator[None]:
     """Tell errors of the network from those of the disk, which no other mirror mends."""
@@ -145,9 +161,7 @@ def _network_errors() -> Iterator[None]:
         yield
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise _RangeError from None
-        raise _MirrorError(f"HTTP {error.code} {error.reason}") from None
+        raise _MirrorError(f"HTTP {error.code} {error.reason}", error.code) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise _MirrorError(str(reason) or type(error).__name__) from error

@@ -14,12 +14,14 @@ from typing import BinaryIO
 
 from ._errors import FormatError
 
+StrPath = str | os.PathLike[str]
+
 MAX_AXES = 64  # of a NumPy array
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of `path` when the block ends without an error.
 
     Until then `path` keeps what it holds; after an error, Ctrl-C included, nothing else is left
@@ -64,7 +66,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def open_unpacked(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def open_unpacked(path: StrPath) -> Iterator[BinaryIO | gzip.GzipFile]:
     """Open a file to read its contents, unpacked if they are gzip, whatever the file's name.
 
     Broken gzip data, noticed while the block reads, become a FormatError.

@@ -8,9 +8,9 @@ from libc.string cimport memset
 
 from lenet_c.lenet cimport ABI_VERSION, C1, C3, C5, F6, KERNEL, Images, Kernels, Links, Net, Update
 from lenet_c.losses cimport softmax_cross_entropy
-from lenet_c.network cimport (Block, block_layout, gradient_begin, gradient_end, network_backward, network_forward)
+from lenet_c.network cimport Block, block_layout, gradient_begin, gradient_end
 from lenet_c.pack cimport image_number, level_table, pack_images, unpack
-from lenet_c.simd cimport ISA, LANES, load, real, splat, squash, store, vec
+from lenet_c.simd cimport FMA_PEAK_REGISTERS, ISA, LANES, fma_peak, load, real, splat, squash, store, vec
 from lenet_c.squash cimport squash_derivative
 from lenet_c.update cimport update
 
@@ -30,21 +30,29 @@ cdef size_t c_workspace(const Net* net) noexcept nogil:
     return block_layout(&block, NULL, net)
 
 
+include "_kernel_steps.pxi"
+
+
 cdef void forward(Block* block, const real* theta, const Net* net, bint keep) noexcept nogil:
-    if net.x.height == 32 and net.x.width == 32:
-        if keep:
-            network_forward(block, theta, net, 32, 32, True)
-        else:
-            network_forward(block, theta, net, 32, 32, False)
+    if keep:
+        step_c1_s2(block, NULL, theta, net)
     else:
-        network_forward(block, theta, net, net.x.height, net.x.width, keep)
+        step_c1_s2_predict(block, NULL, theta, net)
+    step_c3(block, NULL, theta, net)
+    step_s4(block, NULL, theta, net)
+    step_c5(block, NULL, theta, net)
+    step_f6_output(block, NULL, theta, net)
 
 
 cdef void backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
-    if net.x.height == 32 and net.x.width == 32:
-        network_backward(block, gradient, theta, net, 32, 32)
-    else:
-        network_backward(block, gradient, theta, net, net.x.height, net.x.width)
+    # from d_output; adds to the gradients, and turns c1 and c3 into their deltas
+    step_output_f6_back(block, gradient, theta, net)
+    step_c5_back(block, gradient, theta, net)
+    step_s4_back(block, gradient, theta, net)
+    step_c3_back_weight(block, gradient, theta, net)
+    step_c3_back_input(block, gradient, theta, net)
+    step_s2_back(block, gradient, theta, net)
+    step_c1_back_weight(block, gradient, theta, net)
 
 
 cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssize_t n, const real* theta,
@@ -127,6 +135,36 @@ cdef void c_activations(real** out, const Images* images, Py_ssize_t n, const re
         done += count
 
 
+cdef const char* c_profile(int step, int64_t* adds, Py_ssize_t repeats, const Images* images, const int64_t* labels,
+                           const real* theta, real* gradient, const Net* net, void* workspace) noexcept nogil:
+    cdef Block block
+    cdef int64_t errors = 0
+    cdef Py_ssize_t r
+    block_layout(&block, workspace, net)
+    if step >= STEPS:
+        return NULL
+    adds[0] = STEP[step].multiply_adds
+    if repeats == 0:
+        level_table(block.level, net)
+        gradient_begin(&block, gradient, net)
+        pack_images(block.x, images, 0, LANES, block.level, net)
+        forward(&block, theta, net, True)
+        softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, splat(1), LANES, net.classes)
+        backward(&block, gradient, theta, net)
+    for r in range(repeats):
+        if step == 0:
+            pack_images(block.x, images, 0, LANES, block.level, net)
+        elif step == 1:
+            softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, splat(1), LANES, net.classes)
+        else:
+            STEP[step].run(&block, gradient, theta, net)
+    return STEP[step].name
+
+
+cdef double c_fma_peak(Py_ssize_t rounds) noexcept nogil:
+    return fma_peak(rounds, <real>0.999, <real>0.001)
+
+
 cdef void c_update(real* theta, real* state1, real* state2, const real* gradient, Py_ssize_t stride, int count,
                    Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil:
     update(theta, state1, state2, gradient, stride, count, start, stop, rule)
@@ -145,6 +183,9 @@ TABLE.scores = c_scores
 TABLE.gradients = c_gradients
 TABLE.activations = c_activations
 TABLE.update = c_update
+TABLE.profile = c_profile
+TABLE.fma_peak = c_fma_peak
+TABLE.fma_per_round = LANES * 8 * FMA_PEAK_REGISTERS
 TABLE.conv_forward = c_conv_forward
 TABLE.conv_backward = c_conv_backward
 TABLE.subsample_forward = c_subsample_forward

@@ -11,12 +11,12 @@ import os
 import struct
 from collections import Counter
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from ._errors import FormatError
-from ._files import atomic_write, byte_count
+from ._files import StrPath, atomic_write, byte_count
 
 _DTYPES = {
     "BOOL": "b1",
@@ -39,8 +39,17 @@ _ALIGNMENT = 8
 _METADATA = "__metadata__"
 
 
+class _Tensor(NamedTuple):
+    """One entry of the header; `begin` and `end` count from the first byte of the data."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
 def save(
-    path: str | os.PathLike,
+    path: StrPath,
     tensors: Mapping[str, np.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
@@ -84,19 +93,19 @@ def save(
             "shape": list(array.shape),
             "data_offsets": offsets[name],
         }
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    text += b" " * (-len(text) % _ALIGNMENT)
-    if len(text) > _MAX_HEADER:
-        raise ValueError(f"tensors: a header has at most {_MAX_HEADER} bytes, got {len(text)}")
+    encoded = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    encoded += b" " * (-len(encoded) % _ALIGNMENT)
+    if len(encoded) > _MAX_HEADER:
+        raise ValueError(f"tensors: a header has at most {_MAX_HEADER} bytes, got {len(encoded)}")
 
     with atomic_write(path) as file:
-        file.write(struct.pack("<Q", len(text)))
-        file.write(text)
+        file.write(struct.pack("<Q", len(encoded)))
+        file.write(encoded)
         for name in order:
-            file.write(arrays[name].reshape(-1).view(np.uint8))
+            file.write(arrays[name].reshape(-1).view(np.uint8).data)
 
 
-def load(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def load(path: StrPath) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read the arrays and the metadata of a file.
 
     Parameters
@@ -167,9 +176,10 @@ def _read_header(file: BinaryIO, size: int, name: str) -> dict[str, object]:
     if len(text) < length or text[:1] != b"{":
         raise FormatError(f"{name}: not a safetensors file: no header that begins with '{{'")
     try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=_unique_keys)
+        header: dict[str, object] = json.loads(text.decode("utf-8"), object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{name}: broken header: {error}") from error
+    return header
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -192,10 +202,8 @@ def _checked_metadata(metadata: object, name: str) -> dict[str, str]:
     return metadata
 
 
-def _checked_entry(
-    key: str, entry: object, name: str
-) -> tuple[np.dtype, tuple[int, ...], int, int]:
-    """Return (dtype, shape, begin, end) of one tensor, each by itself and all together sound."""
+def _checked_entry(key: str, entry: object, name: str) -> _Tensor:
+    """Return what the header says of one tensor, if it makes sense by itself."""
     where = f"{name}: tensor {key!r}"
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise FormatError(f"{where}: expected dtype, shape and data_offsets")
@@ -212,7 +220,7 @@ def _checked_entry(
             f"{where}: {code} of shape {shape!r:.40} does not take the "
             f"{offsets[1] - offsets[0]} bytes of its data_offsets"
         )
-    return dtype, tuple(shape), offsets[0], offsets[1]
+    return _Tensor(dtype, tuple(shape), offsets[0], offsets[1])
 
 
 def _are_counts(values: object) -> bool:
@@ -220,15 +228,15 @@ def _are_counts(values: object) -> bool:
     return isinstance(values, list) and all(type(v) is int and 0 <= v < 2**64 for v in values)
 
 
-def _check_layout(entries: dict[str, tuple], size: int, name: str) -> None:
+def _check_layout(entries: dict[str, _Tensor], size: int, name: str) -> None:
     """Check that the tensors cover the file's `size` bytes of data without gap or overlap."""
     expected = 0
-    for key, (_, _, begin, end) in sorted(entries.items(), key=lambda item: item[1][2:]):
-        if begin != expected:
+    for key, tensor in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if tensor.begin != expected:
             raise FormatError(
-                f"{name}: tensor {key!r} begins at {begin}, expected {expected}: "
-                f"{'a gap' if begin > expected else 'an overlap'}"
+                f"{name}: tensor {key!r} begins at {tensor.begin}, expected {expected}: "
+                f"{'a gap' if tensor.begin > expected else 'an overlap'}"
             )
-        expected = end
+        expected = tensor.end
     if expected != size:
         raise FormatError(f"{name}: tensors take {expected} bytes of data, the file has {size}")

@@ -14,6 +14,7 @@ import numpy as np
 
 from . import idx
 from ._errors import FormatError
+from ._files import StrPath
 from ._mnist import FILES, read_checked
 
 __all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_mnist", "load_sample"]
@@ -37,7 +38,7 @@ Progress = Callable[[str, int, int | None], object]
 
 
 def load_mnist(
-    split: str = "train", path: str | os.PathLike | None = None, *, download: bool = True
+    split: str = "train", path: StrPath | None = None, *, download: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Load one half of MNIST.
 
@@ -119,7 +120,7 @@ def cache_dir() -> Path:
     return (base if base.is_absolute() else Path.home() / ".cache") / "lenet-c"
 
 
-def find_mnist(path: str | os.PathLike | None = None) -> Path | None:
+def find_mnist(path: StrPath | None = None) -> Path | None:
     """Return the folder from which `load_mnist` would load both halves without a download.
 
     Only names are looked at, not contents.
@@ -143,7 +144,7 @@ def find_mnist(path: str | os.PathLike | None = None) -> Path | None:
     return place if files else None
 
 
-def fetch_mnist(folder: str | os.PathLike | None = None, progress: Progress | None = None) -> Path:
+def fetch_mnist(folder: StrPath | None = None, progress: Progress | None = None) -> Path:
     """Download what a folder lacks of MNIST's four files.
 
     Files that are there and sound are left alone, broken ones are replaced. A transfer that
@@ -198,9 +199,7 @@ def _names_of(split: str) -> tuple[str, str]:
     return _SPLITS[split]
 
 
-def _locate(
-    path: str | os.PathLike | None, names: tuple[str, ...]
-) -> tuple[Path, list[Path] | None]:
+def _locate(path: StrPath | None, names: tuple[str, ...]) -> tuple[Path, list[Path] | None]:
     """Return where to look, and the files there; None if it is the cache folder and lacks some."""
     named = path if path is not None else os.environ.get(_VARIABLE) or None
     place = cache_dir() if named is None else Path(named).expanduser()

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ._errors import FormatError
-from ._files import MAX_AXES, atomic_write, byte_count, open_unpacked
+from ._files import MAX_AXES, StrPath, atomic_write, byte_count, open_unpacked
 
 __all__ = ["read", "write"]
 
@@ -21,7 +21,7 @@ _CODES = {dtype: code for code, dtype in _DTYPES.items()}
 _BLOCK = 1 << 20  # bytes read at once
 
 
-def read(path: str | os.PathLike) -> np.ndarray:
+def read(path: StrPath) -> np.ndarray:
     """Read an array from an IDX file.
 
     Parameters
@@ -63,7 +63,7 @@ def read(path: str | os.PathLike) -> np.ndarray:
     return array.astype(dtype, copy=False)
 
 
-def write(path: str | os.PathLike, array: np.ndarray) -> None:
+def write(path: StrPath, array: np.ndarray) -> None:
     """Write an array to an IDX file, which appears complete or not at all.
 
     Parameters
@@ -93,18 +93,20 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
     if max(array.shape) > 0xFFFFFFFF:
         raise ValueError(f"array: an axis of IDX has at most 2**32 - 1 places, got {array.shape}")
     header = struct.pack(f">HBB{array.ndim}I", 0, _CODES[dtype], array.ndim, *array.shape)
-    data = np.asarray(array, array.dtype.newbyteorder(">"), order="C").reshape(-1)
+    data = (
+        np.asarray(array, array.dtype.newbyteorder(">"), order="C").reshape(-1).view(np.uint8).data
+    )
     with atomic_write(path) as file:
         if os.fsdecode(path).lower().endswith(".gz"):
             with gzip.GzipFile("", "wb", 9, file, mtime=0) as packed:
                 packed.write(header)
-                packed.write(data.view(np.uint8))
+                packed.write(data)
         else:
             file.write(header)
-            file.write(data.view(np.uint8))
+            file.write(data)
 
 
-def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]]:
+def _read_header(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[np.dtype, tuple[int, ...]]:
     """Read and check the type and the shape."""
     magic = stream.read(4)
     if len(magic) < 4:
@@ -125,7 +127,7 @@ def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]
     return np.dtype(_DTYPES[code]), struct.unpack(f">{axes}I", sizes)
 
 
-def _read_at_most(stream: BinaryIO, size: int) -> bytearray:
+def _read_at_most(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:
     """Read `size` bytes, or what there is; memory grows with what was read, not with `size`."""
     data = bytearray()
     while len(data) < size:

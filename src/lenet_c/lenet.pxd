@@ -59,6 +59,11 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
                             void* workspace) noexcept nogil
         void (*update)(number* theta, number* state1, number* state2, const number* gradient, Py_ssize_t stride,
                        int count, Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil
+        const char* (*profile)(int step, int64_t* adds, Py_ssize_t repeats, const Images* images,
+                               const int64_t* labels, const number* theta, number* gradient, const Net* net,
+                               void* workspace) noexcept nogil
+        double (*fma_peak)(Py_ssize_t rounds) noexcept nogil
+        Py_ssize_t fma_per_round
         void (*conv_forward)(number* y, const number* x, const number* w, const number* b, const Links* links,
                              Py_ssize_t n, int height, int width, void* workspace) noexcept nogil
         void (*conv_backward)(number* dx, number* dw, number* db, const number* du, const number* x,

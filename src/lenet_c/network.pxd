@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# The network on one block of LANES images: C1 -> OUTPUT, and back. One line a layer.
+# The layers of the network on one block of LANES images, and the gradients they leave. height, width: of a layer's
+# input, as literals where the input of the network is 32 x 32: the compiler unrolls by them.
 from libc.string cimport memset
 
-from lenet_c.conv cimport conv_backward_bias, conv_backward_input, conv_backward_weight, conv_forward, conv_rows
+from lenet_c.conv cimport conv_backward_input, conv_backward_weight, conv_forward, conv_rows
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Net
 from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, splat, vec
@@ -99,21 +100,26 @@ cdef inline void c1_s2_forward(Block* block, const real* theta, const Net* net, 
                       KERNEL, C1_MAPS, 1, C1_COLUMNS, True)
 
 
-cdef inline void network_forward(Block* block, const real* theta, const Net* net, int height, int width,
-                                 bint keep) noexcept nogil:
-    # height, width: of the input; literals 32, 32 where that is what it is
-    cdef int h2 = (height - 4) // 2, w2 = (width - 4) // 2, h4 = (h2 - 4) // 2, w4 = (w2 - 4) // 2, p
-    cdef int positions = (h4 - 4) * (w4 - 4)
-    c1_s2_forward(block, theta, net, width, keep)
+cdef inline void c3_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
     conv_forward(block.c3, block.s2, theta + net.c3_weight, theta + net.c3_bias, net.c3_links.first,
-                 net.c3_links.input, C1, C3, h2, w2, KERNEL, 1, C3_ROWS, C3_COLUMNS, True)
-    subsample_forward(block.s4, block.c3, theta + net.s4_coefficient, theta + net.s4_bias, C3, h2 - 4, w2 - 4, True)
-    if positions == 1 and h4 == KERNEL and w4 == KERNEL:
+                 net.c3_links.input, C1, C3, height, width, KERNEL, 1, C3_ROWS, C3_COLUMNS, True)
+
+
+cdef inline void s4_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
+    subsample_forward(block.s4, block.c3, theta + net.s4_coefficient, theta + net.s4_bias, C3, height, width, True)
+
+
+cdef inline void c5_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
+    if height == KERNEL and width == KERNEL:
         dense_forward(block.c5, 1, block.s4, 1, theta + net.c5_weight, theta + net.c5_bias,
                       C3 * KERNEL * KERNEL, C5, True)
     else:
         conv_forward(block.c5, block.s4, theta + net.c5_weight, theta + net.c5_bias, net.c5_links.first,
-                     net.c5_links.input, C3, C5, h4, w4, KERNEL, 6, 1, 2, True)
+                     net.c5_links.input, C3, C5, height, width, KERNEL, 6, 1, 2, True)
+
+
+cdef inline void f6_output_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
+    cdef int p
     for p in range(positions):
         dense_forward(block.f6 + p, positions, block.c5 + p, positions, theta + net.f6_weight, theta + net.f6_bias,
                       C5, F6, True)
@@ -121,10 +127,9 @@ cdef inline void network_forward(Block* block, const real* theta, const Net* net
                       theta + net.output_bias, F6, net.classes, False)
 
 
-cdef inline void network_backward(Block* block, real* gradient, const real* theta, const Net* net, int height,
-                                  int width) noexcept nogil:
-    # From d_output of one output position. Adds to the gradients; overwrites c1 and c3 by their deltas.
-    cdef int h2 = (height - 4) // 2, w2 = (width - 4) // 2, n
+cdef inline void output_f6_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
+    # from d_output of one output position
+    cdef int n
     dense_backward_weight(gradient + net.output_weight, block.g_output, block.d_output, block.f6, block.transposed,
                           F6, net.classes, 2, 5)
     dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, F6, net.classes)
@@ -134,17 +139,38 @@ cdef inline void network_backward(Block* block, real* gradient, const real* thet
     dense_backward_input(block.d_c5, block.d_f6, theta + net.f6_weight, C5, F6)
     for n in range(C5):
         block.d_c5[n] = block.d_c5[n] * squash_derivative(block.c5[n])
+
+
+cdef inline void c5_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
     dense_backward_weight(gradient + net.c5_weight, block.g_c5, block.d_c5, block.s4, block.transposed,
                           C3 * KERNEL * KERNEL, C5, 4, 5)
     dense_backward_input(block.d_s4, block.d_c5, theta + net.c5_weight, C3 * KERNEL * KERNEL, C5)
+
+
+cdef inline void s4_backward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
+    # c3 becomes C3's delta
     subsample_backward(block.c3, block.g_s4, block.g_s4 + C3, block.g_c3 + C3 * C1 * KERNEL * KERNEL, block.d_s4,
-                       block.s4, block.c3, theta + net.s4_coefficient, C3, h2 - 4, w2 - 4, True)
-    conv_backward_weight(block.g_c3, block.c3, block.s2, net.c3_links.first, net.c3_links.input, C3, h2, w2,
+                       block.s4, block.c3, theta + net.s4_coefficient, C3, height, width, True)
+
+
+cdef inline void c3_backward_weight(Block* block, const Net* net, int height, int width) noexcept nogil:
+    conv_backward_weight(block.g_c3, block.c3, block.s2, net.c3_links.first, net.c3_links.input, C3, height, width,
                          KERNEL, 1, 2)
+
+
+cdef inline void c3_backward_input(Block* block, const real* theta, const Net* net, int height,
+                                   int width) noexcept nogil:
     conv_backward_input(block.d_s2, block.c3, theta + net.c3_weight, net.c3_links.out_first, net.c3_links.output,
-                        C1, C3, h2, w2, KERNEL, C3_COLUMNS)
+                        C1, C3, height, width, KERNEL, C3_COLUMNS)
+
+
+cdef inline void s2_backward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
+    # c1 becomes C1's delta
     subsample_backward(block.c1, block.g_s2, block.g_s2 + C1, block.g_c1 + C1 * KERNEL * KERNEL, block.d_s2,
-                       block.s2, block.c1, theta + net.s2_coefficient, C1, height - 4, width - 4, True)
+                       block.s2, block.c1, theta + net.s2_coefficient, C1, height, width, True)
+
+
+cdef inline void c1_backward_weight(Block* block, const Net* net, int height, int width) noexcept nogil:
     conv_backward_weight(block.g_c1, block.c1, block.x, net.c1_links.first, net.c1_links.input, C1, height, width,
                          KERNEL, 2, 1)
 

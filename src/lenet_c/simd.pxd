@@ -25,3 +25,5 @@ cdef extern from "lenet_c/simd.h" nogil:
     vec vmax "lenet_max" (vec a, vec b)
     vec vexp "lenet_exp" (vec a)
     vec squash "lenet_squash" (vec a)
+    real fma_peak "lenet_fma_peak" (long rounds, real a, real b)
+    int FMA_PEAK_REGISTERS "LENET_FMA_PEAK_REGISTERS"

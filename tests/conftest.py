@@ -1,0 +1,46 @@
+"""Fixtures: every build of the kernels that this machine can run, and the MNIST files."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from lenet_c import _engines
+
+settings.register_profile("lenet-c", deadline=None, print_blob=True)
+settings.load_profile("lenet-c")
+
+FLOAT32 = _engines.available()
+
+
+def _load(name):
+    return _engines.load("", "float64") if name == "float64" else _engines.load(name)
+
+
+@pytest.fixture(scope="session", params=[*FLOAT32, "float64"])
+def engine(request):
+    """Every build of the kernels: the float32 instruction sets, and float64."""
+    return _load(request.param)
+
+
+@pytest.fixture(scope="session", params=FLOAT32)
+def float32_engine(request):
+    """Every float32 build."""
+    return _load(request.param)
+
+
+@pytest.fixture(scope="session")
+def float64_engine():
+    """The float64 build, for exact checks."""
+    return _load("float64")
+
+
+@pytest.fixture(scope="session")
+def mnist_folder():
+    """The folder of the whole MNIST: LENET_C_DATA, or ../shared/data/mnist beside the checkout."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
+    folder = Path(os.environ.get("LENET_C_DATA") or beside).expanduser()
+    if not any(folder.glob("**/train-images-idx3-ubyte*")):
+        pytest.skip(f"needs the whole MNIST: none in {folder}; LENET_C_DATA names its folder")
+    return folder
