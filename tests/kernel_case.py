@@ -15,9 +15,16 @@ from numpy.linalg import norm
 TOLERANCE = {
     # Two float64 programs that add up to a few thousand terms in another order.
     "float64": 1e-12,
-    # float32 rounds to 6e-8. Seen: at most 8e-7 for the layers and 4e-6 for the gradients of the
-    # network (S2's coefficients, sums of 196 terms an image that cancel); the rest is margin.
+    # float32 rounds to 6e-8. Seen: at most 2e-6 for single layers and 4e-6 for the gradients of the
+    # network (biases: sums of up to 784 terms an image that cancel); the rest is margin.
     "float32": 2e-5,
+    # A few roundings one after another, nothing summed.
+    "float64 rounding": 2e-15,
+    "float32 rounding": 1e-6,
+    # AdamW divides by the root of a mean of g^2, so the relative errors of the smallest gradients
+    # count as much as those of the largest. Seen: 2e-5 in float32, 2e-14 in float64.
+    "float64 update": 1e-12,
+    "float32 update": 1e-4,
     # The step of 1e-5 leaves 1e-10 of truncation and about 1e-9 of rounding.
     "central differences": 1e-7,
     # Stored values of another float64 program.

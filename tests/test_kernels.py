@@ -384,16 +384,17 @@ def test_squash_is_odd(engine):
 @pytest.mark.parametrize("n", [1, 64])  # alone, and in every lane
 def test_squash_of_infinity_and_nan(engine, n):
     largest = np.finfo(engine.dtype).max
-    assert_close(squash(engine, np.full(n, np.inf)), np.full(n, 1.7159), engine.dtype)
-    assert_same_bits(squash(engine, np.full(n, largest)), squash(engine, np.full(n, np.inf)))
-    assert_same_bits(squash(engine, np.full(n, -np.inf)), -squash(engine, np.full(n, np.inf)))
+    limit = squash(engine, np.full(n, np.inf))
+    assert_close(limit, np.full(n, 1.7159), f"{engine.dtype} rounding")
+    assert_same_bits(squash(engine, np.full(n, largest)), limit)
+    assert_same_bits(squash(engine, np.full(n, -np.inf)), -limit)
     assert np.isnan(squash(engine, np.full(n, np.nan))).all()
 
 
 def test_squash_of_one(engine):
     # f(1) = 1 and f(-1) = -1: what A and S were chosen for (App. A)
     y = squash(engine, [1, -1]).astype(np.float64)
-    assert_close(y, 1.7159 * np.tanh([2 / 3, -2 / 3]), engine.dtype)
+    assert_close(y, 1.7159 * np.tanh([2 / 3, -2 / 3]), f"{engine.dtype} rounding")
     assert np.abs(y - [1, -1]).max() < 1e-4
 
 
@@ -406,24 +407,6 @@ def test_squash_may_be_in_place(engine):
 
 # --- bad arguments: ValueError, and the argument by name
 
-METHODS = [
-    ("c3", "forward", name) for name in ("x", "w", "b", "table", "out")
-] + [
-    ("c3", "backward", name) for name in ("du", "x", "w", "table", "dx", "dw", "db")
-] + [
-    ("s2", "forward", name) for name in ("x", "c", "b", "out")
-] + [
-    ("s2", "backward", name) for name in ("du", "x", "c", "dx", "dc", "db")
-] + [
-    ("f6", "forward", name) for name in ("x", "w", "b", "out")
-] + [
-    ("f6", "backward", name) for name in ("du", "x", "w", "dx", "dw", "db")
-] + [
-    ("squash", "forward", name) for name in ("a", "out")
-] + [
-    ("squash", "backward", name) for name in ("dy", "y", "da")
-]  # fmt: skip
-OUTPUTS = {"out", "dx", "dw", "db", "dc", "da"}
 # The shapes of the others follow from these: a length that does not fit is said of the others.
 LEADING = {"x", "y", "a", "table"}
 
@@ -466,16 +449,28 @@ FAULTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def bad_engine(float64_engine):
-    """The checks are those of one boundary for all builds: one build will do."""
-    return float64_engine
+def bad_arguments():
+    """Yield (layer, forward or backward, argument, fault) for all that can be wrong."""
+    for layer_name, kind in {
+        "c3": "conv",
+        "s2": "subsample",
+        "f6": "dense",
+        "squash": "squash",
+    }.items():
+        for way, outputs in {"forward": ["out"], "backward": KINDS[kind].gradients}.items():
+            for name in [*getattr(KINDS[kind], way), *outputs]:
+                for fault in FAULTS:
+                    if fault == "read-only" and name not in outputs:
+                        continue  # inputs may be read-only
+                    if name == "table" and fault in ("not aligned", "the other byte order"):
+                        continue  # bytes have neither
+                    yield layer_name, way, name, fault
 
 
-@pytest.mark.parametrize("fault", list(FAULTS))
-@pytest.mark.parametrize(("layer_name", "way", "name"), METHODS)
-def test_bad_arrays(bad_engine, layer_name, way, name, fault):
-    engine = bad_engine
+@pytest.mark.parametrize(("layer_name", "way", "name", "fault"), list(bad_arguments()))
+def test_bad_arrays(float64_engine, layer_name, way, name, fault):
+    """One build will do: the checks are those of one boundary for all."""
+    engine = float64_engine
     case = LAYERS[layer_name](engine, 2)
     kind = KINDS[case.kind]
     arguments = case.pick(getattr(kind, way))
@@ -483,10 +478,6 @@ def test_bad_arrays(bad_engine, layer_name, way, name, fault):
         arguments["out"] = np.zeros(case.upstream.shape, engine.dtype)
     else:
         arguments |= {k: np.zeros_like(case.arrays[v]) for k, v in kind.gradients.items()}
-    if fault == "read-only" and name not in OUTPUTS:
-        pytest.skip("inputs may be read-only")
-    if arguments[name].dtype == np.uint8 and fault in ("not aligned", "the other byte order"):
-        pytest.skip("bytes have neither order nor alignment")
     function = getattr(engine, f"{case.kind}_{way}")
     function(**arguments)  # as it is: no error
     arguments[name] = FAULTS[fault](arguments[name])
@@ -497,17 +488,17 @@ def test_bad_arrays(bad_engine, layer_name, way, name, fault):
 
 @pytest.mark.parametrize("fault", ["an axis more", "float16", "not contiguous", "not aligned"])
 @pytest.mark.parametrize("name", ["a", "labels", "da", "loss"])
-def test_bad_arrays_for_the_loss(bad_engine, name, fault):
+def test_bad_arrays_for_the_loss(float64_engine, name, fault):
     arguments = {
         "a": np.zeros((3, 10)),
         "labels": np.zeros(3, np.int64),
         "da": np.zeros((3, 10)),
         "loss": np.zeros(3),
     }
-    bad_engine.softmax_cross_entropy(**arguments)
+    float64_engine.softmax_cross_entropy(**arguments)
     arguments[name] = FAULTS[fault](arguments[name])
     with pytest.raises(ValueError, match=f"^{name}: "):
-        bad_engine.softmax_cross_entropy(**arguments)
+        float64_engine.softmax_cross_entropy(**arguments)
 
 
 @pytest.mark.parametrize("bad", [None, 3, [1.0, 2.0], "text"])

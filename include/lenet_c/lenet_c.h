@@ -177,6 +177,13 @@ typedef struct {
     /* theta[from .. to-1] by the sum of `count` gradients `stride` apart, added in order; state1, state2: velocity, or moments */
     void (*update)(lenet_number *theta, lenet_number *state1, lenet_number *state2, const lenet_number *gradient,
                    ptrdiff_t stride, int count, ptrdiff_t from, ptrdiff_t to, const lenet_update *rule);
+    /* runs step number `step` of a pass `repeats` times on one block of `lanes` images; 0 repeats: prepares the workspace.
+     * Returns the step's name and in *adds its multiply-adds an image; NULL past the last step */
+    const char *(*profile)(int step, int64_t *adds, ptrdiff_t repeats, const lenet_images *images, const int64_t *labels,
+                           const lenet_number *theta, lenet_number *gradient, const lenet_net *net, void *workspace);
+    /* `rounds` x fma_per_round multiply-adds in registers */
+    double (*fma_peak)(ptrdiff_t rounds);
+    ptrdiff_t fma_per_round;
     /* single layers on (n, maps, height, width) and (n, units); workspace: layer_workspace vecs. NULL where not wanted.
      * forward overwrites y; backward overwrites dx and adds to dw, db, dc */
     void (*conv_forward)(lenet_number *y, const lenet_number *x, const lenet_number *w, const lenet_number *b,

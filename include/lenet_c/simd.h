@@ -11,6 +11,9 @@
 
 #include <math.h>
 #include <stddef.h>
+#if defined(__SSE2__) && defined(__GNUC__)
+#  include <immintrin.h>
+#endif
 
 #ifdef LENET_F64
 typedef double lenet_real;
@@ -55,7 +58,7 @@ typedef lenet_real lenet_vec_u __attribute__((vector_size(LENET_VECTOR_BYTES), a
 /* Register tiles, outputs kept in registers while all taps run over them (maps x rows x columns, and units of a
  * full layer). AVX-512 and NEON have 32 registers, AVX2 and SSE2 have 16. */
 #if LENET_VECTOR_BYTES == 64 || defined(__ARM_NEON)
-enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 2, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
+enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 2, LENET_C3_ROWS = 2, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
 #else
 enum { LENET_C1_MAPS = 3, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 1, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
 #endif
@@ -68,8 +71,17 @@ LENET_INLINE lenet_vec lenet_splat(lenet_real a)
 #ifdef LENET_SCALAR
     return a;
 #else
-    return (lenet_vec){0} + a;
+    return a - (lenet_vec){0};           /* not +: that would turn -0 into 0, and cost an addition */
 #endif
+}
+
+/* p, of which the compiler then knows nothing: it reads again instead of keeping what it read, and spilling it. No code. */
+LENET_INLINE const lenet_vec *lenet_opaque(const lenet_vec *p)
+{
+#ifdef __GNUC__
+    __asm__("" : "+r"(p));
+#endif
+    return p;
 }
 
 LENET_INLINE lenet_vec lenet_load(const lenet_real *p) { return *(const lenet_vec_u *)p; }
@@ -85,10 +97,20 @@ LENET_INLINE lenet_real lenet_sum(lenet_vec a)
     return t[0];
 }
 
-/* min and max return b when a lane of either is NaN: clamp(x) keeps a NaN when x is b. */
+/* min and max return b when a lane of either is NaN. The compiler makes a comparison and a blend of the plain loop. */
+#if !defined(LENET_SCALAR) && !defined(LENET_F64) && defined(__AVX512F__)
+#  define LENET_X86_MINMAX(op) (lenet_vec)_mm512_##op##_ps((__m512)a, (__m512)b)
+#elif !defined(LENET_SCALAR) && !defined(LENET_F64) && defined(__AVX2__)
+#  define LENET_X86_MINMAX(op) (lenet_vec)_mm256_##op##_ps((__m256)a, (__m256)b)
+#elif !defined(LENET_SCALAR) && !defined(LENET_F64) && defined(__SSE2__)
+#  define LENET_X86_MINMAX(op) (lenet_vec)_mm_##op##_ps((__m128)a, (__m128)b)
+#endif
+
 LENET_INLINE lenet_vec lenet_min(lenet_vec a, lenet_vec b)
 {
-#ifdef LENET_SCALAR
+#if defined(LENET_X86_MINMAX)
+    return LENET_X86_MINMAX(min);
+#elif defined(LENET_SCALAR)
     return a < b ? a : b;
 #else
     for (int l = 0; l < LENET_LANES; l++) b[l] = a[l] < b[l] ? a[l] : b[l];
@@ -98,7 +120,9 @@ LENET_INLINE lenet_vec lenet_min(lenet_vec a, lenet_vec b)
 
 LENET_INLINE lenet_vec lenet_max(lenet_vec a, lenet_vec b)
 {
-#ifdef LENET_SCALAR
+#if defined(LENET_X86_MINMAX)
+    return LENET_X86_MINMAX(max);
+#elif defined(LENET_SCALAR)
     return a > b ? a : b;
 #else
     for (int l = 0; l < LENET_LANES; l++) b[l] = a[l] > b[l] ? a[l] : b[l];
@@ -162,5 +186,19 @@ LENET_INLINE lenet_vec lenet_squash(lenet_vec a)
     return a * p / q;
 #endif
 }
+
+/* Multiply-adds that no memory slows down: `rounds` times 8 on each of 20 registers. Returns a value that depends on all. */
+LENET_INLINE lenet_real lenet_fma_peak(long rounds, lenet_real a, lenet_real b)
+{
+    enum { REGISTERS = LENET_VECTOR_BYTES == 64 ? 20 : 12 };
+    lenet_vec acc[REGISTERS], x = lenet_splat(a), y = lenet_splat(b), sum = lenet_splat(0);
+    for (int i = 0; i < REGISTERS; i++) acc[i] = lenet_splat(a * (lenet_real)i);
+    for (long r = 0; r < rounds; r++)
+        for (int u = 0; u < 8; u++)
+            for (int i = 0; i < REGISTERS; i++) acc[i] = acc[i] * x + y;
+    for (int i = 0; i < REGISTERS; i++) sum = sum + acc[i];
+    return lenet_sum(sum);
+}
+#define LENET_FMA_PEAK_REGISTERS (LENET_VECTOR_BYTES == 64 ? 20 : 12)
 
 #endif

@@ -30,10 +30,10 @@ cdef void c_conv_forward(real* y, const real* x, const real* w, const real* b, c
         pack(x_block, x + done * x_size, x_size, count)
         if shared_inputs(links):
             conv_forward(y_block, x_block, w, b, links.first, links.input, links.n_in, links.n_out, height, width,
-                         KERNEL, C1_MAPS, 1, C1_COLUMNS, False)
+                         KERNEL, C1_MAPS, 1, C1_COLUMNS)
         else:
             conv_forward(y_block, x_block, w, b, links.first, links.input, links.n_in, links.n_out, height, width,
-                         KERNEL, 1, C3_ROWS, C3_COLUMNS, False)
+                         KERNEL, 1, C3_ROWS, C3_COLUMNS)
         unpack(y + done * y_size, y_block, y_size, count)
         done += count
 
@@ -82,7 +82,7 @@ cdef void c_subsample_forward(real* y, const real* x, const real* c, const real*
     while done < n:
         count = block_count(n, done)
         pack(x_block, x + done * x_size, x_size, count)
-        subsample_forward(y_block, x_block, c, b, maps, height, width, False)
+        subsample_forward(y_block, x_block, c, b, maps, height, width)
         unpack(y + done * y_size, y_block, y_size, count)
         done += count
 
@@ -119,7 +119,7 @@ cdef void c_dense_forward(real* y, const real* x, const real* w, const real* b, 
     while done < n:
         count = block_count(n, done)
         pack(x_block, x + done * n_in, n_in, count)
-        dense_forward(y_block, 1, x_block, 1, w, b, n_in, n_out, False)
+        dense_forward(y_block, 1, x_block, 1, w, b, n_in, n_out)
         unpack(y + done * n_out, y_block, n_out, count)
         done += count
 

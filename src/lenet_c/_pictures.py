@@ -117,7 +117,7 @@ def _grey(picture) -> np.ndarray:
     from PIL import Image
 
     if picture.mode == "1" or picture.mode[0] not in "IF":
-        if picture.has_transparency_data:
+        if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
             opaque = Image.new("RGBA", picture.size, "white")
             opaque.alpha_composite(picture.convert("RGBA"))
             picture = opaque

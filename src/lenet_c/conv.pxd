@@ -9,61 +9,60 @@
 # w (n_out, n_in, K, K) dense; links that are absent are neither read nor written.
 # Output map m reads input maps input[first[m]] .. input[first[m+1]-1].
 # One order of summation everywhere: bias, then input map, row and column of the kernel.
-from lenet_c.simd cimport load, real, real_in, splat, squash, store, vec, vec_in
+from lenet_c.simd cimport opaque, real, real_in, splat, vec, vec_in
 
 
 cdef inline void conv_tile(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
                            const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links,
-                           int K, int MAPS, int ROWS, int COLUMNS, bint F) noexcept nogil:
+                           int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # MAPS maps that read the same inputs x ROWS rows x COLUMNS columns of y, in registers while all taps run over them
     cdef vec[32] acc
     cdef vec[16] row
     cdef vec weight
     cdef vec_in pixel
     cdef const real* tap
-    cdef int m, r, j, u, v, link
+    cdef int m, r, j, q, v, link
     for m in range(MAPS):
         weight = splat(b[m])
         for r in range(ROWS):
             for j in range(COLUMNS):
                 acc[(m * ROWS + r) * COLUMNS + j] = weight
     for link in range(links):
-        for u in range(K):
-            tap = w + (input[link] * K + u) * K
-            for r in range(ROWS):
-                pixel = x + input[link] * x_map + (r + u) * x_row
-                for v in range(K):
-                    for j in range(COLUMNS):
-                        row[j] = pixel[v + j]
-                    for m in range(MAPS):
-                        weight = splat(tap[m * w_map + v])
-                        for j in range(COLUMNS):
-                            acc[(m * ROWS + r) * COLUMNS + j] += weight * row[j]
+        tap = w + input[link] * K * K
+        for q in range(K + ROWS - 1):                        # row q of x is row q - r of the kernel for row r of y
+            pixel = x + input[link] * x_map + q * x_row
+            for v in range(K):
+                for j in range(COLUMNS):
+                    row[j] = pixel[v + j]
+                for r in range(ROWS):
+                    if r <= q < K + r:
+                        for m in range(MAPS):
+                            weight = splat(tap[m * w_map + (q - r) * K + v])
+                            for j in range(COLUMNS):
+                                acc[(m * ROWS + r) * COLUMNS + j] += weight * row[j]
+                pixel = opaque(pixel)
     for m in range(MAPS):
         for r in range(ROWS):
             for j in range(COLUMNS):
-                if F:
-                    y[m * y_map + r * y_row + j] = squash(acc[(m * ROWS + r) * COLUMNS + j])
-                else:
-                    y[m * y_map + r * y_row + j] = acc[(m * ROWS + r) * COLUMNS + j]
+                y[m * y_map + r * y_row + j] = acc[(m * ROWS + r) * COLUMNS + j]
 
 
 cdef inline void conv_rows(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
                            const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links, int width,
-                           int K, int MAPS, int ROWS, int COLUMNS, bint F) noexcept nogil:
+                           int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # MAPS maps, ROWS rows, all `width` columns of y
     cdef int jj, j
     for jj in range(width // COLUMNS):
         conv_tile(y + jj * COLUMNS, y_map, y_row, x + jj * COLUMNS, x_map, x_row, w, w_map, b, input, links,
-                  K, MAPS, ROWS, COLUMNS, F)
+                  K, MAPS, ROWS, COLUMNS)
     for j in range(width - width % COLUMNS, width):
-        conv_tile(y + j, y_map, y_row, x + j, x_map, x_row, w, w_map, b, input, links, K, MAPS, ROWS, 1, F)
+        conv_tile(y + j, y_map, y_row, x + j, x_map, x_row, w, w_map, b, input, links, K, MAPS, ROWS, 1)
 
 
 cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, const int* first, const unsigned char* input,
                               int n_in, int n_out, int height, int width,
-                              int K, int MAPS, int ROWS, int COLUMNS, bint F) noexcept nogil:
-    # y = f(convolution) where F, else the convolution. height, width: of x. Overwrites y.
+                              int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
+    # height, width: of x. Overwrites y.
     # MAPS > 1 asks that the maps m .. m + MAPS - 1 have the same links, and that MAPS divides n_out.
     cdef Py_ssize_t x_map = height * width, y_map = (height - K + 1) * (width - K + 1), w_map = n_in * K * K
     cdef int rows = height - K + 1, columns = width - K + 1, m, mm, i, ii
@@ -72,10 +71,10 @@ cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, co
         for ii in range(rows // ROWS):
             i = ii * ROWS
             conv_rows(y + m * y_map + i * columns, y_map, columns, x + i * width, x_map, width, w + m * w_map, w_map,
-                      b + m, input + first[m], first[m + 1] - first[m], columns, K, MAPS, ROWS, COLUMNS, F)
+                      b + m, input + first[m], first[m + 1] - first[m], columns, K, MAPS, ROWS, COLUMNS)
         for i in range(rows - rows % ROWS, rows):
             conv_rows(y + m * y_map + i * columns, y_map, columns, x + i * width, x_map, width, w + m * w_map, w_map,
-                      b + m, input + first[m], first[m + 1] - first[m], columns, K, MAPS, 1, COLUMNS, F)
+                      b + m, input + first[m], first[m + 1] - first[m], columns, K, MAPS, 1, COLUMNS)
 
 
 cdef inline void conv_backward_weight(vec* dw, const vec* du, const vec* x, const int* first, const unsigned char* input,

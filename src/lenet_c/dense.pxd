@@ -4,11 +4,11 @@
 #   y[n] = b[n] + sum_l w[n,l] x[l]      dw[n,l] = sum_images du[n] x[l]      db[n] = sum du[n]      dx[l] = sum_n du[n] w[n,l]
 #
 # x (n_in), y and du (n_out): one vec holds a unit of LANES images. w (n_out, n_in).
-from lenet_c.simd cimport LANES, UNITS, load, real, real_in, splat, squash, store, vec, vec_in
+from lenet_c.simd cimport LANES, UNITS, load, real, real_in, splat, store, vec, vec_in
 
 
 cdef inline void dense_tile(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_step, const real* w, const real* b,
-                            int n_in, int N, bint F) noexcept nogil:
+                            int n_in, int N) noexcept nogil:
     # N units in registers
     cdef vec[16] acc
     cdef vec unit
@@ -20,18 +20,18 @@ cdef inline void dense_tile(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_st
         for n in range(N):
             acc[n] += splat(w[n * n_in + l]) * unit
     for n in range(N):
-        y[n * y_step] = squash(acc[n]) if F else acc[n]
+        y[n * y_step] = acc[n]
 
 
 cdef inline void dense_forward(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_step, const real* w, const real* b,
-                               int n_in, int n_out, bint F) noexcept nogil:
-    # y = f(a) where F, else a. Units stand y_step and x_step vecs apart (1, or the positions of a larger input).
+                               int n_in, int n_out) noexcept nogil:
+    # Overwrites y. Units stand y_step and x_step vecs apart (1, or the positions of a larger input).
     cdef int n, nn
     for nn in range(n_out // UNITS):
         n = nn * UNITS
-        dense_tile(y + n * y_step, y_step, x, x_step, w + n * n_in, b + n, n_in, UNITS, F)
+        dense_tile(y + n * y_step, y_step, x, x_step, w + n * n_in, b + n, n_in, UNITS)
     for n in range(n_out - n_out % UNITS, n_out):
-        dense_tile(y + n * y_step, y_step, x, x_step, w + n * n_in, b + n, n_in, 1, F)
+        dense_tile(y + n * y_step, y_step, x, x_step, w + n * n_in, b + n, n_in, 1)
 
 
 cdef inline void dense_input_tile(vec* dx, vec_in du, real_in w, int n_in, int n_out, int N) noexcept nogil:

@@ -7,8 +7,8 @@ from lenet_c.conv cimport conv_backward_input, conv_backward_weight, conv_forwar
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Net
 from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, splat, vec
-from lenet_c.squash cimport squash_derivative
-from lenet_c.subsample cimport subsample_backward, subsample_forward, subsample_row
+from lenet_c.squash cimport squash_backward, squash_forward
+from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
 
 cdef struct Block:
     # activations; c1 and c3 become deltas on the way back
@@ -77,68 +77,71 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
 
 cdef inline void c1_s2_forward(Block* block, const real* theta, const Net* net, int width, bint keep) noexcept nogil:
     # Two rows of C1, then the row of S2 above them. keep: all of c1 is wanted; else two rows of it serve in turn.
-    cdef int columns = width - KERNEL + 1, i, k
+    cdef int columns = width - KERNEL + 1, i, k, g, r
     cdef Py_ssize_t c1_map = (net.c1.height if keep else 2) * columns
     cdef vec* c1
     for i in range(net.s2.height):
         c1 = block.c1 + (2 * i * columns if keep else 0)
-        for k in range(2 * C1 // C1_MAPS):
-            conv_rows(c1 + (k >> 1) * C1_MAPS * c1_map + (k & 1) * columns, c1_map, columns,
-                      block.x + (2 * i + (k & 1)) * width, 0, width,
-                      theta + net.c1_weight + (k >> 1) * C1_MAPS * KERNEL * KERNEL, KERNEL * KERNEL,
-                      theta + net.c1_bias + (k >> 1) * C1_MAPS, net.c1_links.input, 1, columns,
-                      KERNEL, C1_MAPS, 1, C1_COLUMNS, True)
-        for k in range(C1):
-            subsample_row(block.s2 + (k * net.s2.height + i) * (columns // 2), c1 + k * c1_map, columns,
-                          theta[net.s2_coefficient + k], theta[net.s2_bias + k], columns // 2, True)
-    if keep and net.c1.height % 2:
-        i = net.c1.height - 1
-        for k in range(C1 // C1_MAPS):
-            conv_rows(block.c1 + k * C1_MAPS * c1_map + i * columns, c1_map, columns, block.x + i * width, 0, width,
-                      theta + net.c1_weight + k * C1_MAPS * KERNEL * KERNEL, KERNEL * KERNEL,
-                      theta + net.c1_bias + k * C1_MAPS, net.c1_links.input, 1, columns,
-                      KERNEL, C1_MAPS, 1, C1_COLUMNS, True)
+        for g in range(C1 // C1_MAPS):
+            k = g * C1_MAPS
+            for r in range(2):
+                conv_rows(c1 + k * c1_map + r * columns, c1_map, columns, block.x + (2 * i + r) * width, 0, width,
+                          theta + net.c1_weight + k * KERNEL * KERNEL, KERNEL * KERNEL, theta + net.c1_bias + k,
+                          net.c1_links.input, 1, columns, KERNEL, C1_MAPS, 1, C1_COLUMNS)
+            for k in range(g * C1_MAPS, (g + 1) * C1_MAPS):
+                squash_subsample_row(block.s2 + (k * net.s2.height + i) * (columns // 2), c1 + k * c1_map, columns,
+                                     theta[net.s2_coefficient + k], theta[net.s2_bias + k], columns // 2, keep)
+    if keep:
+        if net.c1.height % 2:
+            i = net.c1.height - 1
+            for k in range(C1 // C1_MAPS):
+                conv_rows(block.c1 + k * C1_MAPS * c1_map + i * columns, c1_map, columns, block.x + i * width, 0,
+                          width, theta + net.c1_weight + k * C1_MAPS * KERNEL * KERNEL, KERNEL * KERNEL,
+                          theta + net.c1_bias + k * C1_MAPS, net.c1_links.input, 1, columns,
+                          KERNEL, C1_MAPS, 1, C1_COLUMNS)
+        squash_rest(block.c1, C1, net.c1.height, columns)
 
 
 cdef inline void c3_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
     conv_forward(block.c3, block.s2, theta + net.c3_weight, theta + net.c3_bias, net.c3_links.first,
-                 net.c3_links.input, C1, C3, height, width, KERNEL, 1, C3_ROWS, C3_COLUMNS, True)
+                 net.c3_links.input, C1, C3, height, width, KERNEL, 1, C3_ROWS, C3_COLUMNS)
 
 
 cdef inline void s4_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
-    subsample_forward(block.s4, block.c3, theta + net.s4_coefficient, theta + net.s4_bias, C3, height, width, True)
+    # c3 holds pre-activations, and becomes f of them
+    squash_subsample_forward(block.s4, block.c3, theta + net.s4_coefficient, theta + net.s4_bias, C3, height, width)
 
 
 cdef inline void c5_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
     if height == KERNEL and width == KERNEL:
         dense_forward(block.c5, 1, block.s4, 1, theta + net.c5_weight, theta + net.c5_bias,
-                      C3 * KERNEL * KERNEL, C5, True)
+                      C3 * KERNEL * KERNEL, C5)
     else:
         conv_forward(block.c5, block.s4, theta + net.c5_weight, theta + net.c5_bias, net.c5_links.first,
-                     net.c5_links.input, C3, C5, height, width, KERNEL, 6, 1, 2, True)
+                     net.c5_links.input, C3, C5, height, width, KERNEL, 6, 1, 2)
+    squash_forward(block.c5, C5 * (height - KERNEL + 1) * (width - KERNEL + 1))
 
 
 cdef inline void f6_output_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
     cdef int p
     for p in range(positions):
         dense_forward(block.f6 + p, positions, block.c5 + p, positions, theta + net.f6_weight, theta + net.f6_bias,
-                      C5, F6, True)
+                      C5, F6)
+    squash_forward(block.f6, F6 * positions)
+    for p in range(positions):
         dense_forward(block.output + p, positions, block.f6 + p, positions, theta + net.output_weight,
-                      theta + net.output_bias, F6, net.classes, False)
+                      theta + net.output_bias, F6, net.classes)
 
 
 cdef inline void output_f6_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
     # from d_output of one output position
-    cdef int n
     dense_backward_weight(gradient + net.output_weight, block.g_output, block.d_output, block.f6, block.transposed,
                           F6, net.classes, 2, 5)
     dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, F6, net.classes)
-    for n in range(F6):
-        block.d_f6[n] = block.d_f6[n] * squash_derivative(block.f6[n])
+    squash_backward(block.d_f6, block.f6, F6)
     dense_backward_weight(gradient + net.f6_weight, block.g_f6, block.d_f6, block.c5, block.transposed, C5, F6, 3, 7)
     dense_backward_input(block.d_c5, block.d_f6, theta + net.f6_weight, C5, F6)
-    for n in range(C5):
-        block.d_c5[n] = block.d_c5[n] * squash_derivative(block.c5[n])
+    squash_backward(block.d_c5, block.c5, C5)
 
 
 cdef inline void c5_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:

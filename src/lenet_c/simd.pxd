@@ -17,6 +17,7 @@ cdef extern from "lenet_c/simd.h" nogil:
         UNITS "LENET_UNITS"
     double SQUASH_A "LENET_SQUASH_A"
     double SQUASH_S "LENET_SQUASH_S"
+    const vec* opaque "lenet_opaque" (const vec* p)
     vec splat "lenet_splat" (real a)
     vec load "lenet_load" (const real* p)
     void store "lenet_store" (real* p, vec a)

@@ -13,22 +13,60 @@ cdef inline vec sum4(vec_in x, Py_ssize_t row, int j) noexcept nogil:
     return ((x[2 * j] + x[2 * j + 1]) + x[row + 2 * j]) + x[row + 2 * j + 1]
 
 
-cdef inline void subsample_row(vec* y, vec_in x, Py_ssize_t x_row, real c, real b, int columns, bint F) noexcept nogil:
-    # one row of one map: `columns` of y from two rows of x. Overwrites y.
-    cdef vec coefficient = splat(c), bias = splat(b), a
-    cdef int j
+cdef inline void subsample_forward(vec* a, vec_in x, const real* c, const real* b, int maps, int height,
+                                   int width) noexcept nogil:
+    # The pre-activation alone. height, width: of x. Overwrites a.
+    cdef int k, i, j, rows = height // 2, columns = width // 2
+    cdef vec coefficient, bias
+    for k in range(maps):
+        coefficient = splat(c[k])
+        bias = splat(b[k])
+        for i in range(rows):
+            for j in range(columns):
+                a[(k * rows + i) * columns + j] = (
+                    sum4(x + (k * height + 2 * i) * width, width, j) * coefficient + bias)
+
+
+cdef inline void squash_subsample_row(vec* y, vec* x, Py_ssize_t x_row, real c, real b, int columns,
+                                      bint keep) noexcept nogil:
+    # One row of one map, from two rows of pre-activations x of the convolution below; with `keep` they become f(x).
+    # Squashing in a pass of its own leaves the registers to the convolution's tile, and holds the constants in them.
+    cdef vec coefficient = splat(c), bias = splat(b)
+    cdef vec[4] s
+    cdef vec* top
+    cdef int j, q
+    cdef Py_ssize_t[4] at
+    at[0] = 0
+    at[1] = 1
+    at[2] = x_row
+    at[3] = x_row + 1
     for j in range(columns):
-        a = sum4(x, x_row, j) * coefficient + bias
-        y[j] = squash(a) if F else a
+        top = x + 2 * j
+        for q in range(4):
+            s[q] = squash(top[at[q]])
+            if keep:
+                top[at[q]] = s[q]
+        y[j] = squash((((s[0] + s[1]) + s[2]) + s[3]) * coefficient + bias)
 
 
-cdef inline void subsample_forward(vec* y, vec_in x, const real* c, const real* b, int maps, int height, int width,
-                                   bint F) noexcept nogil:
-    # y = f(a) where F, else a. height, width: of x. Overwrites y.
-    cdef int k, i, rows = height // 2, columns = width // 2
+cdef inline void squash_subsample_forward(vec* y, vec* x, const real* c, const real* b, int maps, int height,
+                                          int width) noexcept nogil:
+    # y = f(c * (sum of 2 x 2 of f(x)) + b), x becomes f(x). height, width: of x. Overwrites y.
+    cdef int k, i, j, rows = height // 2, columns = width // 2
     for k in range(maps):
         for i in range(rows):
-            subsample_row(y + (k * rows + i) * columns, x + (k * height + 2 * i) * width, width, c[k], b[k], columns, F)
+            squash_subsample_row(y + (k * rows + i) * columns, x + (k * height + 2 * i) * width, width, c[k], b[k],
+                                 columns, True)
+    squash_rest(x, maps, height, width)
+
+
+cdef inline void squash_rest(vec* x, int maps, int height, int width) noexcept nogil:
+    # f(x) of an odd last row and column, which no subsampling unit reads
+    cdef int k, i, j
+    for k in range(maps):
+        for i in range(height):
+            for j in range(0 if i >= height // 2 * 2 else width // 2 * 2, width):
+                x[(k * height + i) * width + j] = squash(x[(k * height + i) * width + j])
 
 
 cdef inline void subsample_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,

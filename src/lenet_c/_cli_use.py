@@ -1,0 +1,138 @@
+"""The commands evaluate, predict and info: what is done with a trained model."""
+
+import argparse
+import json
+import math
+import sys
+
+import numpy as np
+
+from . import show_config
+from ._cli_common import Source, UsageError, complain, describe_error, error_text
+from ._pictures import read_images
+from .model import LeNet5
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Run ``lenet-c evaluate``."""
+    model = LeNet5.load(args.model)
+    source = Source.choose(args.data)
+    images, labels = source.load("test")
+    report = model.evaluate(images, labels, threads=args.threads)
+    if args.json:
+        print(
+            json.dumps(
+                {
+                    "model": args.model,
+                    "data": str(source),
+                    "images": report.images,
+                    "wrong": len(report.wrong),
+                    "error_rate": report.error_rate,
+                    "loss": report.loss if math.isfinite(report.loss) else None,
+                    "confusion": report.confusion.tolist(),
+                    "wrong_images": report.wrong.tolist(),
+                }
+            )
+        )
+        return 0
+    print(f"data   {source}: {report.images:,} test images{source.hint}")
+    print(f"model  {args.model}: {model!r}")
+    print(f"test error {error_text(len(report.wrong), report.images)}, loss {report.loss:.4f}")
+    print()
+    print(_confusion_table(report.confusion))
+    return 0
+
+
+def predict(args: argparse.Namespace) -> int:
+    """Run ``lenet-c predict``."""
+    if args.model is None:
+        raise UsageError(
+            "--model is required, since this version ships no pretrained weights: "
+            "train a model first with `lenet-c train`, which takes seconds"
+        )
+    model = LeNet5.load(args.model)
+    status, readings = 0, []
+    if not args.json:
+        width = max(len(name) for name in args.images) + len("[0000]")
+        print(f"{'image':<{width}}  digit  probability  runner-up  probability")
+    for name in args.images:
+        try:
+            p = np.asarray(model.predict_proba(read_images(name), threads=args.threads))
+        except ImportError:
+            raise
+        except (OSError, ValueError, TypeError, MemoryError) as error:
+            sys.stdout.flush()
+            complain(_about(name, error))
+            status = 1
+            continue
+        for reading in _readings(name, p):
+            if args.json:
+                readings.append(reading)
+            else:
+                print(_row(reading, width))
+    if args.json:
+        print(json.dumps(readings))
+    return status
+
+
+def info(args: argparse.Namespace) -> int:
+    """Run ``lenet-c info``."""
+    model = None if args.model is None else LeNet5.load(args.model)
+    show_config()
+    if model is not None:
+        print(f"\n{args.model}\n\n{model.summary()}\n")
+        for name in model.config.__dataclass_fields__:
+            value = getattr(model.config, name)
+            own = name == "connections" and not isinstance(value, str)
+            print(f"{name:<14}{'a table of its own' if own else value}")
+    return 0
+
+
+def _confusion_table(confusion: np.ndarray) -> str:
+    """Return the matrix as text; zeros are dots."""
+    classes = len(confusion)
+    width = max(len(f"{confusion.max():,}"), len(str(classes - 1))) + 2
+    heads = "".join(f"{k:>{width}}" for k in range(classes))
+    lines = [
+        "rows: the digit; columns: what it was read as",
+        f"{'':>5}{heads}{'images':>10}{'error':>10}",
+    ]
+    for k, row in enumerate(confusion):
+        cells = "".join(f"{int(count) or '.':>{width}}" for count in row)
+        total = int(row.sum())
+        error = f"{100 * (1 - row[k] / total):.2f} %" if total else ""
+        lines.append(f"{k:>5}{cells}{total:>10,}{error:>10}")
+    return "\n".join(lines)
+
+
+def _readings(name: str, p: np.ndarray) -> list[dict[str, object]]:
+    """Return what is printed about the images of a file; p is (n, classes), or (classes,)."""
+    single = p.ndim == 1
+    readings = []
+    for index, row in enumerate(p[None] if single else p):
+        second, first = np.argsort(row, kind="stable")[-2:]
+        readings.append(
+            {
+                "file": name,
+                "index": None if single else index,
+                "digit": int(first),
+                "probability": float(row[first]),
+                "runner_up": int(second),
+                "runner_up_probability": float(row[second]),
+            }
+        )
+    return readings
+
+
+def _row(reading: dict[str, object], width: int) -> str:
+    index = "" if reading["index"] is None else f"[{reading['index']}]"
+    return (
+        f"{reading['file'] + index:<{width}}  {reading['digit']:>5}"
+        f"  {reading['probability']:>11.4f}  {reading['runner_up']:>9}"
+        f"  {reading['runner_up_probability']:>11.4f}"
+    )
+
+
+def _about(name: str, error: Exception) -> str:
+    text = describe_error(error)
+    return text if text.startswith(name) else f"{name}: {text}"

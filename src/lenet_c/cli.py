@@ -1,0 +1,265 @@
+"""The command line ``lenet-c``: its options, and what becomes of errors.
+
+Results go to standard output, progress and complaints to standard error. Exit status: 0 done,
+1 the job failed or was interrupted, 2 wrong usage.
+"""
+
+import argparse
+import contextlib
+import math
+import os
+import sys
+from collections.abc import Sequence
+
+from . import __version__, _cli_train, _cli_use
+from ._cli_common import UsageError, complain, describe_error
+from .config import PRESETS
+from .optim import DEFAULTS, SCHEDULES
+
+_EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
+
+_PREDICT_HELP = """\
+Read digits. A file may be NumPy's .npy or IDX, either of them also packed with gzip, with one
+image or many; any other is a picture and takes Pillow: pip install "lenet-c[images]".
+
+Arrays are taken as they are: 28x28 or 32x32, integers 0..255 or floats 0..1, 0 the background.
+Pictures are turned to grey, what is transparent in them to white; inverted where their border is
+bright, since MNIST is white on black; and, if neither 28x28 nor 32x32, resized so that the longer
+side becomes 28 and padded with the background. A picture should show one digit with some space
+around it.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default the process's own.
+
+    Returns
+    -------
+    status : int
+        0, or 1 if the job failed or was interrupted.
+
+    Raises
+    ------
+    SystemExit
+        After --help and --version (status 0) and wrong usage (status 2).
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # file names may hold anything
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        status = args.run(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
+    except UsageError as error:
+        args.parser.error(str(error))
+    except BrokenPipeError:  # the reader of our output has left
+        _discard_output()
+        return 1
+    except KeyboardInterrupt:
+        complain("interrupted", kind="")
+        return 1
+    except _EXPECTED_ERRORS as error:
+        complain(describe_error(error))
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lenet-c", description="LeNet-5 of 1998: train it, and read digits with it."
+    )
+    parser.add_argument("--version", action="version", version=f"lenet-c {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_predict(commands)
+    _add_info(commands)
+    _add_fetch(commands)
+    return parser
+
+
+def _add(commands, name: str, run, **texts: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **texts
+    )
+    parser.add_argument("--version", action="version", version=f"lenet-c {__version__}")
+    parser.set_defaults(run=run, parser=parser)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="folder of MNIST (default: $LENET_C_DATA, else what `lenet-c fetch` downloaded, "
+        "else the sample inside the package)",
+    )
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", type=_integer(1), metavar="N", help="default: the cores that may be used"
+    )
+
+
+def _add_train(commands) -> None:
+    parser = _add(
+        commands,
+        "train",
+        _cli_train.train,
+        help="train a model on MNIST, or on the sample of it inside the package",
+        description="Train a model, measure it on the test images and save it. Ctrl-C ends "
+        "training\nand saves what was learnt.",
+    )
+    rates, momenta, decays = (
+        ", ".join(f"{values[i]:g} for {name}" for name, values in DEFAULTS.items())
+        for i in range(3)
+    )
+    _add_data(parser)
+    add = parser.add_argument
+    add("--epochs", type=_integer(1), default=10, metavar="N", help="default: %(default)s")
+    add(
+        "--batch-size",
+        type=_integer(1),
+        default=64,
+        metavar="N",
+        help="images an update (default: %(default)s)",
+    )
+    add("--optimizer", choices=tuple(DEFAULTS), default="sgd", help="default: %(default)s")
+    add(
+        "--learning-rate",
+        type=_number(),
+        metavar="X",
+        help=f"the highest of the schedule (default: {rates})",
+    )
+    add("--schedule", choices=SCHEDULES, default="one_cycle", help="default: %(default)s")
+    add(
+        "--momentum",
+        type=_number(below=1),
+        metavar="X",
+        help=f"beta1 of adamw (default: {momenta})",
+    )
+    add("--weight-decay", type=_number(), metavar="X", help=f"default: {decays}")
+    add("--preset", choices=tuple(PRESETS), default="softmax", help="default: %(default)s")
+    add(
+        "--seed",
+        type=_integer(0, 2**63 - 1),
+        default=0,
+        metavar="N",
+        help="of the initial weights and of the order of the images (default: %(default)s)",
+    )
+    _add_threads(parser)
+    add(
+        "--hold-out",
+        type=_integer(0),
+        default=0,
+        metavar="N",
+        help="keep the last N training images out and print the error on them after every epoch",
+    )
+    add(
+        "--keep-best",
+        action="store_true",
+        help="end with the weights of the lowest error on the images held out",
+    )
+    add(
+        "--output",
+        default="lenet5.safetensors",
+        metavar="FILE",
+        help="where the model is saved (default: %(default)s)",
+    )
+    add("--quiet", action="store_true", help="print nothing but the test error and the file")
+
+
+def _add_evaluate(commands) -> None:
+    parser = _add(
+        commands,
+        "evaluate",
+        _cli_use.evaluate,
+        help="measure a model on the test images",
+        description="Print a model's error and loss on the test images, and what it confuses.",
+    )
+    parser.add_argument("model", metavar="MODEL", help="file that `lenet-c train` saved")
+    _add_data(parser)
+    _add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+
+def _add_predict(commands) -> None:
+    parser = _add(
+        commands,
+        "predict",
+        _cli_use.predict,
+        help="read the digits of image files",
+        description=_PREDICT_HELP,
+    )
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="array file or picture")
+    parser.add_argument("--model", metavar="MODEL", help="file that `lenet-c train` saved")
+    _add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
+
+
+def _add_info(commands) -> None:
+    parser = _add(
+        commands,
+        "info",
+        _cli_use.info,
+        help="tell which kernels are in use; with a model, its layers",
+        description="Print versions and the kernels in use; with a model also its layers, counts "
+        "and\nconfiguration.",
+    )
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="file of a model")
+
+
+def _add_fetch(commands) -> None:
+    parser = _add(
+        commands,
+        "fetch",
+        _cli_train.fetch,
+        help="download MNIST",
+        description="Download what is missing of MNIST (11.6 MB) and check it. A download that "
+        "broke off\ngoes on where it stopped.",
+    )
+    parser.add_argument("--data", metavar="DIR", help="folder to put it in (default: the cache)")
+
+
+def _integer(least: int, most: float = math.inf):
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
+        if not least <= value <= most:
+            limits = f"{least} or more" if value < least else f"{most} or less"
+            raise argparse.ArgumentTypeError(f"expected {limits}, got {text}")
+        return value
+
+    return convert
+
+
+def _number(below: float = math.inf):
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+        if not 0 <= value < below:
+            limits = "a finite number" if below == math.inf else f"less than {below:g}"
+            raise argparse.ArgumentTypeError(f"expected {limits} from 0 up, got {text}")
+        return value
+
+    return convert
+
+
+def _discard_output() -> None:
+    """Let what is still buffered go nowhere, for Python not to complain at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
