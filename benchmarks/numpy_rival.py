@@ -9,7 +9,8 @@ float32 on BLAS, in chunks of images whose buffers stay in the cache. What made 
 * C1's product is cut into S2's fourteen rows: with AVX-512, OpenBLAS is faster on products of
   less than 10^6 multiplications.
 * The bias is a column of the banded matrix, against a row of ones; S is folded into it.
-* C3 is dense, 96 kernels of which 36 are zero: grouping the 60 costs more than it saves.
+* C3 is dense, 96 kernels of which 36 are zero. Products cut to the 60 links made the input gradient
+  of C3 a third faster, but the whole step only 3 %: not kept.
 
 `OPENBLAS_NUM_THREADS=1 python benchmarks/numpy_rival.py` prints its speed.
 """
@@ -66,12 +67,6 @@ class NumpyLeNet:
         self._places3t = self._places3 % 217 * 64 + self._places3 // 217
         self._banded1 = np.zeros((24, 37), np.float32)
         self._banded3 = np.zeros((64, 217), np.float32)
-        # for each S2 map the rows of t3 that belong to its ten readers, and the weights of these
-        maps = np.array([np.flatnonzero(reads) for reads in TABLE.T])
-        rows = (16 * np.arange(4)[:, None] + maps[:, None]).reshape(6, 1, 40)
-        taps = np.arange(216).reshape(3, 3, 2, 6, 2).transpose(3, 0, 1, 2, 4).reshape(6, 36, 1)
-        self._readers, self._places_backward3 = rows.reshape(240), 217 * rows + taps
-        self._backward3 = np.empty((6, 36, 40), np.float32)
         matrix = {name: g.reshape(len(g), -1) for name, g in self.gradients.items()}
         matrix["c1"], matrix["c3"] = np.zeros((24, 37), np.float32), np.zeros((217, 64), np.float32)
         self._totals = matrix  # what the chunks add up to; C3's banded one transposed: faster
@@ -129,7 +124,6 @@ class NumpyLeNet:
         w = S * p["c3.weight"].reshape(-1)[self._links]
         self._banded3.reshape(-1)[self._places3] = w
         self._banded3[:, 216].reshape(4, 16)[:] = S * p["c3.bias"]
-        np.take(self._banded3, self._places_backward3, out=self._backward3, mode="clip")
         # the subsampling layers read tanh alone: S u = S (coefficient A sum + bias)
         self._scale2, self._scale4 = (A * S * p[f"{k}.coefficient"][:, None] for k in ("s2", "s4"))
         self._shift2, self._shift4 = (S * p[f"{k}.bias"][:, None] for k in ("s2", "s4"))
@@ -186,8 +180,7 @@ class NumpyLeNet:
         du *= self._scale4
         _through_tanh(s.t3.reshape(4, 16, -1), du)
         self._gather("c3", add, s.columns3, s.t3.T)
-        np.take(s.t3, self._readers, axis=0, out=s.readers, mode="clip")
-        np.matmul(self._backward3, s.readers_rows, out=s.dcolumns3_rows)
+        np.matmul(self._banded3[:, :216].T, s.t3, out=s.dcolumns3)
         s.d2.fill(0)
         for window, part in s.overlaps:
             window += part
@@ -236,32 +229,21 @@ class _Workspace:
         self.sum2, self.y2, self.d2 = (empty(14, 6, 14 * n) for _ in range(3))
 
         self.columns3 = np.ones((217, 25 * n), np.float32)  # (bu, bv, pu, k, pj) and 1, (i, j, n)
-        dcolumns3 = empty(6, 3, 3, 2, 2, 5, 5, n)  # k outermost
-        self.readers = empty(240, 25 * n)
-        self.dcolumns3_rows, self.readers_rows = (  # cut by rows i of S4
-            array.reshape(6, -1, 5, 5 * n).transpose(2, 0, 1, 3)
-            for array in (dcolumns3, self.readers)
-        )
+        self.dcolumns3 = empty(216, 25 * n)
         self.patches3 = self.columns3[:216].reshape(3, 3, 2, 6, 2, 5, 5, n)
         pu, row, k, pj, column, image = self.y2.reshape(2, 7, 6, 2, 7, n).strides
-        strides = (row, column, pu, k, pj, row, column, image)
-        self.windows3 = as_strided(
-            self.y2, self.patches3.shape, strides
-        )  # y2[., bu + i, ., bv + j]
+        shape, strides = self.patches3.shape, (row, column, pu, k, pj, row, column, image)
+        self.windows3 = as_strided(self.y2, shape, strides)  # y2[pu, bu + i, k, pj, bv + j]
         d2 = self.d2.reshape(2, 7, 6, 2, 7, n)
+        parts = self.dcolumns3.reshape(3, 3, 2, 6, 2, 5, 5, n)
         self.overlaps = [
-            (d2[:, u : u + 5, :, :, v : v + 5], dcolumns3[:, u, v].transpose(1, 3, 0, 2, 4, 5))
+            (d2[:, u : u + 5, :, :, v : v + 5], parts[u, v].transpose(0, 3, 1, 2, 4, 5))
             for u in range(3)
             for v in range(3)
         ]
         self.t3 = empty(64, 25 * n)
         self.sum4, self.y4, self.d4 = empty(16, 25 * n), empty(16, 25 * n), empty(400, n)
-        self.y5, self.d5, self.y6, self.d6 = (
-            empty(120, n),
-            empty(120, n),
-            empty(84, n),
-            empty(84, n),
-        )
+        self.y5, self.y6, self.d5, self.d6 = (empty(m, n) for m in (120, 84, 120, 84))
         self.u = empty(classes, n)
 
 

@@ -43,7 +43,7 @@ def scaled_tanh_derivative(a, s=S):
 
 
 def activation(name, slope=None):
-    """Return f and f', both as functions of the pre-activation; the slopes are SPEC's defaults."""
+    """Return f and f', both as functions of the pre-activation; each has its default slope."""
     s = {"scaled_tanh": S, "tanh": 2.0, "sigmoid": 1.0, "relu": 1.0}[name]
     s = s if slope is None else slope
     half = s / 2
@@ -61,7 +61,7 @@ def activation(name, slope=None):
 
 
 def conv_forward(x, w, b, table=None):
-    # u[m,i,j] = b[m] + sum_{k: (k,m) in table} sum_{u,v} w[m,k,u,v] x[k,i+u,j+v]
+    # u[m,i,j] = b[m] + sum_{k: (k,m) in table} sum_{u,v} w[m,k,u,v] x[k,i+u,j+v]     (Table I)
     # x (n, in, h, w)   w (out, in, side, side)   table bool (in, out), None: full   stride 1
     w = _on_table(w, table)
     side = w.shape[2]

@@ -398,6 +398,16 @@ def test_squash_of_one(engine):
     assert np.abs(y - [1, -1]).max() < 1e-4
 
 
+def test_squash_backward_at_saturation(engine):
+    """f' = S A - S y^2 / A: to roundings of its two terms, which cancel there."""
+    a = np.linspace(-20, 20, 1001)
+    y = squash(engine, a)
+    da = np.full_like(y, np.nan)
+    engine.squash_backward(np.ones_like(y), y, da)
+    error = np.abs(da - reference.scaled_tanh_derivative(a))
+    assert error.max() <= 8 * np.finfo(engine.dtype).eps
+
+
 def test_squash_may_be_in_place(engine):
     a = np.random.default_rng(0).normal(0, 4, 67).astype(engine.dtype)
     want = squash(engine, a)

@@ -1,8 +1,11 @@
 """The whole network on every build: oracle, PyTorch's values, bits, threads and update rules."""
 
 import functools
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from ctypes.util import find_library
 
 import numpy as np
 import pytest
@@ -429,6 +432,80 @@ def test_same_bits_again_and_with_any_threads(engine, n):
         assert_same_bits(scores(engine, images, threads=threads), scores(engine, images))
 
 
+def test_calls_at_the_same_time_give_the_same_bits(engine):
+    """One caller has the pool, the others work alone; each has a workspace of its own."""
+    n = 70
+    images, labels = pixels(n), targets(n)
+    want_scores, want = scores(engine, images), gradient(engine, images, labels)
+
+    def work(_):
+        ours = scores(engine, images, threads=2), gradient(engine, images, labels, threads=3)
+        assert_same_bits(ours[0], want_scores)
+        assert_same_bits(ours[1][0], want[0])
+        return ours[1][1:]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(work, range(16))) == {want[1:]}
+
+
+# Threads of a parent do not live in its forked child: the pool has to begin anew.
+FORK = """
+import os
+import sys
+import numpy as np
+from lenet_c import _core, _engines
+engine = _engines.load("", "float64")
+net = _core.Net((28, 28), 2, 10, (-0.1, 1.175))
+theta, images = np.full(net.size, 0.01), np.full((40, 28, 28), 9, np.uint8)
+
+def scores():
+    out = np.full((40, 1, 10), np.nan)
+    engine.scores(net, theta, images, out, 4)
+    return out.tobytes()
+
+before = scores()
+child = os.fork()
+if child == 0:
+    os._exit(0 if scores() == before and scores() == before else 3)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert scores() == before
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork")
+def test_threads_after_a_fork():
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"status {done.returncode}\n{done.stderr}"
+
+
+CHECKED_MALLOC = find_library("c_malloc_debug")
+
+
+@pytest.mark.skipif(CHECKED_MALLOC is None, reason="needs the checking malloc of the GNU C library")
+def test_workspaces_are_large_enough(engine):
+    """Nothing is written past their ends, at any size of the parameters, in one shard or many."""
+    isa = "" if engine.dtype == "float64" else engine.isa
+    code = f"""
+import numpy as np
+from lenet_c import _core, _engines
+engine = _engines.load({isa!r}, {engine.dtype!r})
+for classes in range(2, 19):
+    net = _core.Net((28, 28), 2, classes, (-0.1, 1.175))
+    theta, g = np.zeros(net.size, engine.dtype), np.zeros(net.size, engine.dtype)
+    for n in (1, 65, 33):  # a larger workspace takes the place of a smaller one, which is checked
+        images, labels = np.zeros((n, 28, 28), np.uint8), np.zeros(n, np.int64)
+        arguments = (net, theta, images, labels, None, np.arange(n), n, None, None, None)
+        engine.train(*arguments, gradient=g)
+        engine.scores(net, theta, images, np.zeros((n, 1, classes), engine.dtype), 2)
+"""
+    environment = os.environ | {"LD_PRELOAD": CHECKED_MALLOC, "MALLOC_CHECK_": "3"}
+    environment["GLIBC_TUNABLES"] = "glibc.malloc.check=3"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"status {done.returncode}\n{done.stderr}"
+
+
 def test_nan_stays_in_its_image(engine):
     n = 2 * engine.lanes + 3
     images = (pixels(n) / 255).astype(engine.dtype)
@@ -690,7 +767,7 @@ def test_training_on_no_images_does_no_step(engine):
 import numpy as np
 from lenet_c import _core, _engines
 engine = _engines.load({isa!r}, {engine.dtype!r})
-net = _core._core.Net((28, 28), 2, 10, (-0.1, 1.175))
+net = _core.Net((28, 28), 2, 10, (-0.1, 1.175))
 theta, none = np.ones(net.size, engine.dtype), np.zeros(0)
 rule = {{"rule": "sgd", "weight_decay": 0.0, "beta2": 0.0, "epsilon": 0.0}}
 images, labels = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)

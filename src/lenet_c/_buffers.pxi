@@ -26,7 +26,10 @@ cdef Array view(object array, str name, str kinds, tuple shape, bint writable=Fa
     cdef Array a = Array.__new__(Array)
     cdef int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT
     cdef Py_ssize_t i
-    PyObject_GetBuffer(array, &a.buffer, flags | PyBUF_WRITABLE if writable else flags)
+    try:
+        PyObject_GetBuffer(array, &a.buffer, flags | PyBUF_WRITABLE if writable else flags)
+    except (BufferError, TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected a C-contiguous{' writable' if writable else ''} array ({error})") from None
     a.held = True
     a.data = a.buffer.buf
     fits = a.buffer.ndim == len(shape) and a.buffer.format.decode() in kinds

@@ -308,6 +308,8 @@ cdef class Engine(Layers):
             if update.rule == ADAMW:
                 s2 = self.numbers(state2, "state2", (size,), True)
                 state_2 = <number*>s2.data
+        if total == 0:
+            return 0.0, 0
         index = <const int64_t*>o.data
         label = <const int64_t*>t.data
         with nogil:
@@ -331,7 +333,7 @@ cdef class Engine(Layers):
         job.state1, job.state2, job.update = state_1, state_2, &update
         job.shard = shard_size(min(batch, total))
         shards = (min(batch, total) + job.shard - 1) // job.shard
-        sums = take_memory(shards * (align64(size * self.k.number_size) + 16))
+        sums = take_memory(align64(16 * shards) + shards * size * self.k.number_size)
         job.loss = <double*>sums.data
         job.errors = <int64_t*>(sums.data + 8 * shards)
         job.out = <number*>(sums.data + align64(16 * shards))

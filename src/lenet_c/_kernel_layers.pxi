@@ -13,8 +13,9 @@ cdef int block_count(Py_ssize_t n, Py_ssize_t done) noexcept nogil:
 
 
 cdef bint shared_inputs(const Links* links) noexcept nogil:
-    # all maps read all inputs, and C1's tile of C1_MAPS maps fits
-    return links.first[links.n_out] == links.n_in * links.n_out and links.n_out % C1_MAPS == 0
+    # all maps read all inputs, and the tiles of C1, C1_MAPS forward and 2 maps back, fit
+    return (links.first[links.n_out] == links.n_in * links.n_out and links.n_out % C1_MAPS == 0
+            and links.n_out % 2 == 0)
 
 
 cdef void c_conv_forward(real* y, const real* x, const real* w, const real* b, const Links* links, Py_ssize_t n,

@@ -175,7 +175,9 @@ def fit(
                 history.stopped = "early stopping"
                 break
     except KeyboardInterrupt:
-        if checkpoint is not None:
+        if keep_best and best is not None:
+            model._theta[...] = best
+        if checkpoint is not None and (history or not np.array_equal(model._theta, good)):
             model.save(checkpoint)
         raise
     finally:

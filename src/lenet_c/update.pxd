@@ -21,11 +21,12 @@ cdef inline void update_adamw(real* w, real* m, real* v, const real* g, Py_ssize
     # (Loshchilov and Hutter 2019, algorithm 2)
     cdef real beta1 = <real>rule.momentum, beta2 = <real>rule.beta2, epsilon = <real>rule.epsilon
     cdef real keep = <real>(1 - rule.rate * rule.decay), step = <real>(rule.rate / rule.correction1)
-    cdef real root = <real>(1 / sqrt(rule.correction2)), one = <real>1
+    cdef real new1 = <real>(1 - rule.momentum), new2 = <real>(1 - rule.beta2)
+    cdef real root = <real>(1 / sqrt(rule.correction2))
     cdef Py_ssize_t i
     for i in range(n):
-        m[i] = beta1 * m[i] + (one - beta1) * g[i]
-        v[i] = beta2 * v[i] + (one - beta2) * (g[i] * g[i])
+        m[i] = beta1 * m[i] + new1 * g[i]
+        v[i] = beta2 * v[i] + new2 * (g[i] * g[i])
         w[i] = keep * w[i] - step * m[i] / (<real>sqrt(v[i]) * root + epsilon)
 
 
