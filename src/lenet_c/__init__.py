@@ -6,15 +6,15 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-import platform
 import sys
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _threads, datasets, idx
+from . import _engines, _threads
 from ._errors import FormatError
 from .config import CONNECTION_TABLE, Config
 from .history import History, Record, Report
@@ -39,6 +39,18 @@ __all__ = [
     "show_config",
     "train",
 ]
+
+
+
+def __getattr__(name: str) -> object:
+    if name in ("datasets", "idx"):  # imported on first use
+        return importlib.import_module(f"lenet_c.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 _engines.default_isa()  # an impossible LENET_C_ISA is an ImportError here
 
@@ -113,6 +125,8 @@ def show_config(mode: str = "print") -> dict[str, object] | None:
         With "dict": version, engine, engines (available), lanes, threads, python, numpy,
         platform, package.
     """
+    import platform
+
     engine = _engines.default()
     facts = {
         "version": __version__,

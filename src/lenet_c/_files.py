@@ -1,13 +1,10 @@
 """Files: replace them in one step, read them packed or not, size arrays without overflow."""
 
 import contextlib
-import gzip
 import math
 import os
-import secrets
-import shutil
+import stat
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -46,7 +43,7 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
         with open(target, "wb") as file:
             yield file
         return
-    temporary = target.with_name(f".lenet-c-{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".lenet-c-{os.urandom(8).hex()}.tmp")
     try:
         file = open(temporary, "xb")
     except OSError as error:
@@ -57,7 +54,7 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(OSError):
-            shutil.copymode(target, temporary)
+            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -66,11 +63,14 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def open_unpacked(path: StrPath) -> Iterator[BinaryIO | gzip.GzipFile]:
+def open_unpacked(path: StrPath) -> Iterator[BinaryIO]:
     """Open a file to read its contents, unpacked if they are gzip, whatever the file's name.
 
     Broken gzip data, noticed while the block reads, become a FormatError.
     """
+    import gzip  # costs milliseconds: not for every import of the package
+    import zlib
+
     with open(path, "rb") as file:
         if file.peek(2)[:2] != _GZIP_MAGIC:
             yield file

@@ -10,7 +10,7 @@ import numpy as np
 
 #: optimizer -> learning rate, momentum (beta1 of adamw), weight decay. Chosen on images held out
 #: of the training set, see docs/accuracy.md.
-DEFAULTS = {"sgd": (0.03, 0.9, 5e-4), "adamw": (3e-3, 0.9, 1e-2)}
+DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1)}
 SCHEDULES = ("constant", "step", "cosine", "one_cycle")
 
 
