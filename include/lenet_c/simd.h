@@ -63,6 +63,15 @@ enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 2, LENET_C3_ROWS = 2, LENET_C3_COLU
 enum { LENET_C1_MAPS = 3, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 1, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
 #endif
 
+/* The vector of the six maps of C1 and S2, eight with padding, in the online schedule: half of an AVX-512 register. */
+#if !defined(LENET_SCALAR) && !defined(LENET_F64) && LENET_VECTOR_BYTES == 64
+typedef lenet_real lenet_half __attribute__((vector_size(32), may_alias));
+enum { LENET_HALF_LANES = 8 };
+#else
+typedef lenet_vec lenet_half;
+enum { LENET_HALF_LANES = LENET_VECTOR_BYTES / sizeof(lenet_real) };
+#endif
+
 typedef const lenet_real *restrict lenet_real_in;
 typedef const lenet_vec *restrict lenet_vec_in;
 
@@ -72,6 +81,15 @@ LENET_INLINE lenet_vec lenet_splat(lenet_real a)
     return a;
 #else
     return a - (lenet_vec){0};           /* not +: that would turn -0 into 0, and cost an addition */
+#endif
+}
+
+LENET_INLINE lenet_half lenet_half_splat(lenet_real a)
+{
+#ifdef LENET_SCALAR
+    return a;
+#else
+    return a - (lenet_half){0};
 #endif
 }
 

@@ -5,11 +5,13 @@
 cdef extern from "lenet_c/simd.h" nogil:
     ctypedef float real "lenet_real"
     ctypedef float vec "lenet_vec"
+    ctypedef float half "lenet_half"
     ctypedef const float* real_in "lenet_real_in"
     ctypedef const float* vec_in "lenet_vec_in"
     int LANES "LENET_LANES"
     const char* ISA "LENET_ISA"
     enum:
+        HALF_LANES "LENET_HALF_LANES"
         C1_MAPS "LENET_C1_MAPS"
         C1_COLUMNS "LENET_C1_COLUMNS"
         C3_ROWS "LENET_C3_ROWS"
@@ -19,6 +21,7 @@ cdef extern from "lenet_c/simd.h" nogil:
     double SQUASH_S "LENET_SQUASH_S"
     const vec* opaque "lenet_opaque" (const vec* p)
     vec splat "lenet_splat" (real a)
+    half half_splat "lenet_half_splat" (real a)
     vec load "lenet_load" (const real* p)
     void store "lenet_store" (real* p, vec a)
     real lane_sum "lenet_sum" (vec a)
