@@ -105,7 +105,7 @@ static inline int lenet_layout(lenet_net *net)
     if (net->image_height < 1 || net->image_width < 1 || net->border < 0 || net->classes < 2) return -1;
     net->x.height = net->image_height + 2 * net->border;
     net->x.width = net->image_width + 2 * net->border;
-    if (net->x.height < 32 || net->x.width < 32) return -1;
+    if (net->x.height < 32 || net->x.width < 32 || net->x.height > 16384 || net->x.width > 16384) return -1;
 #define LENET_SHRINK(to, from, op) net->to.height = net->from.height op; net->to.width = net->from.width op
     LENET_SHRINK(c1, x, - LENET_KERNEL + 1);
     LENET_SHRINK(s2, c1, / 2);
@@ -177,6 +177,18 @@ typedef struct {
     /* theta[from .. to-1] by the sum of `count` gradients `stride` apart, added in order; state1, state2: velocity, or moments */
     void (*update)(lenet_number *theta, lenet_number *state1, lenet_number *state2, const lenet_number *gradient,
                    ptrdiff_t stride, int count, ptrdiff_t from, ptrdiff_t to, const lenet_update *rule);
+    /* the online schedule, one image at a time, for inputs of 32 x 32 (else online_size is 0): `packed` holds the
+     * parameters (online_size numbers, aligned to 64 bytes, its padding 0) in an order of its own */
+    size_t (*online_size)(const lenet_net *net);
+    void (*online_move)(lenet_number *packed, lenet_number *theta, const lenet_net *net, int back);
+    void (*online_scores)(lenet_number *scores, const lenet_images *images, ptrdiff_t first, ptrdiff_t n,
+                          const lenet_number *packed, const lenet_net *net, void *workspace);
+    /* images first .. first + n - 1, an update after each: v = momentum v + g + decay w, w -= rate v; velocity NULL:
+     * w -= rate g. gradient not NULL: no update, g is added to it. rates, momenta: one an image */
+    void (*online_train)(lenet_number *packed, lenet_number *velocity, lenet_number *gradient, double *loss,
+                         int64_t *errors, const lenet_images *images, const int64_t *labels,
+                         const lenet_number *weight, const double *rates, const double *momenta, double decay,
+                         ptrdiff_t first, ptrdiff_t n, const lenet_net *net, void *workspace);
     /* runs step number `step` of a pass `repeats` times on one block of `lanes` images; 0 repeats: prepares the workspace.
      * Returns the step's name and in *adds its multiply-adds an image; NULL past the last step */
     const char *(*profile)(int step, int64_t *adds, ptrdiff_t repeats, const lenet_images *images, const int64_t *labels,

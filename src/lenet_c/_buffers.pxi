@@ -32,7 +32,8 @@ cdef Array view(object array, str name, str kinds, tuple shape, bint writable=Fa
         raise ValueError(f"{name}: expected a C-contiguous{' writable' if writable else ''} array ({error})") from None
     a.held = True
     a.data = a.buffer.buf
-    fits = a.buffer.ndim == len(shape) and a.buffer.format.decode() in kinds
+    code = a.buffer.format.decode()
+    fits = a.buffer.ndim == len(shape) and code in kinds and (code not in "lq" or a.buffer.itemsize == 8)
     if fits:
         for i in range(a.buffer.ndim):
             fits = fits and (shape[i] is None or shape[i] == a.buffer.shape[i])

@@ -2,8 +2,6 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from time import perf_counter
-
 from lenet_c.lenet cimport (ABI_VERSION, ADAMW, C1, C3, C5, F6, KERNEL, SGD, SUM, TABLE1, Images, Kernels, Links,
                             lenet_layout, lenet_link, number)
 from lenet_c.lenet cimport Net as NetStruct
@@ -48,6 +46,14 @@ if lenet_pool_init():
 def cpu_level():
     """Return 2 where CPU and system support AVX-512 (x86-64-v4), 1 for AVX2 with FMA (x86-64-v3), else 0."""
     return lenet_cpu_level()
+
+
+cdef int check_labels(Array labels, Net net) except -1:
+    cdef Py_ssize_t i
+    for i in range(labels.buffer.shape[0]):
+        if not 0 <= (<const int64_t*>labels.data)[i] < net.net.classes:
+            raise ValueError(f"labels: must be 0..{net.net.classes - 1}")
+    return 0
 
 
 cdef class Net:
@@ -200,13 +206,63 @@ cdef void batch_gradients(Job* job, double* loss, int64_t* errors, int threads) 
         errors[0] += job.errors[s]
 
 
-cdef class Engine(Layers):
+include "_measure.pxi"
+
+
+cdef class Engine(Measured):
     """The functions of one kernel build, on NumPy arrays.
 
     Arrays are C-contiguous, aligned, of the build's `dtype`; images are uint8 0..255 or `dtype` 0..1.
     """
     cdef Array images(self, array, Net net):
         return view(array, "images", "B" + self.code, (None, net.net.image_height, net.net.image_width))
+
+    def online_size(self, Net net):
+        """Length of the parameters in the order of the online schedule; 0 where the network's input is not 32 x 32."""
+        return self.k.online_size(&net.net)
+
+    def online_move(self, Net net, packed, theta, back=False):
+        """Copy theta (size,) into packed (online_size,), whose padding is 0, or back."""
+        cdef Array w = self.numbers(theta, "theta", (net.net.size,), back)
+        cdef Array p = view(packed, "packed", self.code, (self.online_size(net),), not back, 64)
+        self.k.online_move(<number*>p.data, <number*>w.data, &net.net, back)
+
+    def prefers_online(self, Net net, Py_ssize_t n):
+        """Whether n images are predicted sooner one by one than in blocks of `lanes`."""
+        return 8 * n <= 5 * self.k.lanes and self.k.online_size(&net.net) > 0
+
+    def online_scores(self, Net net, packed, images, out):
+        """`scores`, by the online schedule: the same bits."""
+        cdef Array x = self.images(images, net)
+        cdef Array p = view(packed, "packed", self.code, (self.online_size(net),), False, 64)
+        cdef Py_ssize_t n = x.buffer.shape[0]
+        cdef Array y = self.numbers(out, "out", (n, 1, net.net.classes), True)
+        cdef Memory memory = take_memory(self.k.workspace(&net.net))
+        cdef Images source
+        source.pixels, source.bytes, source.index = x.data, x.buffer.itemsize == 1, NULL
+        with nogil:
+            self.k.online_scores(<number*>y.data, &source, 0, n, <number*>p.data, &net.net, memory.data)
+        give_memory(memory)
+
+    def online_gradient(self, Net net, packed, images, labels, gradient):
+        """Add the gradients of the images' losses to `gradient`, in the order of `packed`; return loss and errors."""
+        cdef Array x = self.images(images, net)
+        cdef Array p = view(packed, "packed", self.code, (self.online_size(net),), False, 64)
+        cdef Array g = view(gradient, "gradient", self.code, (self.online_size(net),), True, 64)
+        cdef Array t = view(labels, "labels", "lq", (x.buffer.shape[0],))
+        cdef Py_ssize_t n = x.buffer.shape[0]
+        cdef Memory memory
+        cdef Images source
+        cdef double loss = 0
+        cdef int64_t errors = 0
+        check_labels(t, net)
+        memory = take_memory(self.k.workspace(&net.net))
+        source.pixels, source.bytes, source.index = x.data, x.buffer.itemsize == 1, NULL
+        with nogil:
+            self.k.online_train(<number*>p.data, NULL, <number*>g.data, &loss, &errors, &source, <int64_t*>t.data,
+                                NULL, NULL, NULL, 0, 0, n, &net.net, memory.data)
+        give_memory(memory)
+        return loss, errors
 
     def scores(self, Net net, theta, images, out, int threads=1):
         """Write the output layer's scores (n, positions, classes) of the images into `out`."""
@@ -280,7 +336,10 @@ cdef class Engine(Layers):
         cdef int64_t errors = 0
         cdef const int64_t* index
         cdef const int64_t* label
-        cdef bint bad_index = False, bad_label = False
+        cdef bint bad_index = False, bad_label = False, plain
+        cdef size_t online
+        cdef number* packed
+        cdef number* velocity
         cdef number* state_1 = NULL
         cdef number* state_2 = NULL
         w = self.numbers(theta, "theta", (size,), rule is not None)
@@ -333,6 +392,25 @@ cdef class Engine(Layers):
         job.state1, job.state2, job.update = state_1, state_2, &update
         job.shard = shard_size(min(batch, total))
         shards = (min(batch, total) + job.shard - 1) // job.shard
+        if batch == 1 and update.rule == SGD and self.k.online_size(&net.net):
+            online = 2 * align64(self.k.online_size(&net.net) * self.k.number_size)
+            sums = take_memory(online)
+            packed, velocity = <number*>sums.data, <number*>(sums.data + online // 2)
+            plain = update.decay == 0
+            for i in range(total):
+                plain = plain and (<const double*>m.data)[i] == 0
+            with nogil:
+                memset(sums.data, 0, online)
+                self.k.online_move(packed, <number*>w.data, &net.net, 0)
+                self.k.online_move(velocity, state_1, &net.net, 0)
+                self.k.online_train(packed, NULL if plain else velocity, NULL, &loss, &errors, &source, label, job.weight,
+                                    <const double*>r.data, <const double*>m.data, update.decay, 0, total, &net.net,
+                                    memory.data)
+                self.k.online_move(packed, <number*>w.data, &net.net, 1)
+                self.k.online_move(velocity, state_1, &net.net, 1)
+            give_memory(memory)
+            give_memory(sums)
+            return loss, errors
         sums = take_memory(align64(16 * shards) + shards * size * self.k.number_size)
         job.loss = <double*>sums.data
         job.errors = <int64_t*>(sums.data + 8 * shards)
@@ -352,56 +430,3 @@ cdef class Engine(Layers):
         give_memory(memory)
         give_memory(sums)
         return loss, errors
-
-    def profile(self, Net net, theta, images, labels, double seconds=0.2):
-        """Time each step of a pass by itself, on one block of images, one thread.
-
-        Parameters
-        ----------
-        theta : (size,)
-        images, labels : uint8 (lanes, height, width), int64 (lanes,)
-        seconds : float
-            For each step, about.
-
-        Returns
-        -------
-        list of (name, seconds an image, multiply-adds an image)
-        """
-        cdef Array x = view(images, "images", "B", (self.k.lanes, net.net.image_height, net.net.image_width))
-        cdef Array w = self.numbers(theta, "theta", (net.net.size,)), t = view(labels, "labels", "lq", (self.k.lanes,))
-        cdef Memory memory = take_memory(self.k.workspace(&net.net))
-        cdef Memory sums = take_memory(net.net.size * self.k.number_size)
-        cdef Images source
-        cdef int64_t adds = 0
-        cdef int step = 0
-        cdef Py_ssize_t repeats
-        cdef const char* name
-        source.pixels, source.bytes, source.index = x.data, 1, NULL
-        result = []
-        while True:
-            name = self.k.profile(step, &adds, 0, &source, <int64_t*>t.data, <number*>w.data, <number*>sums.data,
-                                  &net.net, memory.data)
-            if name == NULL:
-                return result
-            repeats, best, end = 8, 1e9, perf_counter() + seconds
-            while perf_counter() < end:
-                start = perf_counter()
-                with nogil:
-                    self.k.profile(step, &adds, repeats, &source, <int64_t*>t.data, <number*>w.data,
-                                   <number*>sums.data, &net.net, memory.data)
-                taken = perf_counter() - start
-                best = min(best, taken / repeats)
-                if taken < 0.005:
-                    repeats *= 2
-            result.append((name.decode(), best / self.k.lanes, adds))
-            step += 1
-
-    def fma_peak(self, double seconds=0.5):
-        """Return the multiply-adds a second that one thread makes in registers."""
-        best, end = 0.0, perf_counter() + seconds
-        while perf_counter() < end:
-            start = perf_counter()
-            with nogil:
-                self.k.fma_peak(100_000)
-            best = max(best, 100_000 * self.k.fma_per_round / (perf_counter() - start))
-        return best

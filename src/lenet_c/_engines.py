@@ -15,7 +15,8 @@ LEVELS = {"baseline": 0, "neon": 0, "avx2": 1, "avx512": 2}
 @functools.cache
 def load(isa: str, dtype: str = "float32") -> _core.Engine:
     """Import the build of one instruction set ("float64" has one build, for every machine)."""
-    name = "float64" if dtype == "float64" else "baseline" if isa == "neon" else isa
+    name = isa if isa in ("avx2", "avx512") else "baseline"
+    name = "float64" if dtype == "float64" else name
     return _core.Engine(importlib.import_module(f"lenet_c._kernels_{name}").table())
 
 

@@ -181,6 +181,6 @@ cdef void c_softmax_cross_entropy(real* da, double* loss, const real* a, const i
     while done < n:
         count = block_count(n, done)
         pack(a_block, a + done * classes, classes, count)
-        softmax_cross_entropy(da_block, loss + done, &errors, a_block, labels + done, splat(1), count, classes)
+        softmax_cross_entropy(da_block, loss + done, &errors, a_block, labels + done, NULL, 1, count, classes)
         unpack(da + done * classes, da_block, classes, count)
         done += count

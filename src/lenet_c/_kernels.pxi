@@ -27,9 +27,11 @@ cdef extern from *:
 
 cdef size_t c_workspace(const Net* net) noexcept nogil:
     cdef Block block
-    return block_layout(&block, NULL, net)
+    cdef OnlineBlock online
+    return max(block_layout(&block, NULL, net), online_block(&online, NULL, net))
 
 
+include "_kernel_online.pxi"
 include "_kernel_steps.pxi"
 
 
@@ -82,7 +84,7 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
     cdef Py_ssize_t done = 0, number
     cdef int count, lane
     cdef int64_t[64] label
-    cdef vec lane_weight
+    cdef double[64] image_weight
     block_layout(&block, workspace, net)
     level_table(block.level, net)
     gradient_begin(&block, gradient, net)
@@ -90,14 +92,12 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_images(block.x, images, first + done, count, block.level, net)
         forward(&block, theta, net, True)
-        lane_weight = splat(<real>scale)
         for lane in range(count):
             number = image_number(images, first + done + lane)
             label[lane] = labels[number]
-            if weight != NULL:
-                (<real*>&lane_weight)[lane] = <real>(scale * weight[number])
-        loss[0] += softmax_cross_entropy(block.d_output, NULL, errors, block.output, label, lane_weight, count,
-                                         net.classes) / scale
+            image_weight[lane] = 1 if weight == NULL else weight[number]
+        loss[0] += softmax_cross_entropy(block.d_output, NULL, errors, block.output, label, image_weight, scale,
+                                         count, net.classes)
         backward(&block, gradient, theta, net)
         done += count
     gradient_end(&block, gradient, net)
@@ -149,13 +149,13 @@ cdef const char* c_profile(int step, int64_t* adds, Py_ssize_t repeats, const Im
         gradient_begin(&block, gradient, net)
         pack_images(block.x, images, 0, LANES, block.level, net)
         forward(&block, theta, net, True)
-        softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, splat(1), LANES, net.classes)
+        softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, NULL, 1, LANES, net.classes)
         backward(&block, gradient, theta, net)
     for r in range(repeats):
         if step == 0:
             pack_images(block.x, images, 0, LANES, block.level, net)
         elif step == 1:
-            softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, splat(1), LANES, net.classes)
+            softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, NULL, 1, LANES, net.classes)
         else:
             STEP[step].run(&block, gradient, theta, net)
     return STEP[step].name
@@ -183,6 +183,10 @@ TABLE.scores = c_scores
 TABLE.gradients = c_gradients
 TABLE.activations = c_activations
 TABLE.update = c_update
+TABLE.online_size = c_online_size
+TABLE.online_move = c_online_move
+TABLE.online_scores = c_online_scores
+TABLE.online_train = c_online_train
 TABLE.profile = c_profile
 TABLE.fma_peak = c_fma_peak
 TABLE.fma_per_round = LANES * 8 * FMA_PEAK_REGISTERS

@@ -59,6 +59,14 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
                             void* workspace) noexcept nogil
         void (*update)(number* theta, number* state1, number* state2, const number* gradient, Py_ssize_t stride,
                        int count, Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil
+        size_t (*online_size)(const Net* net) noexcept nogil
+        void (*online_move)(number* packed, number* theta, const Net* net, int back) noexcept nogil
+        void (*online_scores)(number* scores, const Images* images, Py_ssize_t first, Py_ssize_t n,
+                              const number* packed, const Net* net, void* workspace) noexcept nogil
+        void (*online_train)(number* packed, number* velocity, number* gradient, double* loss, int64_t* errors,
+                             const Images* images, const int64_t* labels, const number* weight, const double* rates,
+                             const double* momenta, double decay, Py_ssize_t first, Py_ssize_t n, const Net* net,
+                             void* workspace) noexcept nogil
         const char* (*profile)(int step, int64_t* adds, Py_ssize_t repeats, const Images* images,
                                const int64_t* labels, const number* theta, number* gradient, const Net* net,
                                void* workspace) noexcept nogil
