@@ -47,7 +47,9 @@ cdef void c_online_scores(real* scores, const Images* images, Py_ssize_t first, 
     cdef Online o = online_layout(net)
     cdef Py_ssize_t i
     cdef int c
-    online_begin(&block, net, workspace)
+    online_block(&block, workspace, net)
+    if images.bytes:
+        level_table(block.level, net)
     for i in range(n):
         online_image(block.x, images, first + i, block.level, net)
         online_forward(&block, packed, &o)

@@ -20,6 +20,14 @@ FORMAT, FORMAT_VERSION = "lenet-c", "1"
 LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6", "output")
 
 
+def aligned_zeros(size: int, dtype: str) -> np.ndarray:
+    """Return zeros (size,) that begin on a cache line, as the online schedule wants them."""
+    item = np.dtype(dtype).itemsize
+    raw = np.zeros(size * item + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size * item].view(dtype)
+
+
 class Network:
     """Parameters of a LeNet-5 and what can be done with them; `LeNet5` adds fit and predict."""
 
@@ -35,6 +43,8 @@ class Network:
         self._theta = np.zeros(self._net.size, config.dtype)
         self._epochs = 0
         self._optimizer = training.OptimizerState()
+        self._version = 0
+        self._packed: tuple[int, np.ndarray | None] = (-1, None)
 
     @staticmethod
     def presets() -> tuple[str, ...]:
@@ -53,6 +63,20 @@ class Network:
             name: flat[offset : offset + math.prod(shape)].reshape(shape)
             for name, (offset, shape) in self._net.parameters.items()
         }
+
+    def _changed(self) -> None:
+        """Say that the parameters are others now."""
+        self._version += 1
+
+    def _online(self) -> np.ndarray:
+        """Return the parameters in the order of the online schedule, kept until they change."""
+        version, packed = self._packed
+        if version != self._version:
+            version = self._version
+            packed = aligned_zeros(self._engine.online_size(self._net), self.config.dtype)
+            self._engine.online_move(self._net, packed, self._theta)
+            self._packed = (version, packed)
+        return packed
 
     def _initialise(self) -> None:
         # uniform in +-2.4/sqrt(F), or +-2.4/F as the paper prints; F: inputs of a unit, no bias
@@ -142,6 +166,7 @@ class Network:
             checked[name] = array
         for name, array in checked.items():
             views[name][...] = array
+        self._changed()
 
     def loss_and_gradients(
         self, images: npt.ArrayLike, labels: npt.ArrayLike

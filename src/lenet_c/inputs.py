@@ -62,11 +62,12 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
     ValueError
         Integers outside 0..255, floats outside 0..1, NaN or infinity.
     """
+    if images.dtype == np.uint8:
+        return images if images.flags.carray else np.require(images, np.uint8, "CA")
     if images.dtype.kind in "iu":
-        if images.dtype.itemsize > 1 or images.dtype.kind == "i":
-            low, high = (images.min(), images.max()) if images.size else (0, 0)
-            if low < 0 or high > 255:
-                raise ValueError(f"images: integers must be 0..255, got {low}..{high}")
+        low, high = (images.min(), images.max()) if images.size else (0, 0)
+        if low < 0 or high > 255:
+            raise ValueError(f"images: integers must be 0..255, got {low}..{high}")
         return np.require(images, np.uint8, "CA")
     images = np.require(images, dtype, "CA")
     if images.size:

@@ -169,14 +169,26 @@ class LeNet5(Network):
         pixels = as_pixels(batch, self.config.dtype)
         return training.one_step(self, pixels, targets, recipe, _threads.resolve(threads))
 
-    def _scores(self, images: np.ndarray, threads: int) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield the output layer's scores (m, classes) chunk by chunk."""
+    def _scores_of(self, images: np.ndarray, threads: int | None) -> np.ndarray:
+        """Return the output layer's scores (m, classes) of images (m, h, w) of any number type."""
         net = self._net_of(images.shape[1:])
+        pixels = as_pixels(images, self.config.dtype)
+        if threads is not None:
+            threads = _threads.resolve(threads)
+        out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
+        if self._engine.prefers_online(net, len(pixels)):
+            self._engine.online_scores(net, self._online(), pixels, out)
+        else:
+            self._engine.scores(net, self._theta, pixels, out, _threads.resolve(threads))
+        return out[:, 0]
+
+    def _scores(
+        self, images: np.ndarray, threads: int | None
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield the scores chunk by chunk: memory for one chunk, and Ctrl-C in between."""
         for start in range(0, len(images), _CHUNK):
-            pixels = as_pixels(images[start : start + _CHUNK], self.config.dtype)
-            out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
-            self._engine.scores(net, self._theta, pixels, out, threads)
-            yield slice(start, start + len(pixels)), out[:, 0]
+            scores = self._scores_of(images[start : start + _CHUNK], threads)
+            yield slice(start, start + len(scores)), scores
 
     def predict(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
         """Return the class of highest probability of each image.
@@ -193,10 +205,13 @@ class LeNet5(Network):
         labels : ndarray of int64, shape (n,), or a scalar for one image
         """
         batch, single = as_batch(images, self.config)
+        if len(batch) <= _CHUNK:
+            labels = self._scores_of(batch, threads).argmax(1)
+            return labels[0] if single else labels
         labels = np.empty(len(batch), np.int64)
-        for part, scores in self._scores(batch, _threads.resolve(threads)):
+        for part, scores in self._scores(batch, threads):
             scores.argmax(1, out=labels[part])
-        return labels[0] if single else labels
+        return labels
 
     def predict_proba(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
         """Return the probabilities of the classes, softmax of the output layer.
@@ -207,7 +222,7 @@ class LeNet5(Network):
         """
         batch, single = as_batch(images, self.config)
         p = np.empty((len(batch), self.config.classes), self.config.dtype)
-        for part, scores in self._scores(batch, _threads.resolve(threads)):
+        for part, scores in self._scores(batch, threads):
             scores -= scores.max(1, keepdims=True)
             np.exp(scores, out=scores)
             np.divide(scores, scores.sum(1, keepdims=True), out=p[part])
@@ -233,7 +248,7 @@ class LeNet5(Network):
         if not len(batch):
             raise ValueError("evaluate needs at least one image")
         loss, predicted = 0.0, np.empty(len(batch), np.int64)
-        for part, scores in self._scores(batch, _threads.resolve(threads)):
+        for part, scores in self._scores(batch, threads):
             scores.argmax(1, out=predicted[part])
             top = scores.max(1).astype(np.float64)
             wanted = np.take_along_axis(scores, targets[part][:, None], 1)[:, 0]

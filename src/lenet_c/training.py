@@ -64,6 +64,7 @@ def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, thr
         threads,
     )
     state.step += len(rates)
+    model._changed()
     return result
 
 
@@ -146,6 +147,7 @@ def fit(
             seconds = time.perf_counter() - begin
             if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
                 model._theta[...] = good
+                model._changed()
                 raise FloatingPointError(
                     f"the loss is no longer finite in epoch {model._epochs + 1}: the weights of "
                     f"epoch {model._epochs} are kept; try a lower learning rate "
@@ -177,6 +179,7 @@ def fit(
     except KeyboardInterrupt:
         if keep_best and best is not None:
             model._theta[...] = best
+            model._changed()
         if checkpoint is not None and (history or not np.array_equal(model._theta, good)):
             model.save(checkpoint)
         raise
@@ -184,4 +187,5 @@ def fit(
         bar.close()
     if keep_best and best is not None:
         model._theta[...] = best
+        model._changed()
     return history
