@@ -107,11 +107,15 @@ class NumpyLeNet:
     def train_step(self, x, labels, lr, momentum=0.0):
         """Update by v = momentum v + gradient, w -= lr v; return the loss before the update."""
         loss, _ = self.loss_and_gradients(x, labels)
+        self.update(lr, momentum)
+        return loss
+
+    def update(self, lr, momentum=0.0):
+        """Make the update of `train_step` from the gradients as they stand."""
         self._velocity *= np.float32(momentum)
         self._velocity += self._gradient
         np.multiply(self._velocity, np.float32(lr), out=self._step)
         self._theta -= self._step
-        return loss
 
     def _parts(self, n):
         return [slice(i, min(i + self.chunk, n)) for i in range(0, n, self.chunk)]

@@ -181,9 +181,7 @@ def test_numbers_and_arrays_of_numpy_will_do():
         levels=np.array([0.0, 1.0]),
         connections=ONE_EACH.astype(np.float32),
     )
-    assert config == Config(
-        classes=7, seed=3, levels=(0.0, 1.0), connections=ONE_EACH.tolist()
-    )
+    assert config == Config(classes=7, seed=3, levels=(0.0, 1.0), connections=ONE_EACH.tolist())
     assert json.loads(config.to_json())["classes"] == 7
     assert_array_equal(config.table, ONE_EACH)
 

@@ -148,6 +148,20 @@ LENET_INLINE lenet_vec lenet_max(lenet_vec a, lenet_vec b)
 #endif
 }
 
+/* Four bytes of every lane at a time: out[k] = byte k of words[lane] / 255. Not where LENET_WORDS is 0. */
+#if defined(LENET_SCALAR) || defined(LENET_F64) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+enum { LENET_WORDS = 0 };
+LENET_INLINE void lenet_bytes(lenet_vec *out, const unsigned *words) { (void)out; (void)words; }
+#else
+enum { LENET_WORDS = 1 };
+LENET_INLINE void lenet_bytes(lenet_vec *out, const unsigned *words)
+{
+    typedef int lenet_ivec __attribute__((vector_size(LENET_VECTOR_BYTES), aligned(4), may_alias));
+    const lenet_ivec word = *(const lenet_ivec *)words;
+    for (int k = 0; k < 4; k++) out[k] = __builtin_convertvector((word >> (8 * k)) & 255, lenet_vec) / 255.0f;
+}
+#endif
+
 /* exp(a), a <= 88. float: 2^n times a polynomial in the rest of a log2(e), n its nearest integer; the polynomial is the
  * minimax fit of tools/fit_simd.py. Below -87 the result is exp(-87), 1.6e-38. double and one lane: libm. */
 LENET_INLINE lenet_vec lenet_exp(lenet_vec a)

@@ -140,7 +140,7 @@ cdef void c_dense_backward(real* dx, real* dw, real* db, const real* du, const r
         count = block_count(n, done)
         pack(x_block, x + done * n_in, n_in, count)
         pack(du_block, du + done * n_out, n_out, count)
-        dense_backward_weight(dw, db_sum, du_block, x_block, transposed, n_in, n_out, 4, 5)
+        dense_backward_weight(dw, db_sum, du_block, x_block, transposed, n_in, n_out, True, 4, 5)
         if dx != NULL:
             dense_backward_input(dx_block, du_block, w, n_in, n_out)
             unpack(dx + done * n_in, dx_block, n_in, count)

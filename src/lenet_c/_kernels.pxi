@@ -55,6 +55,7 @@ cdef void backward(Block* block, real* gradient, const real* theta, const Net* n
     step_c3_back_input(block, gradient, theta, net)
     step_s2_back(block, gradient, theta, net)
     step_c1_back_weight(block, gradient, theta, net)
+    block.add = True
 
 
 cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssize_t n, const real* theta,
@@ -88,6 +89,8 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
     block_layout(&block, workspace, net)
     level_table(block.level, net)
     gradient_begin(&block, gradient, net)
+    if n == 0:
+        memset(gradient, 0, net.size * sizeof(real))
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_images(block.x, images, first + done, count, block.level, net)
@@ -141,6 +144,7 @@ cdef const char* c_profile(int step, int64_t* adds, Py_ssize_t repeats, const Im
     cdef int64_t errors = 0
     cdef Py_ssize_t r
     block_layout(&block, workspace, net)
+    block.add = True
     if step >= STEPS:
         return NULL
     adds[0] = STEP[step].multiply_adds

@@ -57,16 +57,16 @@ cdef inline void dense_backward_input(vec* dx, vec_in du, real_in w, int n_in, i
         dense_input_tile(dx + l, du, w + l, n_in, n_out, 1)
 
 
-cdef inline void dense_weight_tile(real* dw, const real* xt, Py_ssize_t stride, const real* du, int n_in,
+cdef inline void dense_weight_tile(real* dw, const real* xt, Py_ssize_t stride, const real* du, int n_in, bint add,
                                    int NS, int VECS) noexcept nogil:
-    # dw[n, 0 .. VECS*LANES-1] += sum_lane du[n,lane] xt[lane, ...] for NS units n
+    # dw[n, 0 .. VECS*LANES-1] (+)= sum_lane du[n,lane] xt[lane, ...] for NS units n
     cdef vec[32] acc
     cdef vec[8] row
     cdef vec delta
     cdef int lane, n, q
     for n in range(NS):
         for q in range(VECS):
-            acc[n * VECS + q] = load(dw + n * n_in + q * LANES)
+            acc[n * VECS + q] = load(dw + n * n_in + q * LANES) if add else splat(0)
     for lane in range(LANES):
         for q in range(VECS):
             row[q] = load(xt + lane * stride + q * LANES)
@@ -80,18 +80,18 @@ cdef inline void dense_weight_tile(real* dw, const real* xt, Py_ssize_t stride, 
 
 
 cdef inline void dense_weight_columns(real* dw, const real* xt, Py_ssize_t stride, const real* du, int n_in, int n_out,
-                                      int NS, int VECS) noexcept nogil:
+                                      bint add, int NS, int VECS) noexcept nogil:
     # VECS * LANES columns of dw, all rows
     cdef int n, nn
     for nn in range(n_out // NS):
         n = nn * NS
-        dense_weight_tile(dw + n * n_in, xt, stride, du + n * LANES, n_in, NS, VECS)
+        dense_weight_tile(dw + n * n_in, xt, stride, du + n * LANES, n_in, add, NS, VECS)
     for n in range(n_out - n_out % NS, n_out):
-        dense_weight_tile(dw + n * n_in, xt, stride, du + n * LANES, n_in, 1, VECS)
+        dense_weight_tile(dw + n * n_in, xt, stride, du + n * LANES, n_in, add, 1, VECS)
 
 
 cdef inline void dense_weight_tail(real* dw, const real* xt, Py_ssize_t stride, const real* du, int n_in, int rest,
-                                   int NS) noexcept nogil:
+                                   bint add, int NS) noexcept nogil:
     # the last `rest` < LANES columns of dw; xt is readable for LANES reals past its end
     cdef vec[4] acc
     cdef vec row
@@ -104,12 +104,12 @@ cdef inline void dense_weight_tail(real* dw, const real* xt, Py_ssize_t stride, 
             acc[n] += splat(du[n * LANES + lane]) * row
     for n in range(NS):
         for q in range(rest):
-            dw[n * n_in + q] += (<real*>&acc[n])[q]
+            dw[n * n_in + q] = (dw[n * n_in + q] if add else 0) + (<real*>&acc[n])[q]
 
 
 cdef inline void dense_backward_weight(real* dw, vec* db, const vec* du, const vec* x, real* xt,
-                                       int n_in, int n_out, int NS, int VECS) noexcept nogil:
-    # Adds to dw (lanes summed) and to db (not yet). xt: scratch of LANES x (n_in + 1) reals, x transposed.
+                                       int n_in, int n_out, bint add, int NS, int VECS) noexcept nogil:
+    # Adds to dw (lanes summed), or overwrites it where not `add`, and adds to db (lanes not yet summed). xt: scratch of LANES x (n_in + 1) reals, x transposed.
     cdef int n, l, q, lane
     cdef const real* unit = <const real*>x
     cdef const real* delta = <const real*>du
@@ -120,13 +120,13 @@ cdef inline void dense_backward_weight(real* dw, vec* db, const vec* du, const v
         for l in range(n_in):
             xt[lane * n_in + l] = unit[l * LANES + lane]
     for q in range(vecs // VECS):
-        dense_weight_columns(dw + q * VECS * LANES, xt + q * VECS * LANES, n_in, delta, n_in, n_out, NS, VECS)
+        dense_weight_columns(dw + q * VECS * LANES, xt + q * VECS * LANES, n_in, delta, n_in, n_out, add, NS, VECS)
     for q in range(vecs - vecs % VECS, vecs):
-        dense_weight_columns(dw + q * LANES, xt + q * LANES, n_in, delta, n_in, n_out, NS, 1)
+        dense_weight_columns(dw + q * LANES, xt + q * LANES, n_in, delta, n_in, n_out, add, NS, 1)
     if n_in % LANES:
         for n in range(n_out // 4):
             dense_weight_tail(dw + n * 4 * n_in + vecs * LANES, xt + vecs * LANES, n_in, delta + n * 4 * LANES,
-                              n_in, n_in % LANES, 4)
+                              n_in, n_in % LANES, add, 4)
         for n in range(n_out - n_out % 4, n_out):
             dense_weight_tail(dw + n * n_in + vecs * LANES, xt + vecs * LANES, n_in, delta + n * LANES,
-                              n_in, n_in % LANES, 1)
+                              n_in, n_in % LANES, add, 1)

@@ -37,6 +37,7 @@ cdef struct Block:
     vec* end
     real* transposed
     real* level        # 256 input levels
+    bint add           # weight gradients of the full layers are there already: add to them
 
 
 cdef inline vec* take(vec** at, Py_ssize_t count) noexcept nogil:
@@ -136,17 +137,18 @@ cdef inline void f6_output_forward(Block* block, const real* theta, const Net* n
 cdef inline void output_f6_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
     # from d_output of one output position
     dense_backward_weight(gradient + net.output_weight, block.g_output, block.d_output, block.f6, block.transposed,
-                          F6, net.classes, 2, 5)
+                          F6, net.classes, block.add, 2, 5)
     dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, F6, net.classes)
     squash_backward(block.d_f6, block.f6, F6)
-    dense_backward_weight(gradient + net.f6_weight, block.g_f6, block.d_f6, block.c5, block.transposed, C5, F6, 3, 7)
+    dense_backward_weight(gradient + net.f6_weight, block.g_f6, block.d_f6, block.c5, block.transposed, C5, F6,
+                          block.add, 3, 7)
     dense_backward_input(block.d_c5, block.d_f6, theta + net.f6_weight, C5, F6)
     squash_backward(block.d_c5, block.c5, C5)
 
 
 cdef inline void c5_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
     dense_backward_weight(gradient + net.c5_weight, block.g_c5, block.d_c5, block.s4, block.transposed,
-                          C3 * KERNEL * KERNEL, C5, 4, 5)
+                          C3 * KERNEL * KERNEL, C5, block.add, 4, 5)
     dense_backward_input(block.d_s4, block.d_c5, theta + net.c5_weight, C3 * KERNEL * KERNEL, C5)
 
 
@@ -180,7 +182,11 @@ cdef inline void c1_backward_weight(Block* block, const Net* net, int height, in
 
 cdef inline void gradient_begin(Block* block, real* gradient, const Net* net) noexcept nogil:
     memset(block.g_c1, 0, <char*>block.end - <char*>block.g_c1)
-    memset(gradient, 0, net.size * sizeof(real))
+    memset(gradient, 0, net.c5_weight * sizeof(real))
+    memset(gradient + net.c5_bias, 0, C5 * sizeof(real))
+    memset(gradient + net.f6_bias, 0, F6 * sizeof(real))
+    memset(gradient + net.output_bias, 0, net.classes * sizeof(real))
+    block.add = False                                    # the first block overwrites the rest
 
 
 cdef inline void sum_lanes(real* out, const vec* sums, Py_ssize_t n) noexcept nogil:

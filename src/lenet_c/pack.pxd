@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # Between arrays with an image after another and blocks with LANES images side by side.
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
 
 from lenet_c.lenet cimport Images, Net
-from lenet_c.simd cimport LANES, load, real, splat, store, vec
+from lenet_c.simd cimport LANES, WORDS, bytes_of, load, real, splat, store, vec
 
 
 cdef inline void level_table(real* level, const Net* net) noexcept nogil:
@@ -28,34 +29,42 @@ cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int
     cdef int lane, i, j, height = net.image_height, width = net.image_width, border = net.border
     cdef Py_ssize_t row = net.x.width, size = <Py_ssize_t>height * width
     cdef vec background = splat(<real>net.low), scale = splat(<real>(net.high - net.low))
-    cdef const unsigned char* byte
-    cdef const real* pixel
+    cdef (const unsigned char*)[64] byte
+    cdef (const real*)[64] pixel
+    cdef unsigned int[64 * 16] word
+    cdef vec[4] four
+    cdef int words = width // 4 if images.bytes and WORDS and width <= 64 else 0
     cdef real* out
     cdef vec* line
+    for lane in range(count):
+        byte[lane] = <const unsigned char*>images.pixels + image_number(images, first + lane) * size
+        pixel[lane] = <const real*>images.pixels + image_number(images, first + lane) * size
     for i in range(net.x.height * net.x.width):
         x[i] = background
-    if images.bytes:
+    memset(word, 0, 4 * LANES * words)
+    for i in range(height):
+        line = x + (i + border) * row + border               # a row of all lanes at a time stays in the cache
+        for j in range(words):
+            for lane in range(count):
+                memcpy(&word[j * LANES + lane], byte[lane] + i * width + 4 * j, 4)
+        for j in range(words):
+            bytes_of(four, word + j * LANES)
+            for lane in range(4):
+                line[4 * j + lane] = background + four[lane] * scale
         for lane in range(count):
-            byte = <const unsigned char*>images.pixels + image_number(images, first + lane) * size
-            for i in range(height):
-                out = <real*>(x + (i + border) * row + border) + lane
-                for j in range(width):
-                    out[j * LANES] = level[byte[i * width + j]]
-        return
-    for lane in range(LANES):
-        for i in range(height):
-            out = <real*>(x + (i + border) * row + border) + lane
-            if lane < count:
-                pixel = <const real*>images.pixels + image_number(images, first + lane) * size + i * width
-                for j in range(width):
-                    out[j * LANES] = pixel[j]
+            out = <real*>line + lane
+            if images.bytes:
+                for j in range(4 * words, width):
+                    out[j * LANES] = level[byte[lane][i * width + j]]
             else:
                 for j in range(width):
-                    out[j * LANES] = 0
-    for i in range(height):
-        line = x + (i + border) * row + border
-        for j in range(width):
-            line[j] = background + line[j] * scale
+                    out[j * LANES] = pixel[lane][i * width + j]
+        if not images.bytes:
+            for lane in range(count, LANES):
+                for j in range(width):
+                    (<real*>line)[j * LANES + lane] = 0
+            for j in range(width):
+                line[j] = background + line[j] * scale
 
 
 cdef inline void pack(vec* x, const real* array, Py_ssize_t size, int count) noexcept nogil:

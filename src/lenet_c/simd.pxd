@@ -12,6 +12,7 @@ cdef extern from "lenet_c/simd.h" nogil:
     const char* ISA "LENET_ISA"
     enum:
         HALF_LANES "LENET_HALF_LANES"
+        WORDS "LENET_WORDS"
         C1_MAPS "LENET_C1_MAPS"
         C1_COLUMNS "LENET_C1_COLUMNS"
         C3_ROWS "LENET_C3_ROWS"
@@ -29,5 +30,6 @@ cdef extern from "lenet_c/simd.h" nogil:
     vec vmax "lenet_max" (vec a, vec b)
     vec vexp "lenet_exp" (vec a)
     vec squash "lenet_squash" (vec a)
+    void bytes_of "lenet_bytes" (vec* out, const unsigned int* words)
     real fma_peak "lenet_fma_peak" (long rounds, real a, real b)
     int FMA_PEAK_REGISTERS "LENET_FMA_PEAK_REGISTERS"
