@@ -35,10 +35,12 @@ else:
     CFLAGS = ["-std=gnu11", "-O3", "-g0", "-Wno-psabi", "-fno-math-errno", "-fvisibility=hidden"]
     LIBRARIES, LINK = ["m"], ["-g0", "-pthread"]
 if DEBUG:
-    CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wno-psabi", "-fsanitize=address,undefined"]
-    LINK = ["-fsanitize=address,undefined"]
+    SANITIZE = "-fsanitize=address,undefined"
+    CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wno-psabi", SANITIZE]
+    LINK = [SANITIZE]
 
-# The kernels are built once for each of these: module, flags, macros. -march comes last, so that none from CFLAGS wins.
+# The kernels are built once for each of these: module, flags, macros. -march comes last, so that
+# none from CFLAGS wins.
 KERNEL_FLAGS = [] if MSVC else ["-DCYTHON_INLINE=inline __attribute__((always_inline))"]
 PEEL = ["--param=max-completely-peel-times=32", "--param=max-completely-peeled-insns=2000"]
 if "clang" in os.environ.get("CC", "") or sys.platform == "darwin":
@@ -71,7 +73,7 @@ def extension(module, source, flags, macros):
 
 
 def kernel_stub(module):
-    """Write the module's source, directives and an include, where Cython makes a C file of its own from it."""
+    """Write the module's source: directives and an include, for a C file of its own."""
     folder = Path("build/debug" if DEBUG else "build/release") / "lenet_c"
     folder.mkdir(parents=True, exist_ok=True)
     directives = ", ".join(f"{name}={value}" for name, value in DIRECTIVES.items())

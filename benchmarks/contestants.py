@@ -7,19 +7,20 @@ A contestant is made from the fourteen parameters and a number of threads, and g
   presents all images `epochs` times in batches, v = momentum v + gradient, w -= rate v;
 * `parameters()`: dict of arrays, as `LeNet5.parameters` gives them.
 
-`images` are uint8 (n, 28, 28). lenet-c takes them as they are, in a new order each epoch; the others
-get them converted and cut into batches beforehand, in the form that is fastest for them.
+`images` are uint8 (n, 28, 28). lenet-c takes them as they are, in a new order each epoch; the
+others get them converted and cut into batches beforehand, in the form that is fastest for them.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy_im2col import Im2colLeNet
-from numpy_rival import A, NumpyLeNet, S, TABLE, prepare
+from numpy_rival import TABLE, A, NumpyLeNet, S, prepare
 
 import lenet_c
 
-__all__ = ["A", "S", "TABLE", "Absent", "Im2col", "LenetC", "Rival", "draw", "prepare"]
+__all__ = ["TABLE", "A", "Absent", "Im2col", "LenetC", "Rival", "S", "draw", "prepare"]
 
 
 class Absent(Exception):
@@ -108,7 +109,7 @@ class Rival:
     def _shares(self, n):
         count = len(self.nets) if n >= 4 * len(self.nets) else 1
         ends = [n * i // count for i in range(count + 1)]
-        return [slice(*pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
+        return [slice(*pair) for pair in pairwise(ends)]
 
     def _on_each(self, function, shares):
         return list(self.pool.map(function, self.nets, shares))
@@ -136,18 +137,31 @@ def draw(n, seed=0):
 
 
 def check_predictions(contestant, params, images):
-    """Raise AssertionError unless the probabilities are those of lenet-c's float64 kernels."""
+    """Return what `predicting` gives, its probabilities compared with the float64 kernels'.
+
+    Raises
+    ------
+    AssertionError
+        They differ by 1e-5 or more.
+    """
     want = LenetC(params, 1, "float64").predicting(images)()
-    got = np.asarray(contestant.predicting(images)())
-    if got.shape != want.shape or not np.abs(got - want).max() < 1e-5:
-        raise AssertionError(f"{contestant.name}: probabilities are off by {got - want}")
+    run = contestant.predicting(images)
+    got = np.asarray(run())
+    if got.shape != want.shape:
+        raise AssertionError(f"{contestant.name}: {got.shape} probabilities for {want.shape}")
+    error = np.abs(got - want).max()
+    if not error < 1e-5:
+        raise AssertionError(f"{contestant.name}: probabilities are off by {error:g}")
+    return run
 
 
 def check_training(contestant, params, images, labels, rate, momentum, steps=3):
-    """Raise AssertionError unless `steps` updates from one batch change each parameter rightly.
+    """Compare the parameters after `steps` updates from one batch with the float64 kernels'.
 
-    The change is compared with that of lenet-c's float64 kernels: to a thousandth of the
-    parameter's largest change, and the rounding of the weights themselves.
+    Raises
+    ------
+    AssertionError
+        One differs by a thousandth of the parameter's largest change, beyond rounding.
     """
     exact = LenetC(params, 1, "float64")
     for one in (exact, contestant):
@@ -158,4 +172,4 @@ def check_training(contestant, params, images, labels, rate, momentum, steps=3):
         rounding = steps * np.finfo(np.float32).eps * np.abs(start).max()
         error = np.abs(got[name].reshape(start.shape) - want[name]).max()
         if not error < 1e-3 * np.abs(change).max() + rounding:
-            raise AssertionError(f"{contestant.name}: {name} is off by {error:g} after {steps} steps")
+            raise AssertionError(f"{contestant.name}: {name} is off by {error:g}")

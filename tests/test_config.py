@@ -226,6 +226,7 @@ BAD = [
     ({"levels": (0, np.nan)}, ValueError, "levels: expected two different finite numbers"),
     ({"levels": (-np.inf, 1)}, ValueError, "levels: expected two different finite numbers"),
     ({"levels": (0, 10**400)}, ValueError, "levels: expected two"),
+    ({"levels": (0, 1e300)}, ValueError, "levels: expected two"),  # more than float32 holds
     ({"connections": "table2"}, ValueError, "connections: expected 'table1', 'full' or"),
     ({"connections": None}, ValueError, "connections: expected a 6 x 16 array"),
     ({"connections": ONE_EACH.T}, ValueError, "connections: expected a 6 x 16 array"),

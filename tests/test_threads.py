@@ -48,8 +48,8 @@ def run(code, **environment):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_training_gives_the_same_bits_with_any_threads(dtype, optimizer):
-    """Batches of 100 are 4 shards, the last one of 4 images; of 7 one."""
-    for batch_size in (7, 100):
+    """Batches of 100 are 4 shards, the last one of 4 images; of 7 one; 1 is online training."""
+    for batch_size in (1, 7, 100):
         runs = []
         for threads in (1, 2, 3, 4, 9):
             model = LeNet5(dtype=dtype)

@@ -21,9 +21,13 @@ SUMS = {"rtol": 1e-9, "atol": 1e-12}
 
 
 @functools.cache
-def sample(n=200):
-    """Return n training images uint8 (n, 28, 28) and their labels."""
-    images, labels = lenet_c.datasets.load_sample("train")
+def load(split):
+    return lenet_c.datasets.load_sample(split)
+
+
+def sample(n=200, split="train"):
+    """Return n images uint8 (n, 28, 28) and their labels."""
+    images, labels = load(split)
     return images[:n], labels[:n]
 
 
@@ -58,8 +62,8 @@ class Snapshots(list):
 
 def test_the_sample_is_learnt_within_seconds():
     model = LeNet5()
-    history = model.fit(*lenet_c.datasets.load_sample("train"))
-    report = model.evaluate(*lenet_c.datasets.load_sample("test"))
+    history = model.fit(*load("train"))
+    report = model.evaluate(*load("test"))
     assert report.error_rate <= 0.04
     assert len(history) == 10
     assert history[-1].loss < 0.1 * history[0].loss
@@ -157,8 +161,9 @@ def test_any_batch_size_learns(optimizer, batch_size):
 def test_the_recipe_learns_at_any_batch_size(optimizer, batch_size):
     """The defaults, learning_rate=None, whatever the batch: a tenth of the guesses is chance."""
     epochs = 10 if batch_size == 256 else 2
-    model = trained(n=1000, epochs=epochs, batch_size=batch_size, optimizer=optimizer)
-    assert model.score(*lenet_c.datasets.load_sample("test")) > 0.7
+    options = {"batch_size": batch_size, "optimizer": optimizer, "threads": 1}
+    model = trained(n=1000, epochs=epochs, **options)
+    assert model.score(*load("test")) > 0.7
 
 
 def test_a_batch_larger_than_all_images_is_all_images():
@@ -365,6 +370,22 @@ def test_fit_follows_its_schedule(optimizer, schedule):
     assert_near(model.parameters(), manual.parameters(), rtol=1e-7, atol=1e-10)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_single_images_make_the_steps_of_the_rule(optimizer):
+    """The same image five times, since the order is random."""
+    images, labels = (np.repeat(array[:1], 5, 0) for array in sample())
+    model, manual = LeNet5(dtype="float64"), LeNet5(dtype="float64")
+    options = {"learning_rate": 0.003, "weight_decay": 0.1, "schedule": "cosine"}
+    history = model.fit(
+        images, labels, epochs=2, batch_size=1, optimizer=optimizer, momentum=0.7, **options
+    )
+    rule = Manual(optimizer, decay=0.1, momentum=0.7)
+    steps = Recipe(optimizer, **options).rates(0, 10, 10)
+    losses = [rule.update(manual, images[:1], labels[:1], rate) for rate in steps]
+    assert_allclose([r.loss for r in history], np.mean(np.reshape(losses, (2, 5)), 1), rtol=1e-8)
+    assert_near(model.parameters(), manual.parameters(), rtol=1e-7, atol=1e-10)
+
+
 def test_each_image_is_presented_once_an_epoch():
     """At the rate 0: images drawn twice or left out would give another mean."""
     images, labels = sample(30)
@@ -401,13 +422,14 @@ def test_weight_2_is_an_image_twice():
     assert_near(model.parameters(), more.parameters())
 
 
-def test_weights_go_with_their_images():
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_weights_go_with_their_images(batch_size):
     """In small batches too, whatever the order: an image that is noise and weighs nothing."""
     images, labels = sample(64)
     noise = np.random.default_rng(0).integers(0, 256, (64, 28, 28), dtype=np.uint8)
     mixed = np.where(np.arange(64)[:, None, None] % 2, images, noise)
     weight = np.arange(64) % 2
-    options = {"epochs": 2, "batch_size": 8, "sample_weight": weight}
+    options = {"epochs": 2, "batch_size": batch_size, "sample_weight": weight}
     with_noise, without = LeNet5(dtype="float64"), LeNet5(dtype="float64")
     with_noise.fit(mixed, labels, **options)
     without.fit(images, labels, **options)
@@ -470,8 +492,7 @@ def test_history_holds_a_record_an_epoch():
 
 
 def test_validation_is_what_evaluate_says_after_each_epoch():
-    x, y = lenet_c.datasets.load_sample("test")
-    x, y = x[:100], y[:100]
+    x, y = sample(100, "test")
     reports = []
     history = trained_history(
         validation=(x, y), callbacks=[lambda m, r: reports.append(m.evaluate(x, y))]
@@ -492,7 +513,7 @@ def test_validation_does_not_change_training():
 
 def forgetting(model, n=100):
     """Return images with what the model reads in them: training can only make it worse."""
-    images = lenet_c.datasets.load_sample("test")[0][:n]
+    images = sample(n, "test")[0]
     return images, model.predict(images)
 
 
@@ -540,9 +561,8 @@ def test_early_stopping_without_progress(patience):
 
 
 def test_early_stopping_counts_from_the_best_epoch():
-    validation = [array[:200] for array in lenet_c.datasets.load_sample("test")]
     history = trained_history(
-        epochs=60, validation=validation, early_stopping=2, learning_rate=0.02
+        epochs=60, validation=sample(200, "test"), early_stopping=2, learning_rate=0.02
     )
     assert history.stopped == "early stopping"
     assert len(history) < 60

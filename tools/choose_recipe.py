@@ -1,6 +1,6 @@
-"""The search behind the default recipe: trained on 50,000 training images, measured on the other 10,000.
+"""The search behind the default recipe: trained on 50,000 training images, measured on 10,000.
 
-    python tools/choose_recipe.py DIR       # DIR: the folder of MNIST; the test set is not read
+python tools/choose_recipe.py DIR       # DIR: the folder of MNIST; the test set is not read
 """
 
 import sys

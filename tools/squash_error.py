@@ -1,6 +1,6 @@
 """The largest error of 1.7159 tanh(2a/3) in units in the last place, over all float32 inputs.
 
-    python tools/squash_error.py            # every engine of this machine, some minutes
+python tools/squash_error.py            # every engine of this machine, some minutes
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ CHUNK = 1 << 22
 
 
 def largest_error(engine):
-    """Return (error in ulp, where): the squash is odd, so the inputs from 0 to the largest float."""
+    """Return (error in ulp, where), over 0 .. the largest float: the squash is odd."""
     worst, where, out = 0.0, 0.0, np.empty(CHUNK, np.float32)
     for start in range(0, 0x7F800000, CHUNK):
         a = np.arange(start, start + CHUNK, dtype=np.uint32).view(np.float32)

@@ -41,7 +41,6 @@ __all__ = [
 ]
 
 
-
 def __getattr__(name: str) -> object:
     if name in ("datasets", "idx"):  # imported on first use
         return importlib.import_module(f"lenet_c.{name}")

@@ -302,7 +302,7 @@ cdef class Engine(Measured):
         give_memory(memory)
 
     def train(self, Net net, theta, images, labels, weight, order, Py_ssize_t batch, rule, rates, momenta,
-              state1=None, state2=None, gradient=None, Py_ssize_t step=0, int threads=1):
+              state1=None, state2=None, gradient=None, Py_ssize_t step=0, int threads=1, double loss=0):
         """Gradients, and with a rule the updates, of the batches order[0:batch], order[batch:2 batch], ...
 
         Parameters
@@ -320,6 +320,8 @@ cdef class Engine(Measured):
             Velocity, or first and second moment, changed in place.
         step : int
             Steps made before, for AdamW's bias correction.
+        loss : float
+            The sum so far, to which the losses are added one after another.
 
         Returns
         -------
@@ -332,7 +334,6 @@ cdef class Engine(Measured):
         cdef Images source
         cdef Job job
         cdef Memory memory, sums
-        cdef double loss = 0
         cdef int64_t errors = 0
         cdef const int64_t* index
         cdef const int64_t* label
@@ -368,7 +369,7 @@ cdef class Engine(Measured):
                 s2 = self.numbers(state2, "state2", (size,), True)
                 state_2 = <number*>s2.data
         if total == 0:
-            return 0.0, 0
+            return loss, 0
         index = <const int64_t*>o.data
         label = <const int64_t*>t.data
         with nogil:
@@ -403,8 +404,8 @@ cdef class Engine(Measured):
                 memset(sums.data, 0, online)
                 self.k.online_move(packed, <number*>w.data, &net.net, 0)
                 self.k.online_move(velocity, state_1, &net.net, 0)
-                self.k.online_train(packed, NULL if plain else velocity, NULL, &loss, &errors, &source, label, job.weight,
-                                    <const double*>r.data, <const double*>m.data, update.decay, 0, total, &net.net,
+                self.k.online_train(packed, NULL if plain else velocity, NULL, &loss, &errors, &source, label,
+                                    job.weight, <const double*>r.data, <const double*>m.data, update.decay, 0, total, &net.net,
                                     memory.data)
                 self.k.online_move(packed, <number*>w.data, &net.net, 1)
                 self.k.online_move(velocity, state_1, &net.net, 1)

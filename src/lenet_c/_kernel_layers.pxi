@@ -21,7 +21,8 @@ cdef bint shared_inputs(const Links* links) noexcept nogil:
 cdef void c_conv_forward(real* y, const real* x, const real* w, const real* b, const Links* links, Py_ssize_t n,
                          int height, int width, void* workspace) noexcept nogil:
     cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = links.n_in * height * width, y_size = links.n_out * (height - KERNEL + 1) * (width - KERNEL + 1)
+    cdef Py_ssize_t x_size = links.n_in * height * width
+    cdef Py_ssize_t y_size = links.n_out * (height - KERNEL + 1) * (width - KERNEL + 1)
     cdef vec* x_block = take(&at, x_size)
     cdef vec* y_block = take(&at, y_size)
     cdef Py_ssize_t done = 0

@@ -1,5 +1,5 @@
-# The steps of a pass, each a function of its own, with literal sizes for the input of 32 x 32: what forward and backward
-# call one after another, and what the profile times one by one.
+# The steps of a pass, each a function of its own, with literal sizes for the input of 32 x 32: what forward and
+# backward call one after another, and what the profile times one by one.
 from lenet_c.network cimport (c1_backward_weight, c1_s2_forward, c3_backward_input, c3_backward_weight, c3_forward,
                               c5_backward, c5_forward, f6_output_forward, output_f6_backward, s2_backward,
                               s4_backward, s4_forward)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -26,6 +27,18 @@ def aligned_zeros(size: int, dtype: str) -> np.ndarray:
     raw = np.zeros(size * item + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size * item].view(dtype)
+
+
+def _as_numbers(name: str, value: npt.ArrayLike, dtype: str) -> np.ndarray:
+    """Return value as an array of `dtype`; what is too large for it becomes infinite."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name}: expected an array of numbers, got {array.dtype}")
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
 
 
 class Network:
@@ -103,10 +116,13 @@ class Network:
         return f"LeNet5({', '.join(fields)})"
 
     def __eq__(self, other: object) -> bool:
-        """Two models are equal if they compute the same: seeds and histories do not count."""
+        """Two models are equal if they compute the same: how the weights began does not count."""
         if not isinstance(other, Network):
             return NotImplemented
-        same = self.config.replace(seed=0) == other.config.replace(seed=0)
+        began = {"seed": 0, "init": "fan_in", "connections": "full"}
+        if not np.array_equal(self.config.table, other.config.table):
+            return False
+        same = self.config.replace(**began) == other.config.replace(**began)
         return same and np.array_equal(self._theta, other._theta)
 
     __hash__ = None
@@ -123,7 +139,7 @@ class Network:
         self._setup(state["config"])
         self._theta[...] = state["theta"]
         self._epochs = state["epochs"]
-        self._optimizer = state["optimizer"]
+        self._optimizer = copy.deepcopy(state["optimizer"])
 
     def summary(self) -> str:
         """Return the table of layers: output, trainable parameters, connections, and their sums."""
@@ -147,16 +163,20 @@ class Network:
 
         Raises
         ------
+        TypeError
+            Not a mapping of names.
         ValueError
-            An unknown name, another shape, NaN or infinity, or weights of C3 that are not 0 where
-            the table has no connection.
+            An unknown name, no numbers, another shape, NaN or infinity, or weights of C3 that are
+            not 0 where the table has no connection.
         """
         views = self._views(self._theta)
         checked = {}
+        if not isinstance(parameters, Mapping):
+            raise TypeError(f"parameters: expected a dict, got {type(parameters).__name__}")
         for name, value in parameters.items():
             if name not in views:
                 raise ValueError(f"no parameter {name!r}; they are {', '.join(views)}")
-            array = np.asarray(value, self.config.dtype)
+            array = _as_numbers(name, value, self.config.dtype)
             if array.shape != views[name].shape:
                 raise ValueError(f"{name}: expected {views[name].shape}, got {array.shape}")
             if not np.isfinite(array).all():
@@ -211,7 +231,7 @@ class Network:
         self._engine.activations(net, self._theta, pixels, outs)
         named = dict(zip(LAYERS, outs, strict=True))
         for name in ("f6", "output"):
-            named[name] = named[name].reshape(len(batch), -1)
+            named[name] = named[name].reshape(len(batch), named[name].shape[1])
         return {name: out[0] for name, out in named.items()} if single else named
 
     def save(self, path: str | os.PathLike) -> None:
@@ -225,7 +245,11 @@ class Network:
         ------
         OSError
             The file cannot be written.
+        ValueError
+            There is NaN or infinity among the parameters.
         """
+        if not np.isfinite(self._theta).all():
+            raise ValueError("the model has NaN or infinity among its parameters: not saved")
         preprocessing = {
             "image_size": self.config.image_size,
             "border": self.config.border,
@@ -264,6 +288,8 @@ class Network:
         try:
             model._setup(Config.from_json(metadata["config"]))
             model._epochs = int(metadata.get("epochs", "0"))
+            if model._epochs < 0:
+                raise ValueError(f"epochs below 0: {model._epochs}")
             wanted = model._net.parameters
             if set(tensors) != set(wanted):
                 odd = ", ".join(sorted(set(tensors) ^ set(wanted)))

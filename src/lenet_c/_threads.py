@@ -28,18 +28,18 @@ def resolve(threads: int | None) -> int:
     return min(int(threads), MAX_THREADS)
 
 
-@functools.cache
 def _allowed(omp: str) -> int:
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
         cores = os.cpu_count() or 1
     asked = omp.split(",")[0].strip()
-    if asked.isdigit() and int(asked) > 0:
+    if asked.isascii() and asked.isdigit() and int(asked) > 0:
         cores = min(cores, int(asked))
     return max(1, min(cores, _quota(), MAX_THREADS))
 
 
+@functools.cache
 def _quota() -> int:
     """Return the whole cores of the process's control group (v2, then v1), or MAX_THREADS."""
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import reprlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,12 +81,12 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, choices in CHOICES.items():
+        if self.dtype is not None and not isinstance(self.dtype, str):
+            with contextlib.suppress(TypeError):
+                object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
+        for name, choices in (("preset", tuple(PRESETS)), *CHOICES.items()):
             value = getattr(self, name)
-            if name == "dtype" and not isinstance(value, str):
-                value = np.dtype(value).name
-                object.__setattr__(self, name, value)
-            if value not in choices:
+            if not isinstance(value, str) or value not in choices:
                 raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
         for name, low, high in (
             ("input_size", 32, 35),
@@ -99,10 +101,14 @@ class Config:
                 raise ValueError(f"{name}: expected {low} .. {high}, got {value}")
             object.__setattr__(self, name, int(value))
         try:
+            if isinstance(self.levels, str):
+                raise TypeError
             low, high = (float(level) for level in self.levels)
-        except (TypeError, ValueError):
-            raise ValueError(f"levels: expected two numbers, got {self.levels!r}") from None
-        if not (np.isfinite([low, high]).all() and low != high):
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"levels: expected two numbers, got {reprlib.repr(self.levels)}"
+            ) from None
+        if not (max(abs(low), abs(high)) <= np.finfo(np.float32).max and low != high):
             raise ValueError(f"levels: expected two different finite numbers, got {self.levels!r}")
         object.__setattr__(self, "levels", (low, high))
         object.__setattr__(self, "connections", _as_connections(self.connections))
@@ -147,13 +153,12 @@ class Config:
 
 def preset(name: str, **overrides: object) -> Config:
     """Return a preset's configuration with some fields changed."""
-    if name not in PRESETS:
-        raise ValueError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}")
     known = {field.name for field in dataclasses.fields(Config)} - {"preset"}
     for field in overrides:
         if field not in known:
             raise TypeError(f"unknown field {field!r}; the fields are {', '.join(sorted(known))}")
-    return Config(**{"preset": name, **PRESETS[name], **overrides})
+    defaults = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    return Config(**{"preset": name, **defaults, **overrides})
 
 
 def _as_connections(connections: object) -> str | tuple:
@@ -163,7 +168,10 @@ def _as_connections(connections: object) -> str | tuple:
                 f"connections: expected 'table1', 'full' or a 6 x 16 array, got {connections!r}"
             )
         return connections
-    table = np.asarray(connections)
+    try:
+        table = np.asarray(connections)
+    except ValueError:  # rows of different lengths
+        table = np.empty(0)
     if table.shape != (6, 16) or not np.isin(table, (0, 1)).all():
         raise ValueError(f"connections: expected a 6 x 16 array of 0 and 1, got {connections!r}")
     if not table.any(0).all():

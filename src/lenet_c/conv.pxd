@@ -48,8 +48,8 @@ cdef inline void conv_tile(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x,
 
 
 cdef inline void conv_rows(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
-                           const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links, int width,
-                           int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
+                           const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links,
+                           int width, int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # MAPS maps, ROWS rows, all `width` columns of y
     cdef int jj, j
     for jj in range(width // COLUMNS):
@@ -59,8 +59,8 @@ cdef inline void conv_rows(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x,
         conv_tile(y + j, y_map, y_row, x + j, x_map, x_row, w, w_map, b, input, links, K, MAPS, ROWS, 1)
 
 
-cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, const int* first, const unsigned char* input,
-                              int n_in, int n_out, int height, int width,
+cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, const int* first,
+                              const unsigned char* input, int n_in, int n_out, int height, int width,
                               int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # height, width: of x. Overwrites y.
     # MAPS > 1 asks that the maps m .. m + MAPS - 1 have the same links, and that MAPS divides n_out.
@@ -77,8 +77,8 @@ cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, co
                       b + m, input + first[m], first[m + 1] - first[m], columns, K, MAPS, 1, COLUMNS)
 
 
-cdef inline void conv_backward_weight(vec* dw, const vec* du, const vec* x, const int* first, const unsigned char* input,
-                                      int n_out, int height, int width, int K, int MAPS, int STEP) noexcept nogil:
+cdef inline void conv_backward_weight(vec* dw, const vec* du, const vec* x, const int* first,
+                                      const unsigned char* input, int n_out, int height, int width, int K, int MAPS, int STEP) noexcept nogil:
     # Adds to dw (links, K, K), lanes not yet summed; row `link` of dw belongs to pair first[m] + link.
     # MAPS (1 or 2, as in conv_forward) x K taps of a kernel row in registers, twice (even and odd columns) with STEP 2.
     cdef vec[20] acc
@@ -156,7 +156,6 @@ cdef inline void conv_backward_input(vec* dx, vec_in du, real_in w, const int* f
     # Overwrites dx. Input map k is read by output maps output[first[k]] .. output[first[k+1]-1].
     cdef int rows = height - K + 1, columns = width - K + 1, k, i, j, jj
     cdef vec* row
-    cdef vec_in delta
     for k in range(n_in):
         for i in range(height):
             row = dx + (k * height + i) * width

@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # Full connection: F6, the output layer, and C5 where its input is 5 x 5.
 #
-#   y[n] = b[n] + sum_l w[n,l] x[l]      dw[n,l] = sum_images du[n] x[l]      db[n] = sum du[n]      dx[l] = sum_n du[n] w[n,l]
+#   y[n] = b[n] + sum_l w[n,l] x[l]
+#   dw[n,l] = sum_images du[n] x[l]     db[n] = sum_images du[n]     dx[l] = sum_n du[n] w[n,l]
 #
 # x (n_in), y and du (n_out): one vec holds a unit of LANES images. w (n_out, n_in).
 from lenet_c.simd cimport LANES, UNITS, load, real, real_in, splat, store, vec, vec_in
@@ -109,7 +110,8 @@ cdef inline void dense_weight_tail(real* dw, const real* xt, Py_ssize_t stride, 
 
 cdef inline void dense_backward_weight(real* dw, vec* db, const vec* du, const vec* x, real* xt,
                                        int n_in, int n_out, bint add, int NS, int VECS) noexcept nogil:
-    # Adds to dw (lanes summed), or overwrites it where not `add`, and adds to db (lanes not yet summed). xt: scratch of LANES x (n_in + 1) reals, x transposed.
+    # Adds to dw (lanes summed), or overwrites it where not `add`, and adds to db (lanes not yet summed).
+    # xt: scratch of LANES x (n_in + 1) reals, x transposed.
     cdef int n, l, q, lane
     cdef const real* unit = <const real*>x
     cdef const real* delta = <const real*>du

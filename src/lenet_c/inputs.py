@@ -33,7 +33,7 @@ def as_batch(images: npt.ArrayLike, config: Config) -> tuple[np.ndarray, bool]:
     shape = images.shape
     if images.ndim == 4 and shape[1] == 1:
         images = images.reshape(shape[0], *shape[2:])
-    elif images.ndim == 2 and shape[1] in {side * side for side in sides} and shape[0] != shape[1]:
+    elif images.ndim == 2 and shape[1] in {side * side for side in sides}:
         side = int(shape[1] ** 0.5)
         images = images.reshape(shape[0], side, side)
     elif images.ndim == 1 and shape[0] in {side * side for side in sides}:
@@ -69,7 +69,6 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
         if low < 0 or high > 255:
             raise ValueError(f"images: integers must be 0..255, got {low}..{high}")
         return np.require(images, np.uint8, "CA")
-    images = np.require(images, dtype, "CA")
     if images.size:
         low, high = images.min(), images.max()
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -77,7 +76,7 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
         if low < 0 or high > 1:
             hint = ": these look like 0..255, divide by 255" if low >= 0 and high <= 255 else ""
             raise ValueError(f"images: floats must be 0..1, got {low:g}..{high:g}{hint}")
-    return images
+    return np.require(images, dtype, "CA")
 
 
 def as_labels(labels: npt.ArrayLike, n: int, classes: int) -> np.ndarray:
@@ -88,11 +87,14 @@ def as_labels(labels: npt.ArrayLike, n: int, classes: int) -> np.ndarray:
     TypeError, ValueError
         Not integers, another length, outside 0..classes-1.
     """
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:
+        raise ValueError(f"labels: expected integers ({n},) ({error})") from None
     if array.ndim == 0:
         array = array[None]
     if array.size and array.dtype.kind not in "iu":
-        whole = array.dtype.kind == "f" and np.equal(np.mod(array, 1), 0).all()
+        whole = array.dtype.kind == "f" and np.isfinite(array).all() and (array % 1 == 0).all()
         if not whole:
             raise TypeError(f"labels: expected integers 0..{classes - 1}, got {array.dtype}")
     if array.ndim != 1:
@@ -100,9 +102,7 @@ def as_labels(labels: npt.ArrayLike, n: int, classes: int) -> np.ndarray:
     if len(array) != n:
         raise ValueError(f"{n} images but {len(array)} labels")
     if array.size and (array.min() < 0 or array.max() >= classes):
-        raise ValueError(
-            f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}"
-        )
+        raise ValueError(f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}")
     return np.require(array, np.int64, "CA")
 
 
@@ -116,9 +116,19 @@ def as_sample_weight(weight: npt.ArrayLike | None, n: int, dtype: str) -> np.nda
     """
     if weight is None:
         return None
-    array = np.asarray(weight, np.float64)
+    try:
+        array = np.asarray(weight)
+        if array.dtype.kind not in "buif":
+            raise TypeError(f"got {array.dtype}")
+        array = array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight: expected numbers ({n},): {error}") from None
     if array.shape != (n,):
         raise ValueError(f"sample_weight: expected ({n},), got {array.shape}")
     if not np.isfinite(array).all() or (array < 0).any() or not (n == 0 or array.any()):
         raise ValueError("sample_weight: expected finite weights from 0 up, not all 0")
-    return np.ascontiguousarray(array / (array.mean() if n else 1.0), dtype)
+    with np.errstate(over="ignore"):
+        mean = array.mean() if n else 1.0
+    if not np.isfinite(mean):
+        raise ValueError("sample_weight: expected finite weights, their sum is not")
+    return np.ascontiguousarray(array / mean, dtype)

@@ -82,7 +82,9 @@ class LeNet5(Network):
         batch_size : int
             Images an update; 1: the online training of the paper and the course.
         optimizer, learning_rate, momentum, weight_decay, schedule
-            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images.
+            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images (the default
+            learning rate is less for batches below 64: in proportion, or to the square root for
+            adamw).
         validation : (images, labels), optional
             Measured after every epoch.
         callbacks : sequence of callable
@@ -114,7 +116,8 @@ class LeNet5(Network):
         FloatingPointError
             The loss is no longer finite; the weights are those of the last good epoch.
         """
-        recipe = Recipe(optimizer, learning_rate, momentum, weight_decay, schedule)
+        batch_size = training.positive("batch_size", batch_size)
+        recipe = Recipe.of(optimizer, learning_rate, momentum, weight_decay, schedule, batch_size)
         batch, _ = as_batch(images, self.config)
         targets = as_labels(labels, len(batch), self.config.classes)
         if not len(batch):
@@ -123,7 +126,7 @@ class LeNet5(Network):
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) != 2:
                 raise ValueError("validation: expected a pair (images, labels)")
-            x, _ = as_batch(validation[0], self.config)
+            x = as_pixels(as_batch(validation[0], self.config)[0], self.config.dtype)
             held_out = (x, as_labels(validation[1], len(x), self.config.classes))
             if not len(x):
                 raise ValueError("validation: needs at least one image")
@@ -134,7 +137,7 @@ class LeNet5(Network):
             as_sample_weight(sample_weight, len(batch), self.config.dtype),
             recipe,
             epochs=training.positive("epochs", epochs, least=0),
-            batch_size=training.positive("batch_size", batch_size),
+            batch_size=batch_size,
             validation=held_out,
             callbacks=callbacks,
             checkpoint=checkpoint,
@@ -159,11 +162,13 @@ class LeNet5(Network):
         """Make one update from one batch, and return the batch's mean loss before it.
 
         The optimizer's state (velocity, moments) is kept from call to call. Arguments and errors
-        as in `fit`.
+        as in `fit`; with a FloatingPointError the weights are those before the call.
         """
-        recipe = Recipe(optimizer, learning_rate, momentum, weight_decay, "constant")
-        batch, single = as_batch(images, self.config)
+        batch, _ = as_batch(images, self.config)
         targets = as_labels(labels, len(batch), self.config.classes)
+        recipe = Recipe.of(
+            optimizer, learning_rate, momentum, weight_decay, "constant", max(1, len(batch))
+        )
         if not len(batch):
             raise ValueError("partial_fit needs at least one image")
         pixels = as_pixels(batch, self.config.dtype)

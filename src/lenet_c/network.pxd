@@ -197,7 +197,7 @@ cdef inline void sum_lanes(real* out, const vec* sums, Py_ssize_t n) noexcept no
 
 cdef inline void gradient_end(Block* block, real* gradient, const Net* net) noexcept nogil:
     # The lane sums, once for all blocks since gradient_begin.
-    cdef int m, link, first, last
+    cdef int m, link
     cdef Py_ssize_t tap = KERNEL * KERNEL
     sum_lanes(gradient + net.c1_weight, block.g_c1, C1 * tap + C1)                  # c1.weight, c1.bias
     sum_lanes(gradient + net.s2_coefficient, block.g_s2, 2 * C1)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: optimizer -> learning rate, momentum (beta1 of adamw), weight decay. Chosen on images held out
-#: of the training set, see docs/accuracy.md.
+#: optimizer -> learning rate, momentum (beta1 of adamw), weight decay, for batches of 64. Chosen
+#: on images held out of the training set, see docs/accuracy.md.
 DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1)}
 SCHEDULES = ("constant", "step", "cosine", "one_cycle")
 
@@ -42,22 +42,28 @@ class Recipe:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        if self.optimizer not in DEFAULTS:
+        if not isinstance(self.optimizer, str) or self.optimizer not in DEFAULTS:
             raise ValueError(
                 f"optimizer: expected one of {', '.join(DEFAULTS)}, got {self.optimizer!r}"
             )
-        if self.schedule not in SCHEDULES:
+        if not isinstance(self.schedule, str) or self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule: expected one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
             )
-        names = ("learning_rate", "momentum", "weight_decay")
-        for name, default in zip(names, DEFAULTS[self.optimizer], strict=True):
+        rate, momentum, decay = DEFAULTS[self.optimizer]
+        defaults = {"learning_rate": rate, "momentum": momentum, "weight_decay": decay}
+        for name in (*defaults, "beta2", "epsilon"):
             value = getattr(self, name)
-            value = default if value is None else float(value)
-            if not (math.isfinite(value) and value >= 0) or (name == "momentum" and value >= 1):
-                limit = "0 <= momentum < 1" if name == "momentum" else "a finite number from 0 up"
-                raise ValueError(f"{name}: expected {limit}, got {value!r}")
-            object.__setattr__(self, name, value)
+            try:
+                number = float(defaults[name] if value is None and name in defaults else value)
+            except (TypeError, ValueError, OverflowError):
+                number = math.nan
+            below_one = name in ("momentum", "beta2")
+            if not (math.isfinite(number) and number >= 0) or (below_one and number >= 1):
+                limit = f"0 <= {name} < 1" if below_one else "a finite number from 0 up"
+                shown = value if math.isnan(number) else number
+                raise ValueError(f"{name}: expected {limit}, got {shown!r}")
+            object.__setattr__(self, name, number)
 
     @property
     def rule(self) -> dict[str, object]:
@@ -89,6 +95,27 @@ class Recipe:
     def momenta(self, count: int) -> np.ndarray:
         """Return the momentum (beta1) of each of `count` steps."""
         return np.full(count, self.momentum)
+
+    @classmethod
+    def of(
+        cls,
+        optimizer: str,
+        learning_rate: float | None,
+        momentum: float | None,
+        weight_decay: float | None,
+        schedule: str,
+        batch_size: int,
+    ) -> Recipe:
+        """Return a recipe whose default learning rate fits the batch.
+
+        sgd: in proportion to batches below 64, as each step sums fewer images; adamw: to their
+        square root.
+        """
+        recipe = cls(optimizer, learning_rate, momentum, weight_decay, schedule)
+        if learning_rate is not None or batch_size >= 64:
+            return recipe
+        part = batch_size / 64 if optimizer == "sgd" else math.sqrt(batch_size / 64)
+        return recipe.replace(learning_rate=recipe.learning_rate * part)
 
     def replace(self, **fields: object) -> Recipe:
         """Return this recipe with some fields changed."""

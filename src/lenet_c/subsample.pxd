@@ -52,7 +52,7 @@ cdef inline void squash_subsample_row(vec* y, vec* x, Py_ssize_t x_row, real c, 
 cdef inline void squash_subsample_forward(vec* y, vec* x, const real* c, const real* b, int maps, int height,
                                           int width) noexcept nogil:
     # y = f(c * (sum of 2 x 2 of f(x)) + b), x becomes f(x). height, width: of x. Overwrites y.
-    cdef int k, i, j, rows = height // 2, columns = width // 2
+    cdef int k, i, rows = height // 2, columns = width // 2
     for k in range(maps):
         for i in range(rows):
             squash_subsample_row(y + (k * rows + i) * columns, x + (k * height + 2 * i) * width, width, c[k], b[k],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ class OptimizerState:
         return self
 
 
-def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, threads):
+def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, threads, loss=0.0):
     net = model._net_of(pixels.shape[1:])
     result = model._engine.train(
         net,
@@ -62,6 +63,7 @@ def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, thr
         None,
         state.step,
         threads,
+        loss,
     )
     state.step += len(rates)
     model._changed()
@@ -85,7 +87,16 @@ def one_step(
     state = model._optimizer.prepare(recipe.optimizer, model._theta)
     order, n = np.arange(len(pixels)), len(pixels)
     rates = recipe.rates(0, 1, 1)
+    good = model._theta.copy()
     loss, _ = _run(model, pixels, targets, None, order, n, recipe, rates, state, threads)
+    if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
+        model._theta[...] = good
+        model._changed()
+        model._optimizer = OptimizerState()
+        raise FloatingPointError(
+            f"the update is not finite: the weights before it are kept; try a lower learning "
+            f"rate (it was {recipe.learning_rate:g})"
+        )
     return loss / n
 
 
@@ -96,16 +107,41 @@ def _epoch(model, pixels, targets, weight, order, batch, recipe, first, total, s
         begin = time.perf_counter()
         part = order[done : done + stretch * batch]
         rates = recipe.rates(first + done // batch, -(-len(part) // batch), total)
-        part_loss, part_errors = _run(
-            model, pixels, targets, weight, part, batch, recipe, rates, state, threads
+        loss, part_errors = _run(
+            model, pixels, targets, weight, part, batch, recipe, rates, state, threads, loss
         )
-        loss, errors, done = loss + part_loss, errors + part_errors, done + len(part)
+        errors, done = errors + part_errors, done + len(part)
         if not math.isfinite(loss):
             break
         bar.update(len(part), loss=f"{loss / done:.4f}", error=f"{100 * errors / done:.2f} %")
         seconds = max(time.perf_counter() - begin, 1e-6)
         stretch = max(1, min(4 * stretch, int(stretch * _STRETCH / seconds)))
     return loss, errors
+
+
+def _checked_callbacks(callbacks: object) -> tuple:
+    try:
+        callbacks = tuple(callbacks)
+    except TypeError:
+        kind = type(callbacks).__name__
+        raise TypeError(f"callbacks: expected a sequence of callables, got {kind}") from None
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks: expected callables, got {callback!r}")
+    return callbacks
+
+
+def _check_folder(path: object) -> None:
+    """Raise before anything is computed where a checkpoint can have no place."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"checkpoint: expected a path, got {type(path).__name__}")
+    folder = os.path.dirname(os.path.realpath(os.fsdecode(path)))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"checkpoint: there is no folder {folder}")
+
+
+def _is_true(answer: object) -> bool:
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
 
 def fit(
@@ -131,7 +167,11 @@ def fit(
         raise ValueError("keep_best and early_stopping need validation=(images, labels)")
     if patience is not None:
         patience = positive("early_stopping", patience)
+    callbacks = _checked_callbacks(callbacks)
+    if checkpoint is not None:
+        _check_folder(checkpoint)
     n = len(pixels)
+    batch_size = min(batch_size, n)
     steps = -(-n // batch_size)
     history, good, best = History(), model._theta.copy(), None
     state = OptimizerState().prepare(recipe.optimizer, model._theta)
@@ -170,7 +210,7 @@ def fit(
                 best = good.copy()
             if checkpoint is not None:
                 model.save(checkpoint)
-            if any([callback(model, record) is True for callback in callbacks]):
+            if any([_is_true(callback(model, record)) for callback in callbacks]):
                 history.stopped = "callback"
                 break
             if patience is not None and record.epoch - history.best.epoch >= patience:
@@ -188,4 +228,6 @@ def fit(
     if keep_best and best is not None:
         model._theta[...] = best
         model._changed()
+        if checkpoint is not None:
+            model.save(checkpoint)
     return history

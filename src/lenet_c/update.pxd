@@ -16,7 +16,8 @@ cdef inline void update_sgd(real* w, real* velocity, const real* g, Py_ssize_t n
         w[i] = w[i] - rate * velocity[i]
 
 
-cdef inline void update_adamw(real* w, real* m, real* v, const real* g, Py_ssize_t n, const Update* rule) noexcept nogil:
+cdef inline void update_adamw(real* w, real* m, real* v, const real* g, Py_ssize_t n,
+                              const Update* rule) noexcept nogil:
     # w -= rate decay w;  m, v: moving means of g, g^2;  w -= rate (m / c1) / (sqrt(v / c2) + epsilon)
     # (Loshchilov and Hutter 2019, algorithm 2)
     cdef real beta1 = <real>rule.momentum, beta2 = <real>rule.beta2, epsilon = <real>rule.epsilon

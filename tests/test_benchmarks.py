@@ -1,0 +1,75 @@
+"""The benchmarks run: tiny versions of them, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="no benchmarks beside these tests")
+
+
+def run(*arguments):
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=FOLDER.parent,
+        env={name: v for name, v in os.environ.items() if not name.endswith("_NUM_THREADS")},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def peers(tmp_path, *arguments):
+    path = tmp_path / "peers.json"
+    out = run(FOLDER / "peers.py", "--quick", "--rounds", 1, "--json", path, *arguments)
+    return out, json.loads(path.read_text())
+
+
+def test_peers(tmp_path):
+    out, data = peers(tmp_path, "--peers", "lenet_c,numpy", "--batches", 5, "--threads", 2)
+    assert data["machine"]["threads"] == 2
+    assert [table["work"] for table in data["tables"]] == ["train", "predict"]
+    for table in data["tables"]:
+        names = {result["contestant"] for result in table["results"]}
+        assert names == {"lenet_c", "numpy_rival", "numpy_im2col"}
+        assert all(result["median"] > 0 for result in table["results"])
+    assert data["summary"][0]["best peer"] in ("numpy_rival", "numpy_im2col")
+    assert "FMA peak" in out
+
+
+@pytest.mark.parametrize(
+    "group, package", [("torch", "torch"), ("jax", "jax"), ("onnx", "onnxruntime")]
+)
+def test_optional_peers(tmp_path, group, package):
+    chosen = ("--peers", f"lenet_c,{group}", "--batches", 1, "--without", "torch-compile")
+    out, data = peers(tmp_path, *chosen)
+    if find_spec(package) is None or (group == "onnx" and find_spec("onnx") is None):
+        assert f"{group} skipped" in out and group in data["skipped"]
+    else:
+        assert len(data["tables"][-1]["results"]) > 1
+
+
+def test_a_wrong_option_is_refused():
+    done = subprocess.run(
+        [sys.executable, FOLDER / "peers.py", "--peers", "lenet"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "lenet not among" in done.stderr
+
+
+def test_speed():
+    pytest.importorskip("pytest_benchmark")
+    command = ("-m", "pytest", "-q", FOLDER / "test_speed.py", "--benchmark-disable")
+    assert "30 passed" in run(*command)
+
+
+def test_numpy_networks_print_their_speed():
+    assert "train_step" in run(FOLDER / "numpy_rival.py")
