@@ -405,8 +405,8 @@ cdef class Engine(Measured):
                 self.k.online_move(packed, <number*>w.data, &net.net, 0)
                 self.k.online_move(velocity, state_1, &net.net, 0)
                 self.k.online_train(packed, NULL if plain else velocity, NULL, &loss, &errors, &source, label,
-                                    job.weight, <const double*>r.data, <const double*>m.data, update.decay, 0, total, &net.net,
-                                    memory.data)
+                                    job.weight, <const double*>r.data, <const double*>m.data, update.decay, 0, total,
+                                    &net.net, memory.data)
                 self.k.online_move(packed, <number*>w.data, &net.net, 1)
                 self.k.online_move(velocity, state_1, &net.net, 1)
             give_memory(memory)

@@ -108,7 +108,8 @@ class Config:
             raise ValueError(
                 f"levels: expected two numbers, got {reprlib.repr(self.levels)}"
             ) from None
-        if not (max(abs(low), abs(high)) <= np.finfo(np.float32).max and low != high):
+        finite = abs(low) < 1e30 and abs(high) < 1e30  # of float32 too; NaN is not
+        if not finite or low == high:
             raise ValueError(f"levels: expected two different finite numbers, got {self.levels!r}")
         object.__setattr__(self, "levels", (low, high))
         object.__setattr__(self, "connections", _as_connections(self.connections))

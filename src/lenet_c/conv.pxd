@@ -78,7 +78,8 @@ cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, co
 
 
 cdef inline void conv_backward_weight(vec* dw, const vec* du, const vec* x, const int* first,
-                                      const unsigned char* input, int n_out, int height, int width, int K, int MAPS, int STEP) noexcept nogil:
+                                      const unsigned char* input, int n_out, int height, int width,
+                                      int K, int MAPS, int STEP) noexcept nogil:
     # Adds to dw (links, K, K), lanes not yet summed; row `link` of dw belongs to pair first[m] + link.
     # MAPS (1 or 2, as in conv_forward) x K taps of a kernel row in registers, twice (even and odd columns) with STEP 2.
     cdef vec[20] acc

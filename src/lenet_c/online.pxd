@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # One image at a time, an input of 32 x 32: the lanes hold feature maps, [row][column][map], an input scalar is
 # broadcast against a vector of weights. C1 and S2 have 8 maps, two of them padding, C3 and S4 16, the full layers
-# whole vectors of 16 units. Weights stand by input, then output unit; links that Table I has not, and the padding, are zeros.
+# whole vectors of 16 units. Weights stand by input, then output unit; links that Table I has not, and the padding,
+# are zeros.
 #
 # The sums run in the order of the batch schedule (bias, input map, row and column of the kernel): adding a zero weight
 # times a number changes nothing, so both schedules give the same bits.
