@@ -17,6 +17,10 @@ HEADERS = sorted(Path("include").rglob("*.h"))
 KERNELS = sorted([*PACKAGE.glob("*.pxd"), *PACKAGE.glob("_kernel*.pxi"), *HEADERS])
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEBUG = os.environ.get("LENET_C_DEBUG", "") not in ("", "0")
+SCALAR = os.environ.get("LENET_C_SCALAR", "") not in ("", "0")  # as compilers without vectors do
+THREAD = os.environ.get("LENET_C_SANITIZE", "") == "thread"
+MODES = {"debug": DEBUG, "scalar": SCALAR, "thread": THREAD}
+MODE = "-".join(name for name, on in MODES.items() if on) or "release"
 MSVC = sys.platform == "win32"
 MACHINE = "avx" if platform.machine().lower() in ("x86_64", "amd64") and not MSVC else ""
 
@@ -38,6 +42,9 @@ if DEBUG:
     SANITIZE = "-fsanitize=address,undefined"
     CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wno-psabi", SANITIZE]
     LINK = [SANITIZE]
+elif THREAD:
+    CFLAGS = [*CFLAGS, "-g", "-fsanitize=thread"]
+    LINK = ["-pthread", "-fsanitize=thread"]
 
 # The kernels are built once for each of these: module, flags, macros. -march comes last, so that
 # none from CFLAGS wins.
@@ -46,11 +53,12 @@ PEEL = ["--param=max-completely-peel-times=32", "--param=max-completely-peeled-i
 if "clang" in os.environ.get("CC", "") or sys.platform == "darwin":
     PEEL = []
 BASELINE = ["-march=x86-64"] if MACHINE == "avx" else []
+ONE_LANE = [("LENET_SCALAR", "1")] if SCALAR else []
 BUILDS = {
-    "_kernels_baseline": ([*PEEL, *BASELINE], []),
-    "_kernels_float64": ([*PEEL, *BASELINE], [("LENET_F64", "1")]),
+    "_kernels_baseline": ([*PEEL, *BASELINE], ONE_LANE),
+    "_kernels_float64": ([*PEEL, *BASELINE], [("LENET_F64", "1"), *ONE_LANE]),
 }
-if MACHINE == "avx":
+if MACHINE == "avx" and not SCALAR:
     BUILDS["_kernels_avx2"] = ([*PEEL, "-march=x86-64-v3"], [])
     BUILDS["_kernels_avx512"] = ([*PEEL, "-march=x86-64-v4", "-mprefer-vector-width=512"], [])
 
@@ -74,7 +82,7 @@ def extension(module, source, flags, macros):
 
 def kernel_stub(module):
     """Write the module's source: directives and an include, for a C file of its own."""
-    folder = Path("build/debug" if DEBUG else "build/release") / "lenet_c"
+    folder = Path("build") / MODE / "lenet_c"
     folder.mkdir(parents=True, exist_ok=True)
     directives = ", ".join(f"{name}={value}" for name, value in DIRECTIVES.items())
     text = f'# cython: {directives}\n# source {SOURCE_HASH}\ninclude "_kernels.pxi"\n'
@@ -111,7 +119,7 @@ setup(
     options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
     ext_modules=cythonize(
         extensions,
-        build_dir="build/cython-debug" if DEBUG else "build/cython",
+        build_dir=f"build/cython-{MODE}",
         include_path=["src", "src/lenet_c"],
         compiler_directives=DIRECTIVES,
     ),

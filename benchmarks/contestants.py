@@ -7,6 +7,9 @@ A contestant is made from the fourteen parameters and a number of threads, and g
   presents all images `epochs` times in batches, v = momentum v + gradient, w -= rate v;
 * `parameters()`: dict of arrays, as `LeNet5.parameters` gives them.
 
+Its class names the `works` it does, and whether on `single` images only (True), on batches of more
+only (False), or on both (None).
+
 `images` are uint8 (n, 28, 28). lenet-c takes them as they are, in a new order each epoch; the
 others get them converted and cut into batches beforehand, in the form that is fastest for them.
 """
@@ -32,6 +35,7 @@ class LenetC:
 
     name = "lenet_c"
     packages = ()
+    works, single = ("train", "predict"), None
 
     def __init__(self, params, threads, dtype="float32"):
         self.model = lenet_c.LeNet5(dtype=dtype)
@@ -64,6 +68,7 @@ class Rival:
 
     name = "numpy_rival"
     packages = ("numpy",)
+    works, single = ("train", "predict"), None
     network = NumpyLeNet
 
     def __init__(self, params, threads):

@@ -72,6 +72,7 @@ class Jitted:
 
     name = "jax"
     packages = ("jax", "jaxlib")
+    works, single = ("train", "predict"), None
 
     def __init__(self, params, threads):
         jax.config.update("jax_platforms", "cpu")
@@ -114,9 +115,10 @@ class Jitted:
 
 
 class Scan(Jitted):
-    """JAX, a scan over updates from one image each; for training with batch 1 only."""
+    """JAX, a scan over updates from one image each."""
 
     name = "jax-scan"
+    works, single = ("train",), True
 
     def training(self, images, labels, batch, rate, momentum, epochs=1):
         x = jnp.asarray(prepare(images)[:, None])

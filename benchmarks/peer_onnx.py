@@ -97,6 +97,7 @@ class Plain:
 
     name = "onnxruntime"
     packages = ("onnxruntime", "onnx")
+    works, single = ("predict",), None
 
     def __init__(self, params, threads):
         self.session = _session(plain(params), threads)
@@ -111,6 +112,7 @@ class Fast:
 
     name = "onnxruntime-fast"
     packages = ("onnxruntime", "onnx")
+    works, single = ("predict",), None
 
     def __init__(self, params, threads):
         self.session = _session(fast(params), threads)

@@ -1,4 +1,4 @@
-"""PyTorch as a contestant: eager, eager without oneDNN, channels-last, and compiled."""
+"""PyTorch as a contestant: eager, channels-last and compiled, on single images without oneDNN."""
 
 import contextlib
 
@@ -43,13 +43,25 @@ def _subsample(y, coefficient, bias):
     return F.conv2d(y, kernels, S * bias.flatten(), stride=2, groups=len(coefficient))
 
 
+@contextlib.contextmanager
+def _onednn(enabled):
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = enabled
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = before
+
+
 class Eager:
     """PyTorch eager, as most people would write it, with the fused SGD."""
 
     name = "torch"
     packages = ("torch",)
+    works, single = ("train", "predict"), None
     network = staticmethod(plain)
     memory_format = torch.contiguous_format
+    onednn = True
 
     def __init__(self, params, threads):
         torch.set_num_threads(threads)
@@ -61,10 +73,6 @@ class Eager:
                 self.params[name] = value.contiguous(memory_format=self.memory_format)
         self.mask = torch.tensor(TABLE[:, :, None, None], dtype=torch.float32)
 
-    def settings(self):
-        """Return a context in which every run takes place."""
-        return contextlib.nullcontext()
-
     def _input(self, images):
         return torch.from_numpy(prepare(images)).to(memory_format=self.memory_format)
 
@@ -72,7 +80,7 @@ class Eager:
         x = self._input(images)
 
         def run():
-            with torch.inference_mode(), self.settings():
+            with torch.inference_mode(), _onednn(self.onednn):
                 return torch.softmax(self.network(self.params, x), 1).numpy()
 
         return run
@@ -86,7 +94,7 @@ class Eager:
         sgd = torch.optim.SGD(self.params.values(), lr=rate, momentum=momentum, fused=True)
 
         def run():
-            with self.settings():
+            with _onednn(self.onednn):
                 for inputs, targets in batches:
                     sgd.zero_grad(set_to_none=True)
                     F.cross_entropy(self.network(self.params, inputs), targets).backward()
@@ -101,12 +109,11 @@ class Eager:
 
 
 class Native(Eager):
-    """PyTorch eager without oneDNN: faster on single images."""
+    """PyTorch eager without oneDNN, which is faster on single images."""
 
     name = "torch-native"
-
-    def settings(self):
-        return torch.backends.mkldnn.flags(enabled=False, allow_tf32=None)
+    single = True
+    onednn = False
 
 
 class ChannelsLast(Eager):
@@ -121,6 +128,7 @@ class Compiled(ChannelsLast):
     """torch.compile of the whole step: loss, gradients and update in one graph."""
 
     name = "torch-compile"
+    single = False
 
     def __init__(self, params, threads):
         import torch._inductor.config
@@ -136,7 +144,7 @@ class Compiled(ChannelsLast):
         predict = torch.compile(lambda p, x: torch.softmax(self.network(p, x), 1), dynamic=False)
 
         def run():
-            with torch.inference_mode():
+            with torch.inference_mode(), _onednn(self.onednn):
                 return predict(self.params, x).numpy()
 
         return self._compiled(run)
@@ -144,23 +152,23 @@ class Compiled(ChannelsLast):
     def training(self, images, labels, batch, rate, momentum, epochs=1):
         x, labels = self._input(images), torch.from_numpy(labels)
         batches = list(zip(x.split(batch), labels.split(batch), strict=True)) * epochs
-        key = batch == 1, rate, momentum
+        key = rate, momentum
         if key not in self.steps:
             self.steps[key] = torch.compile(self._step(*key), dynamic=False)
         step = self.steps[key]
 
         def run():
-            for inputs, targets in batches:
-                step(self.params, self.velocities, inputs, targets)
+            with _onednn(self.onednn):
+                for inputs, targets in batches:
+                    step(self.params, self.velocities, inputs, targets)
 
         return self._compiled(run)
 
-    def _step(self, single, rate, momentum):
-        network = plain if single else self.network  # each the faster one there
+    def _step(self, rate, momentum):
         mask = self.mask
 
         def loss(params, inputs, targets):
-            return F.cross_entropy(network(params, inputs), targets)
+            return F.cross_entropy(self.network(params, inputs), targets)
 
         def step(params, velocities, inputs, targets):
             gradients = torch.func.grad(loss)(params, inputs, targets)
@@ -185,4 +193,13 @@ class Compiled(ChannelsLast):
         return run
 
 
-CONTESTANTS = (Eager, Native, ChannelsLast, Compiled)
+class CompiledSingle(Compiled):
+    """torch.compile in the form that is fastest on single images."""
+
+    single = True
+    network = staticmethod(plain)
+    memory_format = torch.contiguous_format
+    onednn = False
+
+
+CONTESTANTS = (Eager, Native, ChannelsLast, Compiled, CompiledSingle)

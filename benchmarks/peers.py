@@ -42,11 +42,7 @@ def contestants_of(group, threads):
 
 def takes_part(kind, work, batch):
     """Tell whether a class of contestants does this work at this batch."""
-    if kind.name == "jax-scan":
-        return work == "train" and batch == 1
-    if kind.name == "torch-native":
-        return batch == 1
-    return work == "predict" or hasattr(kind, "training")
+    return work in kind.works and kind.single in (None, batch == 1)
 
 
 def prepare_runs(kinds, work, batch, options):

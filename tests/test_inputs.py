@@ -398,6 +398,19 @@ def test_only_floats_within_0_to_255_get_the_hint(model):
         assert "255" not in str(caught.value), value
 
 
+@pytest.mark.parametrize("value", [np.nextafter(1, 2), -1e-17])
+def test_what_rounding_leaves_of_0_and_1_will_do(model, value):
+    """As interpolation makes it: no more than the rounding of float32."""
+    assert_same(model.predict_proba(image(value)), model.predict_proba(image(float(round(value)))))
+
+
+def test_a_little_above_one_shows_in_the_message(model):
+    with pytest.raises(ValueError, match=r"floats must be 0\.\.1, got 0(\.0)?\.\.1\.0000\d+"):
+        model.predict(image(np.float32(1.00002)))
+    with pytest.raises(ValueError, match=r"floats must be 0\.\.1, got -1e-05\.\."):
+        model.predict(image(-1e-5))
+
+
 def test_errors_of_the_caller_pass_through(model):
     class Broken:
         def __array__(self, dtype=None, copy=None):

@@ -185,6 +185,41 @@ def test_each_image_alone_gives_its_row(model):
             assert_same_bits(array, layers[name][i], name)
 
 
+def test_one_image_is_read_by_the_weights_of_the_moment(tmp_path):
+    """After every way to change them; a single image may be computed by another schedule."""
+    images, labels = digits()
+    model, seen = LeNet5(), []
+
+    def check():
+        one = model.predict_proba(images[3])
+        assert_same_bits(one, model.predict_proba(images)[3])
+        assert model.predict(images[3]) == model.predict(images)[3]
+        seen.append(one.tobytes())
+
+    check()
+    model.partial_fit(images, labels)
+    check()
+    model.partial_fit(images[0], labels[0])
+    check()
+    model.fit(images, labels, epochs=3, callbacks=[lambda *arguments: check()])
+    model.fit(images, labels, epochs=2, batch_size=1)
+    check()
+    model.set_parameters({"f6.bias": np.linspace(-1, 1, 84)})
+    check()
+    model.save(tmp_path / "x")
+    model = LeNet5.load(tmp_path / "x")
+    last = seen.pop()
+    check()
+    assert seen[-1] == last
+    model.set_parameters(LeNet5(seed=3).parameters())
+    check()
+    other = copy.copy(model)
+    model.partial_fit(images, labels)
+    check()
+    assert other.predict_proba(images[3]).tobytes() == seen[-2]
+    assert len(set(seen)) == len(seen)
+
+
 def test_blocks_of_long_batches_leave_no_seam(monkeypatch, plain):
     images, labels = digits()
     whole = plain.predict_proba(images), plain.predict(images), plain.evaluate(images, labels)

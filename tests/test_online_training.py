@@ -147,7 +147,6 @@ def test_training_in_two_calls_gives_the_same_bits(engine, rule, cut):
     assert_close(first[0] + second[0], loss, "float64")
 
 
-@pytest.mark.xfail(reason="steps without momentum and decay leave the old velocity")
 def test_steps_without_momentum_leave_their_velocity(engine):
     """A velocity is what a later step with momentum begins with: here that of the formula."""
     run = Run(engine, "plain")
@@ -236,9 +235,7 @@ def test_nan_among_the_weights_shows(engine, name):
         assert np.isnan(run.theta).any()
 
 
-@pytest.mark.parametrize(
-    "label", [pytest.param(0, marks=pytest.mark.xfail(reason="NaN counts as class 0")), 3]
-)
+@pytest.mark.parametrize("label", [0, 3])
 def test_nan_is_an_error_whatever_the_label(engine, label):
     run = Run(engine, "plain", nan_parameter(engine, "f6.bias"))
     assert run.train(labels=np.full_like(LABELS, label))[1] == STEPS

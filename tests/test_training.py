@@ -20,6 +20,12 @@ OPTIMIZERS = ["sgd", "adamw"]
 SUMS = {"rtol": 1e-9, "atol": 1e-12}
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """The bits do not depend on it (test_threads.py), and small steps are faster so."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @functools.cache
 def load(split):
     return lenet_c.datasets.load_sample(split)
@@ -161,8 +167,7 @@ def test_any_batch_size_learns(optimizer, batch_size):
 def test_the_recipe_learns_at_any_batch_size(optimizer, batch_size):
     """The defaults, learning_rate=None, whatever the batch: a tenth of the guesses is chance."""
     epochs = 10 if batch_size == 256 else 2
-    options = {"batch_size": batch_size, "optimizer": optimizer, "threads": 1}
-    model = trained(n=1000, epochs=epochs, **options)
+    model = trained(n=1000, epochs=epochs, batch_size=batch_size, optimizer=optimizer)
     assert model.score(*load("test")) > 0.7
 
 
@@ -324,6 +329,20 @@ def test_partial_fit_makes_the_steps_of_the_rule(optimizer):
         want = rule.update(manual, images[part], labels[part], options["learning_rate"])
         assert type(loss) is float
         assert_allclose(loss, want, rtol=1e-9)
+        assert_near(model.parameters(), manual.parameters())
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_momentum_may_change_from_step_to_step(n):
+    """The velocity is that of the last step, also where its momentum and decay were 0."""
+    model, manual = LeNet5(dtype="float64"), LeNet5(dtype="float64")
+    rule = Manual("sgd", decay=0)
+    images, labels = sample(n)
+    for momentum in (0.9, 0, 0.9, 0, 0, 0.5):
+        rule.momentum = momentum
+        options = {"learning_rate": 0.003, "momentum": momentum, "weight_decay": 0}
+        model.partial_fit(images, labels, **options)
+        rule.update(manual, images, labels, 0.003)
         assert_near(model.parameters(), manual.parameters())
 
 
@@ -780,6 +799,30 @@ def test_ctrl_c_in_the_middle_of_an_epoch(tmp_path):
     assert bits(model) != bits(LeNet5())
     assert LeNet5.load(path) == model
     assert len(model.fit(*sample(), epochs=1)) == 1
+
+
+def test_ctrl_c_as_the_kernels_return(monkeypatch):
+    """Where Python notices the signal first: one image is read by the weights of the others."""
+    model = LeNet5()
+    images = sample(40, "test")[0]
+
+    class Interrupted:
+        def __init__(self, engine):
+            self.engine = engine
+
+        def __getattr__(self, name):
+            return getattr(self.engine, name)
+
+        def train(self, *arguments):
+            self.engine.train(*arguments)
+            raise KeyboardInterrupt
+
+    before = model.predict_proba(images[0])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(model, "_engine", Interrupted(model._engine))
+        trained(model=model)
+    assert_array_equal(model.predict_proba(images[0]), model.predict_proba(images)[0])
+    assert not np.array_equal(model.predict_proba(images[0]), before)
 
 
 def test_ctrl_c_before_anything_was_learnt_saves_nothing(tmp_path, monkeypatch):

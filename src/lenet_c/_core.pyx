@@ -217,6 +217,11 @@ cdef class Engine(Measured):
     cdef Array images(self, array, Net net):
         return view(array, "images", "B" + self.code, (None, net.net.image_height, net.net.image_width))
 
+    cdef Array packed(self, Net net, array, str name, bint writable=False):
+        if self.k.online_size(&net.net) == 0:
+            raise ValueError("the online schedule needs an input of 32 x 32")
+        return view(array, name, self.code, (self.k.online_size(&net.net),), writable, 64)
+
     def online_size(self, Net net):
         """Length of the parameters in the order of the online schedule; 0 where the network's input is not 32 x 32."""
         return self.k.online_size(&net.net)
@@ -224,7 +229,7 @@ cdef class Engine(Measured):
     def online_move(self, Net net, packed, theta, back=False):
         """Copy theta (size,) into packed (online_size,), whose padding is 0, or back."""
         cdef Array w = self.numbers(theta, "theta", (net.net.size,), back)
-        cdef Array p = view(packed, "packed", self.code, (self.online_size(net),), not back, 64)
+        cdef Array p = self.packed(net, packed, "packed", not back)
         self.k.online_move(<number*>p.data, <number*>w.data, &net.net, back)
 
     def prefers_online(self, Net net, Py_ssize_t n):
@@ -234,7 +239,7 @@ cdef class Engine(Measured):
     def online_scores(self, Net net, packed, images, out):
         """`scores`, by the online schedule: the same bits."""
         cdef Array x = self.images(images, net)
-        cdef Array p = view(packed, "packed", self.code, (self.online_size(net),), False, 64)
+        cdef Array p = self.packed(net, packed, "packed")
         cdef Py_ssize_t n = x.buffer.shape[0]
         cdef Array y = self.numbers(out, "out", (n, 1, net.net.classes), True)
         cdef Memory memory = take_memory(self.k.workspace(&net.net))
@@ -247,8 +252,7 @@ cdef class Engine(Measured):
     def online_gradient(self, Net net, packed, images, labels, gradient):
         """Add the gradients of the images' losses to `gradient`, in the order of `packed`; return loss and errors."""
         cdef Array x = self.images(images, net)
-        cdef Array p = view(packed, "packed", self.code, (self.online_size(net),), False, 64)
-        cdef Array g = view(gradient, "gradient", self.code, (self.online_size(net),), True, 64)
+        cdef Array p = self.packed(net, packed, "packed"), g = self.packed(net, gradient, "gradient", True)
         cdef Array t = view(labels, "labels", "lq", (x.buffer.shape[0],))
         cdef Py_ssize_t n = x.buffer.shape[0]
         cdef Memory memory
@@ -404,8 +408,12 @@ cdef class Engine(Measured):
                 memset(sums.data, 0, online)
                 self.k.online_move(packed, <number*>w.data, &net.net, 0)
                 self.k.online_move(velocity, state_1, &net.net, 0)
-                self.k.online_train(packed, NULL if plain else velocity, NULL, &loss, &errors, &source, label,
-                                    job.weight, <const double*>r.data, <const double*>m.data, update.decay, 0, total,
+                i = total - 1 if plain else 0                # without momentum, only the last velocity is wanted
+                self.k.online_train(packed, NULL, NULL, &loss, &errors, &source, label, job.weight,
+                                    <const double*>r.data, <const double*>m.data, update.decay, 0, i,
+                                    &net.net, memory.data)
+                self.k.online_train(packed, velocity, NULL, &loss, &errors, &source, label, job.weight,
+                                    <const double*>r.data + i, <const double*>m.data + i, update.decay, i, total - i,
                                     &net.net, memory.data)
                 self.k.online_move(packed, <number*>w.data, &net.net, 1)
                 self.k.online_move(velocity, state_1, &net.net, 1)

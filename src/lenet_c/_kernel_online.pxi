@@ -68,7 +68,7 @@ cdef double online_loss(OnlineBlock* block, int64_t* errors, int64_t label, doub
         if a[c] > top:
             top = a[c]
             best = c
-    if best != label:
+    if best != label or not a[label] == top:             # the second: NaN
         errors[0] += 1
     for c in range(<int>(outputs // LANES)):
         (<vec*>da)[c] = vexp((<vec*>a)[c] - splat(top))

@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -265,7 +266,7 @@ class Network:
         _safetensors.save(path, self.parameters(), metadata)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Network:
+    def load(cls, path: str | os.PathLike) -> Self:
         """Read a model that `save` wrote.
 
         Raises

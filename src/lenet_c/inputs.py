@@ -8,6 +8,9 @@ import numpy.typing as npt
 from .config import Config
 
 
+_ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
+
+
 def as_batch(images: npt.ArrayLike, config: Config) -> tuple[np.ndarray, bool]:
     """Return the images as an array (n, height, width) of their own type, and whether it was one.
 
@@ -73,9 +76,13 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
         low, high = images.min(), images.max()
         if not (np.isfinite(low) and np.isfinite(high)):
             raise ValueError("images: NaN or infinity among the pixels")
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            hint = (
+                ": these look like 0..255, divide by 255" if low >= 0 and 1.01 < high <= 255 else ""
+            )
+            raise ValueError(f"images: floats must be 0..1, got {low:.7g}..{high:.7g}{hint}")
         if low < 0 or high > 1:
-            hint = ": these look like 0..255, divide by 255" if low >= 0 and high <= 255 else ""
-            raise ValueError(f"images: floats must be 0..1, got {low:g}..{high:g}{hint}")
+            images = images.clip(0, 1)
     return np.require(images, dtype, "CA")
 
 

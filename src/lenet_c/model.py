@@ -117,8 +117,15 @@ class LeNet5(Network):
             The loss is no longer finite; the weights are those of the last good epoch.
         """
         batch_size = training.positive("batch_size", batch_size)
-        recipe = Recipe.of(optimizer, learning_rate, momentum, weight_decay, schedule, batch_size)
         batch, _ = as_batch(images, self.config)
+        recipe = Recipe.of(
+            optimizer,
+            learning_rate,
+            momentum,
+            weight_decay,
+            schedule,
+            min(batch_size, max(1, len(batch))),
+        )
         targets = as_labels(labels, len(batch), self.config.classes)
         if not len(batch):
             raise ValueError("fit needs at least one image")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -46,28 +47,16 @@ class OptimizerState:
 
 
 def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, threads, loss=0.0):
-    net = model._net_of(pixels.shape[1:])
-    result = model._engine.train(
-        net,
-        model._theta,
-        pixels,
-        targets,
-        weight,
-        order,
-        batch,
-        recipe.rule,
-        rates,
-        recipe.momenta(len(rates)),
-        state.moments[0],
-        state.moments[-1],
-        None,
-        state.step,
-        threads,
-        loss,
-    )
-    state.step += len(rates)
-    model._changed()
-    return result
+    net, momenta = model._net_of(pixels.shape[1:]), recipe.momenta(len(rates))
+    first, second = state.moments[0], state.moments[-1]
+    try:
+        return model._engine.train(
+            net, model._theta, pixels, targets, weight, order, batch, recipe.rule,
+            rates, momenta, first, second, None, state.step, threads, loss,
+        )  # fmt: skip
+    finally:  # Ctrl-C may come between the kernels' return and the next line
+        state.step += len(rates)
+        model._changed()
 
 
 def gradient(model: LeNet5, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
@@ -221,7 +210,8 @@ def fit(
             model._theta[...] = best
             model._changed()
         if checkpoint is not None and (history or not np.array_equal(model._theta, good)):
-            model.save(checkpoint)
+            with contextlib.suppress(ValueError, OSError):  # the interrupt is what is told
+                model.save(checkpoint)
         raise
     finally:
         bar.close()
