@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from .config import Config
 
-
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 

@@ -83,7 +83,7 @@ class LeNet5(Network):
             Images an update; 1: the online training of the paper and the course.
         optimizer, learning_rate, momentum, weight_decay, schedule
             See `lenet_c.Recipe`; None: its defaults, chosen on held-out images (the default
-            learning rate is less for batches below 64: in proportion, or to the square root for
+            learning rate is less for a batch_size below 64: in proportion, or to the square root for
             adamw).
         validation : (images, labels), optional
             Measured after every epoch.
@@ -118,14 +118,7 @@ class LeNet5(Network):
         """
         batch_size = training.positive("batch_size", batch_size)
         batch, _ = as_batch(images, self.config)
-        recipe = Recipe.of(
-            optimizer,
-            learning_rate,
-            momentum,
-            weight_decay,
-            schedule,
-            min(batch_size, max(1, len(batch))),
-        )
+        recipe = Recipe.of(optimizer, learning_rate, momentum, weight_decay, schedule, batch_size)
         targets = as_labels(labels, len(batch), self.config.classes)
         if not len(batch):
             raise ValueError("fit needs at least one image")
