@@ -82,9 +82,9 @@ class LeNet5(Network):
         batch_size : int
             Images an update; 1: the online training of the paper and the course.
         optimizer, learning_rate, momentum, weight_decay, schedule
-            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images (the default
-            learning rate is less for a batch_size below 64: in proportion, or to the square root for
-            adamw).
+            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images. The default
+            learning rate is less for a batch_size below 64: in proportion, or to its square root
+            for adamw.
         validation : (images, labels), optional
             Measured after every epoch.
         callbacks : sequence of callable
