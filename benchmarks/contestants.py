@@ -22,6 +22,7 @@ from numpy_im2col import Im2colLeNet
 from numpy_rival import TABLE, A, NumpyLeNet, S, prepare
 
 import lenet_c
+from lenet_c import _engines
 
 __all__ = ["TABLE", "A", "Absent", "Im2col", "LenetC", "Rival", "S", "draw", "prepare"]
 
@@ -63,6 +64,18 @@ class LenetC:
         return self.model.parameters()
 
 
+def other_engines():
+    """Return contestants for the builds of lenet-c's kernels that it does not use by itself."""
+    names = [isa for isa in _engines.available() if isa != _engines.default_isa()]
+    return [type(isa, (_Engine,), {"name": f"lenet_c-{isa}", "isa": isa}) for isa in names]
+
+
+class _Engine(LenetC):
+    def __init__(self, params, threads):
+        super().__init__(params, threads)
+        self.model._engine = _engines.load(self.isa)
+
+
 class Rival:
     """The best NumPy we could write; with threads, each takes its share of a batch."""
 
@@ -73,11 +86,13 @@ class Rival:
 
     def __init__(self, params, threads):
         self.nets = [self.network(params) for _ in range(threads)]
+        for net in self.nets:
+            net.params = self.nets[0].params
         self.pool = ThreadPoolExecutor(threads)
 
     def predicting(self, images):
         x = prepare(images)
-        shares = self._shares(len(x))
+        shares = self._shares(len(x), least=4)
         if len(shares) == 1:
             return lambda: self.nets[0].predict_proba(x)
 
@@ -98,21 +113,22 @@ class Rival:
         return run
 
     def _step(self, x, labels, rate, momentum):
-        shares = self._shares(len(x))
+        shares = self._shares(len(x), least=16)
+        first, *others = self.nets
         if len(shares) == 1:
-            self.nets[0].train_step(x, labels, rate, momentum)
+            first.train_step(x, labels, rate, momentum)
             return
         self._on_each(lambda net, s: net.loss_and_gradients(x[s], labels[s]), shares)
         weights = [np.float32((s.stop - s.start) / len(x)) for s in shares]
-        for name in self.nets[0].gradients:
-            parts = [net.gradients[name] for net in self.nets]
-            total = sum(weight * part for weight, part in zip(weights, parts, strict=True))
-            for part in parts:
-                part[...] = total
-        self._on_each(lambda net, _: net.update(rate, momentum), shares)
+        for name, total in first.gradients.items():
+            total *= weights[0]
+            for weight, net in zip(weights[1:], others, strict=True):
+                total += weight * net.gradients[name]
+        first.update(rate, momentum)
 
-    def _shares(self, n):
-        count = len(self.nets) if n >= 4 * len(self.nets) else 1
+    def _shares(self, n, least):
+        """Return a slice for each network, or one for all where they would be too short."""
+        count = len(self.nets) if n >= least * len(self.nets) else 1
         ends = [n * i // count for i in range(count + 1)]
         return [slice(*pair) for pair in pairwise(ends)]
 

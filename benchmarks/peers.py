@@ -12,7 +12,8 @@ Training: uint8 digits in memory -> shuffle -> pack -> forward -> backward -> up
 momentum 0.9; at batch 1 without momentum, as the online training of the sources. Prediction:
 `LeNet5.predict_proba` from uint8 digits; the peers from converted ones.
 
-The process starts itself again with the environment, and on the cores, of --threads.
+The process starts itself again with the environment, and on the cores, of --threads. `--peers
+lenet_c,engines` compares the builds of the kernels; LENET_C_ISA chooses the one called lenet_c.
 """
 
 import argparse
@@ -35,6 +36,8 @@ def contestants_of(group, threads):
 
     if group == "lenet_c":
         return [contestants.LenetC]
+    if group == "engines":
+        return contestants.other_engines()
     if group == "numpy":
         return [contestants.Rival, contestants.Im2col]
     return list(importlib.import_module(f"peer_{group}").CONTESTANTS)
@@ -83,7 +86,7 @@ def report(work, batch, timings, peak, threads):
     if ours is None:
         return None
     line = {"work": work, "batch": batch, "lenet_c": ours.median}
-    peers = [t for t in timings if t is not ours]
+    peers = [t for t in timings if not t.name.startswith("lenet_c")]
     if peers:
         best = max(peers, key=lambda t: t.median)
         line |= {"best peer": best.name, "lenet_c / best peer": ours.median / best.median}
@@ -167,7 +170,9 @@ def parse(arguments=None):
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=names, default=("train", "predict"), help="train,predict")
     parser.add_argument("--batches", type=numbers, help="1,16,64,256,1024; predict 10000 too")
-    parser.add_argument("--peers", type=names, default=GROUPS, help=",".join(GROUPS))
+    parser.add_argument(
+        "--peers", type=names, default=GROUPS, help=f"{','.join(GROUPS)}, also engines"
+    )
     parser.add_argument("--without", type=names, default=(), help="contestants, as torch-compile")
     parser.add_argument("--momentum", type=float, help="0.9, and 0 at batch 1")
     parser.add_argument("--rounds", type=int, help="samples of each contestant (15)")
@@ -175,7 +180,7 @@ def parse(arguments=None):
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("--quick", action="store_true", help="a trial: no figures to quote")
     options = parser.parse_args(arguments)
-    for name, allowed in (("work", MULTIPLY_ADDS), ("peers", GROUPS)):
+    for name, allowed in (("work", MULTIPLY_ADDS), ("peers", (*GROUPS, "engines"))):
         unknown = set(getattr(options, name)) - set(allowed)
         if unknown:
             parser.error(f"--{name}: {', '.join(sorted(unknown))} not among {', '.join(allowed)}")

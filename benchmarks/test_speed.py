@@ -8,9 +8,9 @@ One thread each, or OMP_NUM_THREADS of them: `OMP_NUM_THREADS=2 python -m pytest
 medians within a group; a run handles `extra_info["images"]` images. With `--benchmark-disable` the
 tests only compare the results.
 
-forward: `LeNet5.predict_proba` from uint8 digits, NumPy from converted ones. training: 512
-batches, lenet-c by `LeNet5.fit` (shuffle and pack included), NumPy from batches cut beforehand;
-momentum 0.9.
+forward: `LeNet5.predict_proba` from uint8 digits, NumPy from converted ones. training: an epoch of
+512 images or four batches, lenet-c by `LeNet5.fit` (shuffle and pack included), NumPy from batches
+cut beforehand; momentum 0.9.
 """
 
 import os

@@ -50,9 +50,12 @@ def restart_with(threads):
 
 
 def _cores():
-    """Return the CPUs of this process, the first of each physical core before the others."""
+    """Return the CPUs of this process, one of each physical core before the others.
+
+    From the last one, since the system's own work prefers the first.
+    """
     first, rest, seen = [], [], set()
-    for cpu in sorted(os.sched_getaffinity(0)):
+    for cpu in sorted(os.sched_getaffinity(0), reverse=True):
         path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         core = path.read_text() if path.exists() else str(cpu)
         (rest if core in seen else first).append(cpu)
@@ -101,7 +104,8 @@ def interleave(runs, images, rounds=15, seconds=0.1, pause=0.005, seed=0):
     """Time contestants in turn, round after round, in a new order each round.
 
     Whatever slows the machine for a while slows them all. Before each sample there is a pause, in
-    which the threads of the one before go to sleep, and one run that is not counted.
+    which the threads of the one before go to sleep, and, where a sample takes several runs, one
+    that is not counted.
 
     Parameters
     ----------
@@ -129,7 +133,8 @@ def interleave(runs, images, rounds=15, seconds=0.1, pause=0.005, seed=0):
         rng.shuffle(names)
         for name in names:
             time.sleep(pause)
-            runs[name]()
+            if repeats[name] > 1:
+                runs[name]()
             taken = _clock(runs[name], repeats[name])
             timings[name].seconds.append(taken / repeats[name])
     return list(timings.values())
