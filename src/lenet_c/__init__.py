@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -136,7 +135,7 @@ def show_config(mode: str = "print") -> dict[str, object] | None:
         "python": sys.version.split()[0],
         "numpy": np.__version__,
         "platform": f"{platform.system()} {platform.machine()}",
-        "package": str(Path(__file__).resolve().parent),
+        "package": os.path.dirname(os.path.realpath(__file__)),
     }
     if mode == "dict":
         return facts
@@ -150,8 +149,9 @@ def show_config(mode: str = "print") -> dict[str, object] | None:
 
 def get_include() -> str:
     """Return the folder of the C headers, for an extension's include directories."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "include", package.parents[1] / "include"):  # wheel, editable install
-        if (folder / "lenet_c" / "lenet_c.h").is_file():
-            return str(folder)
+    package = os.path.dirname(os.path.realpath(__file__))
+    for root in (package, os.path.dirname(os.path.dirname(package))):  # wheel, editable install
+        folder = os.path.join(root, "include")
+        if os.path.isfile(os.path.join(folder, "lenet_c", "lenet_c.h")):
+            return folder
     raise FileNotFoundError("the C headers of lenet-c were not installed")

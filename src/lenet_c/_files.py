@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 from ._errors import FormatError
@@ -38,12 +37,12 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
     OSError
         The folder is missing or may not be written, the disk is full.
     """
-    target = Path(os.path.realpath(os.fsdecode(path)))
-    if target.exists() and not target.is_file():
+    target = os.path.realpath(os.fsdecode(path))
+    if os.path.exists(target) and not os.path.isfile(target):
         with open(target, "wb") as file:
             yield file
         return
-    temporary = target.with_name(f".lenet-c-{os.urandom(8).hex()}.tmp")
+    temporary = os.path.join(os.path.dirname(target), f".lenet-c-{os.urandom(8).hex()}.tmp")
     try:
         file = open(temporary, "xb")
     except OSError as error:
@@ -58,7 +57,7 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
         os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
 
 

@@ -3,7 +3,6 @@
 Drawn by tqdm where that is installed, else by the few lines below.
 """
 
-import shutil
 import sys
 import time
 from typing import Protocol
@@ -128,6 +127,8 @@ class _PlainLine:
         self._length = 0  # characters on the terminal
 
     def draw(self, done: int, seconds: float, shown: str) -> None:
+        import shutil  # milliseconds of an import that most never need
+
         width = max(shutil.get_terminal_size().columns - 1, 1)  # the last column would wrap
         text = _text(self._progress, done, seconds, shown, width)[:width]
         self._stream.write("\r" + text.ljust(min(self._length, width)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-from pathlib import Path
 
 MAX_THREADS = 64
 
@@ -39,15 +38,20 @@ def _allowed(omp: str) -> int:
     return max(1, min(cores, _quota(), MAX_THREADS))
 
 
+def _read(name: str) -> str:
+    with open(f"/sys/fs/cgroup/{name}", encoding="ascii") as file:
+        return file.read()
+
+
 @functools.cache
 def _quota() -> int:
     """Return the whole cores of the process's control group (v2, then v1), or MAX_THREADS."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
+        quota, period = _read("cpu.max").split()[:2]
     except (OSError, ValueError):
         try:
-            quota = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text().strip()
-            period = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text().strip()
+            quota = _read("cpu/cpu.cfs_quota_us").strip()
+            period = _read("cpu/cpu.cfs_period_us").strip()
         except OSError:
             return MAX_THREADS
     if not quota.isdigit() or not period.isdigit() or int(period) == 0:
