@@ -48,8 +48,11 @@ def takes_part(kind, work, batch):
     return work in kind.works and kind.single in (None, batch == 1)
 
 
-def prepare_runs(kinds, work, batch, options):
-    """Make and check the contestants of one table; return name -> run, and the images of a run."""
+def prepare_runs(kinds, work, batch, options, skipped):
+    """Make and check the contestants of one table; return name -> run, and the images of a run.
+
+    The reason why one cannot take part is added to `skipped`.
+    """
     from contestants import Absent, check_predictions, check_training, draw
 
     n = batch
@@ -69,6 +72,7 @@ def prepare_runs(kinds, work, batch, options):
                 check_training(one, params, images[:batch], labels[:batch], RATE, momentum)
                 runs[kind.name] = one.training(images, labels, batch, RATE, momentum)
         except Absent as reason:
+            skipped[f"{kind.name}, {work} {batch}"] = str(reason)
             print(f"{kind.name} skipped: {reason}", flush=True)
     return runs, n
 
@@ -124,7 +128,7 @@ def measure(options):
         try:
             kinds += contestants_of(group, options.threads)
         except ImportError as error:
-            skipped[group] = f"{error}"
+            skipped[group] = str(error)
             print(f"{group} skipped: {error}")
     kinds = [kind for kind in kinds if kind.name not in options.without]
     packages = dict.fromkeys(package for kind in kinds for package in ("numpy", *kind.packages))
@@ -134,7 +138,7 @@ def measure(options):
     tables, lines = [], []
     for work in options.work:
         for batch in options.batches or options.default_batches[work]:
-            runs, n = prepare_runs(kinds, work, batch, options)
+            runs, n = prepare_runs(kinds, work, batch, options, skipped)
             timings = timing.interleave(runs, n, options.rounds, options.seconds)
             peak = max(peak, _engines.default().fma_peak())
             lines.append(report(work, batch, timings, peak, options.threads))

@@ -163,7 +163,7 @@ def machine(threads, packages=("numpy",)):
         "compiler": _compiler(Path(lenet_c.__file__).parent),
     }
     if hasattr(os, "sched_getaffinity"):
-        facts["pinned to"] = sorted(os.sched_getaffinity(0))
+        facts["on cpus"] = sorted(os.sched_getaffinity(0))
     for package in packages:
         try:
             facts[package] = metadata.version(package)

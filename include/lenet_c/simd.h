@@ -84,6 +84,17 @@ LENET_INLINE lenet_vec lenet_splat(lenet_real a)
 #endif
 }
 
+/* Asks for `bytes` from p on, soon to be read: they may be dirty in another core's cache. */
+LENET_INLINE void lenet_prefetch(const void *p, ptrdiff_t bytes)
+{
+#ifdef __GNUC__
+    for (ptrdiff_t at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)p + at);
+#else
+    (void)p;
+    (void)bytes;
+#endif
+}
+
 LENET_INLINE lenet_half lenet_half_splat(lenet_real a)
 {
 #ifdef LENET_SCALAR

@@ -22,6 +22,7 @@ cdef extern from "lenet_c/simd.h" nogil:
     double SQUASH_S "LENET_SQUASH_S"
     const vec* opaque "lenet_opaque" (const vec* p)
     vec splat "lenet_splat" (real a)
+    void prefetch "lenet_prefetch" (const void* p, Py_ssize_t bytes)
     half half_splat "lenet_half_splat" (real a)
     vec load "lenet_load" (const real* p)
     void store "lenet_store" (real* p, vec a)

@@ -4,7 +4,7 @@
 from libc.math cimport sqrt
 
 from lenet_c.lenet cimport ADAMW, SUM, Update
-from lenet_c.simd cimport real
+from lenet_c.simd cimport prefetch, real
 
 
 cdef inline void update_sgd(real* w, real* velocity, const real* g, Py_ssize_t n, const Update* rule) noexcept nogil:
@@ -38,6 +38,10 @@ cdef inline void update(real* theta, real* state1, real* state2, const real* gra
     cdef int s
     while at < stop:
         n = min(<Py_ssize_t>512, stop - at)
+        if at + n < stop:                        # other threads wrote the next 512: they come from their caches
+            for s in range(count):
+                prefetch(gradient + s * stride + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))
+            prefetch(theta + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))
         for i in range(n):
             g[i] = gradient[at + i]
         for s in range(1, count):
