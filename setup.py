@@ -38,13 +38,10 @@ if MSVC:
 else:
     CFLAGS = ["-std=gnu11", "-O3", "-g0", "-Wno-psabi", "-fno-math-errno", "-fvisibility=hidden"]
     LIBRARIES, LINK = ["m"], ["-g0", "-pthread"]
-if DEBUG:
-    SANITIZE = "-fsanitize=address,undefined"
+if DEBUG or THREAD:
+    SANITIZE = "-fsanitize=thread" if THREAD else "-fsanitize=address,undefined"
     CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wno-psabi", SANITIZE]
-    LINK = [SANITIZE]
-elif THREAD:
-    CFLAGS = [*CFLAGS, "-g", "-fsanitize=thread"]
-    LINK = ["-pthread", "-fsanitize=thread"]
+    LINK = ["-pthread", SANITIZE]
 
 # The kernels are built once for each of these: module, flags, macros. -march comes last, so that
 # none from CFLAGS wins.
