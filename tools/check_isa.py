@@ -201,11 +201,9 @@ def check_baseline(name, path):
 def check_kernels(path):
     """Print a line a function of the AVX-512 build; return the violations."""
     print(f"\n{'_kernels_avx512':<24}     zmm     ymm   other   loops  spills")
-    bad, seen = [], set()
-    for name, code in functions(path):
-        if name not in STEPS + ONLINE:
-            continue
-        seen.add(name)
+    bad, wanted = [], STEPS + ONLINE
+    found = [(name, code) for name, code in functions(path) if name in wanted]
+    for name, code in sorted(found, key=lambda function: wanted.index(function[0])):
         graph = Graph(code)
         graph.keep_usual()
         fused = [i for block in graph.blocks.values() for i in block if i.is_multiply_add]
@@ -219,8 +217,8 @@ def check_kernels(path):
         print(f"{name:<24}", *(f"{n:>7}" for n in [*counts, len(loops), len(spills)]))
         bad += [f"{name}, not on zmm: {i.text}" for i in narrow]
         bad += [f"{name}, spill: {i.text}" for i in spills]
-    missing = [name for name in STEPS + ONLINE if name not in seen]
-    return bad + [f"{name}: no such symbol; stripped?" for name in missing]
+    missing = set(wanted) - {name for name, _ in found}
+    return bad + [f"{name}: no such symbol; stripped?" for name in sorted(missing)]
 
 
 def main():

@@ -29,7 +29,11 @@ typedef int lenet_int;
 
 #if defined(LENET_SCALAR)
 #  define LENET_ISA "scalar"
-#  define LENET_VECTOR_BYTES sizeof(lenet_real)
+#  ifdef LENET_F64
+#    define LENET_VECTOR_BYTES 8
+#  else
+#    define LENET_VECTOR_BYTES 4
+#  endif
 #elif defined(__AVX512F__)
 #  define LENET_ISA "avx512"
 #  define LENET_VECTOR_BYTES 64
