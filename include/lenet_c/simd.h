@@ -17,10 +17,8 @@
 
 #ifdef LENET_F64
 typedef double lenet_real;
-typedef long long lenet_int;
 #else
 typedef float lenet_real;
-typedef int lenet_int;
 #endif
 
 #if !defined(__GNUC__) && !defined(LENET_SCALAR)

@@ -4,7 +4,7 @@ from lenet_c.conv cimport conv_backward_bias, conv_backward_input, conv_backward
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.network cimport sum_lanes, take
 from lenet_c.pack cimport pack
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, vec_in
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS
 from lenet_c.subsample cimport subsample_backward, subsample_forward
 
 

@@ -6,7 +6,7 @@ from libc.string cimport memset
 from lenet_c.conv cimport conv_backward_input, conv_backward_weight, conv_forward, conv_rows
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Net
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, splat, vec
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, vec
 from lenet_c.squash cimport squash_backward, squash_forward
 from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
 

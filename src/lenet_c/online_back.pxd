@@ -6,7 +6,7 @@
 #   MOMENTUM   v = momentum v + (g + decay w);  w -= rate v
 #
 # A weight is read for the input's sensitivity before it is written.
-from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Update
+from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL
 from lenet_c.online cimport MAPS1, MAPS3, UNITS5, UNITS6, Online, OnlineBlock
 from lenet_c.simd cimport HALF_LANES, LANES, half, half_splat, lane_sum, real, splat, vec
 from lenet_c.squash cimport squash_backward, squash_derivative
