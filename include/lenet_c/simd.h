@@ -60,9 +60,9 @@ typedef lenet_real lenet_vec_u __attribute__((vector_size(LENET_VECTOR_BYTES), a
 /* Register tiles, outputs kept in registers while all taps run over them (maps x rows x columns, and units of a
  * full layer). AVX-512 and NEON have 32 registers, AVX2 and SSE2 have 16. */
 #if LENET_VECTOR_BYTES == 64 || defined(__ARM_NEON)
-enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 2, LENET_C3_ROWS = 2, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
+enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 2, LENET_C3_ROWS = 5, LENET_C3_COLUMNS = 5, LENET_BACK_COLUMNS = 10, LENET_UNITS = 12 };
 #else
-enum { LENET_C1_MAPS = 3, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 1, LENET_C3_COLUMNS = 10, LENET_UNITS = 12 };
+enum { LENET_C1_MAPS = 3, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 1, LENET_C3_COLUMNS = 10, LENET_BACK_COLUMNS = 10, LENET_UNITS = 12 };
 #endif
 
 /* The vector of the six maps of C1 and S2, eight with padding, in the online schedule: half of an AVX-512 register. */

@@ -4,7 +4,7 @@ from lenet_c.conv cimport conv_backward_bias, conv_backward_input, conv_backward
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.network cimport sum_lanes, take
 from lenet_c.pack cimport pack
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, C3_COLUMNS, C3_ROWS
 from lenet_c.subsample cimport subsample_backward, subsample_forward
 
 
@@ -65,7 +65,7 @@ cdef void c_conv_backward(real* dx, real* dw, real* db, const real* du, const re
         conv_backward_bias(db_sum, du_block, links.n_out, <int>y_map)
         if dx != NULL:
             conv_backward_input(dx_block, du_block, w, links.out_first, links.output, links.n_in, links.n_out,
-                                height, width, KERNEL, C3_COLUMNS)
+                                height, width, KERNEL, BACK_COLUMNS)
             unpack(dx + done * x_size, dx_block, x_size, count)
         done += count
     for m in range(links.n_out):

@@ -6,7 +6,7 @@ from libc.string cimport memset
 from lenet_c.conv cimport conv_backward_input, conv_backward_weight, conv_forward, conv_rows
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Net
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, vec
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, vec
 from lenet_c.squash cimport squash_backward, squash_forward
 from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
 
@@ -91,7 +91,7 @@ cdef inline void c1_s2_forward(Block* block, const real* theta, const Net* net, 
                           net.c1_links.input, 1, columns, KERNEL, C1_MAPS, 1, C1_COLUMNS)
             for k in range(g * C1_MAPS, (g + 1) * C1_MAPS):
                 squash_subsample_row(block.s2 + (k * net.s2.height + i) * (columns // 2), c1 + k * c1_map, columns,
-                                     theta[net.s2_coefficient + k], theta[net.s2_bias + k], columns // 2, keep)
+                                     theta[net.s2_coefficient + k], theta[net.s2_bias + k], columns // 2)
     if keep:
         if net.c1.height % 2:
             i = net.c1.height - 1
@@ -166,7 +166,7 @@ cdef inline void c3_backward_weight(Block* block, const Net* net, int height, in
 cdef inline void c3_backward_input(Block* block, const real* theta, const Net* net, int height,
                                    int width) noexcept nogil:
     conv_backward_input(block.d_s2, block.c3, theta + net.c3_weight, net.c3_links.out_first, net.c3_links.output,
-                        C1, C3, height, width, KERNEL, C3_COLUMNS)
+                        C1, C3, height, width, KERNEL, BACK_COLUMNS)
 
 
 cdef inline void s2_backward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:

@@ -17,6 +17,7 @@ cdef extern from "lenet_c/simd.h" nogil:
         C1_COLUMNS "LENET_C1_COLUMNS"
         C3_ROWS "LENET_C3_ROWS"
         C3_COLUMNS "LENET_C3_COLUMNS"
+        BACK_COLUMNS "LENET_BACK_COLUMNS"
         UNITS "LENET_UNITS"
     double SQUASH_A "LENET_SQUASH_A"
     double SQUASH_S "LENET_SQUASH_S"

@@ -27,26 +27,17 @@ cdef inline void subsample_forward(vec* a, vec_in x, const real* c, const real* 
                     sum4(x + (k * height + 2 * i) * width, width, j) * coefficient + bias)
 
 
-cdef inline void squash_subsample_row(vec* y, vec* x, Py_ssize_t x_row, real c, real b, int columns,
-                                      bint keep) noexcept nogil:
-    # One row of one map, from two rows of pre-activations x of the convolution below; with `keep` they become f(x).
+cdef inline void squash_subsample_row(vec* y, vec* x, Py_ssize_t x_row, real c, real b,
+                                      int columns) noexcept nogil:
+    # One row of one map, from two rows of pre-activations x of the convolution below, which become f(x).
     # Squashing in a pass of its own leaves the registers to the convolution's tile, and holds the constants in them.
     cdef vec coefficient = splat(c), bias = splat(b)
-    cdef vec[4] s
-    cdef vec* top
-    cdef int j, q
-    cdef Py_ssize_t[4] at
-    at[0] = 0
-    at[1] = 1
-    at[2] = x_row
-    at[3] = x_row + 1
+    cdef int j
+    for j in range(2 * columns):
+        x[j] = squash(x[j])
+        x[x_row + j] = squash(x[x_row + j])
     for j in range(columns):
-        top = x + 2 * j
-        for q in range(4):
-            s[q] = squash(top[at[q]])
-            if keep:
-                top[at[q]] = s[q]
-        y[j] = squash((((s[0] + s[1]) + s[2]) + s[3]) * coefficient + bias)
+        y[j] = squash(sum4(x, x_row, j) * coefficient + bias)
 
 
 cdef inline void squash_subsample_forward(vec* y, vec* x, const real* c, const real* b, int maps, int height,
@@ -56,7 +47,7 @@ cdef inline void squash_subsample_forward(vec* y, vec* x, const real* c, const r
     for k in range(maps):
         for i in range(rows):
             squash_subsample_row(y + (k * rows + i) * columns, x + (k * height + 2 * i) * width, width, c[k], b[k],
-                                 columns, True)
+                                 columns)
     squash_rest(x, maps, height, width)
 
 
