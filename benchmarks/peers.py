@@ -20,7 +20,9 @@ import argparse
 import importlib
 import sys
 
-import timing
+import processes
+
+from lenet_c import _timing
 
 GROUPS = ("lenet_c", "numpy", "torch", "jax", "onnx")
 # Multiply-adds an image of convolutions and full layers: forward, and with both gradients
@@ -39,7 +41,8 @@ def contestants_of(group, threads):
     if group == "engines":
         return contestants.other_engines()
     if group == "numpy":
-        return [contestants.Rival, contestants.Im2col]
+        split = [contestants.BlasRival] if threads > 1 and contestants.openblas_setter() else []
+        return [contestants.Rival, *split, contestants.Im2col]
     return list(importlib.import_module(f"peer_{group}").CONTESTANTS)
 
 
@@ -86,7 +89,7 @@ def report(work, batch, timings, peak, threads):
         spread = f"{t.rate(0.25):,.0f} .. {t.rate(0.75):,.0f}"
         rows.append((t.name, f"{t.median:,.0f}", spread, f"{t.rate(1):,.0f}", ratio))
     print(f"\n{work}, batch {batch}, {threads} thread(s): images a second")
-    timing.print_table(("", "median", "quartiles", "best", "lenet_c / it"), rows)
+    _timing.print_table(("", "median", "quartiles", "best", "lenet_c / it"), rows)
     if ours is None:
         return None
     line = {"work": work, "batch": batch, "lenet_c": ours.median}
@@ -116,7 +119,7 @@ def print_summary(lines):
             row.append(value)
         rows.append(row)
     print("\nlenet_c beside the peers, medians")
-    timing.print_table(["", *header], rows)
+    _timing.print_table(["", *header], rows)
 
 
 def measure(options):
@@ -132,14 +135,14 @@ def measure(options):
             print(f"{group} skipped: {error}")
     kinds = [kind for kind in kinds if kind.name not in options.without]
     packages = dict.fromkeys(package for kind in kinds for package in ("numpy", *kind.packages))
-    facts = timing.machine(options.threads, packages)
-    timing.print_facts(facts)
+    facts = _timing.machine(options.threads, packages)
+    _timing.print_facts(facts)
     peak = _engines.default().fma_peak()
     tables, lines = [], []
     for work in options.work:
         for batch in options.batches or options.default_batches[work]:
             runs, n = prepare_runs(kinds, work, batch, options, skipped)
-            timings = timing.interleave(runs, n, options.rounds, options.seconds)
+            timings = _timing.interleave(runs, n, options.rounds, options.seconds)
             peak = max(peak, _engines.default().fma_peak())
             lines.append(report(work, batch, timings, peak, options.threads))
             results = [t.as_dict() for t in timings]
@@ -200,10 +203,10 @@ def parse(arguments=None):
 def main():
     """Run as a script."""
     options = parse()
-    timing.restart_with(options.threads)
+    processes.restart_with(options.threads)
     data = measure(options)
     if options.json:
-        timing.write_json(options.json, data)
+        _timing.write_json(options.json, {"commit": processes.commit(), **data})
 
 
 if __name__ == "__main__":

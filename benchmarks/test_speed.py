@@ -15,11 +15,11 @@ cut beforehand; momentum 0.9.
 
 import os
 
+import processes
 import pytest
-import timing
 
 THREADS = int(os.environ.get("OMP_NUM_THREADS") or 1)
-timing.set_threads(THREADS)
+processes.set_threads(THREADS)
 
 from contestants import (  # noqa: E402  (NumPy reads its threads when it is imported)
     Im2col,
@@ -29,6 +29,8 @@ from contestants import (  # noqa: E402  (NumPy reads its threads when it is imp
     check_training,
     draw,
 )
+
+from lenet_c import _timing  # noqa: E402
 
 RATE, MOMENTUM = 0.005, 0.9
 
@@ -41,7 +43,7 @@ pytestmark = [
 @pytest.fixture(scope="session", autouse=True)
 def facts():
     """Facts of the machine, for every test's extra_info."""
-    return timing.machine(THREADS)
+    return _timing.machine(THREADS)
 
 
 def describe(benchmark, work, batch, images, facts):

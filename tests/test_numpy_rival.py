@@ -1,25 +1,13 @@
 """The NumPy rival of the benchmarks computes what the oracle computes."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
+from lenet_c._numpy_rival import NumpyLeNet, prepare
+
 FLOAT32_TOL = 1e-5  # of the largest element: sums of up to 3,920 terms, rounded at 6e-8
-PATH = Path(__file__).parents[1] / "benchmarks" / "numpy_rival.py"
-
-
-@pytest.fixture(scope="module")
-def rival():
-    if not PATH.exists():
-        pytest.skip("no benchmarks beside these tests")
-    spec = importlib.util.spec_from_file_location("numpy_rival", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def draw(n, seed=3, classes=10):
@@ -35,9 +23,9 @@ def close(got, want, name=""):
 
 
 @pytest.mark.parametrize("n, chunk", [(1, 64), (5, 64), (7, 3), (20, 16)])
-def test_equals_the_oracle(rival, n, chunk):
+def test_equals_the_oracle(n, chunk):
     params, x, labels = draw(n)
-    net = rival.NumpyLeNet(params, chunk)
+    net = NumpyLeNet(params, chunk)
     for _ in range(2):  # the second call finds used buffers
         loss, gradients = net.loss_and_gradients(x, labels)
     expected, wanted = reference.network_loss_and_gradients(params, x, labels)
@@ -52,9 +40,9 @@ def test_equals_the_oracle(rival, n, chunk):
     close(p, reference.network_forward(params, x)["output"].activation)
 
 
-def test_train_step(rival):
+def test_train_step():
     params, x, labels = draw(6)
-    net = rival.NumpyLeNet(params)
+    net = NumpyLeNet(params)
     velocity = {name: np.zeros_like(value) for name, value in params.items()}
     for _ in range(3):
         loss = net.train_step(x, labels, lr=0.01, momentum=0.9)
@@ -67,34 +55,34 @@ def test_train_step(rival):
         close(net.params[name], value, name)
 
 
-def test_learns_a_batch(rival):
+def test_learns_a_batch():
     params, x, labels = draw(32)
-    net = rival.NumpyLeNet(params)
+    net = NumpyLeNet(params)
     for _ in range(60):
         net.train_step(x, labels, lr=0.02, momentum=0.9)
     assert_array_equal(net.predict_proba(x).argmax(1), labels)
 
 
-def test_other_numbers_of_classes_and_empty(rival):
+def test_other_numbers_of_classes_and_empty():
     params, x, labels = draw(4, classes=26)
-    net = rival.NumpyLeNet(params)
+    net = NumpyLeNet(params)
     close(net.predict_proba(x), reference.network_forward(params, x)["output"].activation)
     assert net.predict_proba(x[:0]).shape == (0, 26)
     with pytest.raises(ValueError, match="empty batch"):
         net.loss_and_gradients(x[:0], labels[:0])
 
 
-def test_extreme_logits(rival):
+def test_extreme_logits():
     params, x, labels = draw(3)
     params["output.bias"][:] = np.linspace(-500, 500, 10)
-    loss, gradients = rival.NumpyLeNet(params).loss_and_gradients(x, labels)
+    loss, gradients = NumpyLeNet(params).loss_and_gradients(x, labels)
     expected, wanted = reference.network_loss_and_gradients(params, x, labels)
     assert loss == pytest.approx(expected, rel=FLOAT32_TOL)
     close(gradients["output.bias"], wanted["output.bias"])
 
 
-def test_prepare(rival):
+def test_prepare():
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
-    x = rival.prepare(images)
+    x = prepare(images)
     assert x.dtype == np.float32 and x.flags.c_contiguous
     assert_allclose(x, reference.to_input(images), atol=2e-7)

@@ -1,7 +1,12 @@
-"""What the commands share: complaints, and which MNIST they use."""
+"""What the commands share: options, complaints, files, and which MNIST they use."""
 
+import argparse
+import math
 import os
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -66,3 +71,61 @@ def complain(text: str, kind: str = "error: ") -> None:
     """Write a message to standard error, if there is one."""
     if sys.stderr is not None:
         _progress.write(f"lenet-c: {kind}{text}", sys.stderr)
+
+
+def check_output(output: str, option: str) -> None:
+    """Raise OSError if no file could be written there, before anything is computed."""
+    target = Path(os.path.realpath(output))
+    if target.is_dir():
+        raise OSError(f"{option} {output}: is a folder, expected the name of a file")
+    if target.exists() and not os.access(target, os.W_OK):
+        raise OSError(f"{option} {output}: is write-protected")
+    if target.exists() and not target.is_file():
+        return  # a device or a pipe
+    if not target.parent.is_dir():
+        raise OSError(f"{option} {output}: there is no folder {target.parent}")
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"{option} {output}: cannot write in {target.parent}: {error.strerror}"
+        ) from None
+
+
+def integer(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Return what argparse converts an option's value with: an integer from least to most."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
+        if not least <= value <= most:
+            limits = f"{least} or more" if value < least else f"{most} or less"
+            raise argparse.ArgumentTypeError(f"expected {limits}, got {text}")
+        return value
+
+    return convert
+
+
+def integers(least: int) -> Callable[[str], list[int]]:
+    """Return a converter for several integers with commas between."""
+    one = integer(least)
+    return lambda text: [one(part) for part in text.split(",")]
+
+
+def number(below: float = math.inf) -> Callable[[str], float]:
+    """Return a converter for a number from 0 up, and below `below`."""
+
+    def convert(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+        if not 0 <= value < below:
+            limits = "a finite number" if below == math.inf else f"less than {below:g}"
+            raise argparse.ArgumentTypeError(f"expected {limits} from 0 up, got {text}")
+        return value
+
+    return convert

@@ -1,12 +1,9 @@
 """The commands train and fetch."""
 
 import argparse
-import os
-import tempfile
-from pathlib import Path
 
 from . import _progress, _threads, datasets
-from ._cli_common import Source, UsageError, complain, error_text
+from ._cli_common import Source, UsageError, check_output, complain, error_text
 from .config import layer_table
 from .history import Record
 from .model import LeNet5
@@ -17,7 +14,7 @@ def train(args: argparse.Namespace) -> int:
     if args.keep_best and not args.hold_out:
         raise UsageError("--keep-best needs --hold-out N: images to tell which epoch is best")
     say = _silence if args.quiet else _progress.write
-    _check_output(args.output)
+    check_output(args.output, "--output")
     source = Source.choose(args.data)
     images, labels = source.load("train")
     test_images, test_labels = source.load("test")
@@ -109,26 +106,6 @@ def _row(record: Record) -> str:
         f"{record.epoch:>5}{record.loss:>10.4f}{100 * record.train_error:>12.2f} %{middle}"
         f"{record.seconds:>10.2f}{record.images / max(record.seconds, 1e-9):>11,.0f}"
     )
-
-
-def _check_output(output: str) -> None:
-    """Raise OSError if the model could not be saved there, before anything is computed."""
-    target = Path(os.path.realpath(output))
-    if target.is_dir():
-        raise OSError(f"--output {output}: is a folder, expected the name of a file")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise OSError(f"--output {output}: is write-protected")
-    if target.exists() and not target.is_file():
-        return  # a device or a pipe
-    if not target.parent.is_dir():
-        raise OSError(f"--output {output}: there is no folder {target.parent}")
-    try:
-        with tempfile.TemporaryFile(dir=target.parent):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"--output {output}: cannot write in {target.parent}: {error.strerror}"
-        ) from None
 
 
 def _save_rest(model: LeNet5, args: argparse.Namespace, stop: BaseException) -> bool:

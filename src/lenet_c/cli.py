@@ -6,13 +6,12 @@ Results go to standard output, progress and complaints to standard error. Exit s
 
 import argparse
 import contextlib
-import math
 import os
 import sys
 from collections.abc import Sequence
 
 from . import __version__, _cli_train, _cli_use
-from ._cli_common import UsageError, complain, describe_error
+from ._cli_common import UsageError, complain, describe_error, integer, integers, number
 from .config import PRESETS
 from .optim import DEFAULTS, SCHEDULES
 
@@ -27,6 +26,18 @@ Pictures are turned to grey, what is transparent in them to white; inverted wher
 bright, since MNIST is white on black; and, if neither 28x28 nor 32x32, resized so that the longer
 side becomes 28 and padded with the background. A picture should show one digit with some space
 around it.
+"""
+
+_BENCHMARK_HELP = """\
+Measure how many images a second this machine trains on and predicts, by lenet-c and by the best
+NumPy we could write, at several batch sizes: in one process, in turn, on as many threads and
+cores. NumPy has two ways to use several threads, each with its share of a batch, or all in each
+matrix product (where its BLAS is OpenBLAS); the faster counts. Before they are timed, their
+probabilities, gradients and updated weights are compared.
+
+With --layers: the time of every step of a pass, its multiply-adds, and what share that is of the
+multiply-adds a second that a core makes in registers. LENET_C_ISA forces the kernels of another
+instruction set, here as everywhere.
 """
 
 
@@ -82,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_info(commands)
     _add_fetch(commands)
+    _add_benchmark(commands)
     return parser
 
 
@@ -105,7 +117,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--threads", type=_integer(1), metavar="N", help="default: the cores that may be used"
+        "--threads", type=integer(1), metavar="N", help="default: the cores that may be used"
     )
 
 
@@ -124,10 +136,10 @@ def _add_train(commands) -> None:
     )
     _add_data(parser)
     add = parser.add_argument
-    add("--epochs", type=_integer(1), default=10, metavar="N", help="default: %(default)s")
+    add("--epochs", type=integer(1), default=10, metavar="N", help="default: %(default)s")
     add(
         "--batch-size",
-        type=_integer(1),
+        type=integer(1),
         default=64,
         metavar="N",
         help="images an update (default: %(default)s)",
@@ -135,22 +147,22 @@ def _add_train(commands) -> None:
     add("--optimizer", choices=tuple(DEFAULTS), default="sgd", help="default: %(default)s")
     add(
         "--learning-rate",
-        type=_number(),
+        type=number(),
         metavar="X",
         help=f"the highest of the schedule (default: {rates})",
     )
     add("--schedule", choices=SCHEDULES, default="one_cycle", help="default: %(default)s")
     add(
         "--momentum",
-        type=_number(below=1),
+        type=number(below=1),
         metavar="X",
         help=f"beta1 of adamw (default: {momenta})",
     )
-    add("--weight-decay", type=_number(), metavar="X", help=f"default: {decays}")
+    add("--weight-decay", type=number(), metavar="X", help=f"default: {decays}")
     add("--preset", choices=tuple(PRESETS), default="softmax", help="default: %(default)s")
     add(
         "--seed",
-        type=_integer(0, 2**63 - 1),
+        type=integer(0, 2**63 - 1),
         default=0,
         metavar="N",
         help="of the initial weights and of the order of the images (default: %(default)s)",
@@ -158,7 +170,7 @@ def _add_train(commands) -> None:
     _add_threads(parser)
     add(
         "--hold-out",
-        type=_integer(0),
+        type=integer(0),
         default=0,
         metavar="N",
         help="keep the last N training images out and print the error on them after every epoch",
@@ -229,32 +241,43 @@ def _add_fetch(commands) -> None:
     parser.add_argument("--data", metavar="DIR", help="folder to put it in (default: the cache)")
 
 
-def _integer(least: int, most: float = math.inf):
-    def convert(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
-        if not least <= value <= most:
-            limits = f"{least} or more" if value < least else f"{most} or less"
-            raise argparse.ArgumentTypeError(f"expected {limits}, got {text}")
-        return value
+def _add_benchmark(commands) -> None:
+    parser = _add(
+        commands,
+        "benchmark",
+        _benchmark,
+        help="measure this machine: lenet-c beside NumPy, or layer by layer",
+        description=_BENCHMARK_HELP,
+    )
+    add = parser.add_argument
+    add(
+        "--batch-sizes",
+        type=integers(1),
+        metavar="N,N,...",
+        help="default: 1,4,16,64,256,1024,4096",
+    )
+    _add_threads(parser)
+    add("--layers", action="store_true", help="time every layer by itself, on one thread")
+    add(
+        "--batch-size",
+        type=integer(2),
+        metavar="N",
+        help="with --layers: images an update (default: 64)",
+    )
+    add(
+        "--seconds",
+        type=number(),
+        metavar="X",
+        help="for each measurement, about (default: 0.75; with --layers 0.2)",
+    )
+    add("--json", metavar="FILE", help="write the figures to a file")
+    add("--plot", metavar="FILE", help='draw them; takes Matplotlib: pip install "lenet-c[plot]"')
 
-    return convert
 
+def _benchmark(args: argparse.Namespace) -> int:
+    from . import _cli_benchmark  # only this command pays for it
 
-def _number(below: float = math.inf):
-    def convert(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
-        if not 0 <= value < below:
-            limits = "a finite number" if below == math.inf else f"less than {below:g}"
-            raise argparse.ArgumentTypeError(f"expected {limits} from 0 up, got {text}")
-        return value
-
-    return convert
+    return _cli_benchmark.benchmark(args)
 
 
 def _discard_output() -> None:

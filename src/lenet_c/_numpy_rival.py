@@ -11,19 +11,16 @@ float32 on BLAS, in chunks of images whose buffers stay in the cache. What made 
 * The bias is a column of the banded matrix, against a row of ones; S is folded into it.
 * C3 is dense, 96 kernels of which 36 are zero. Products cut to the 60 links made the input gradient
   of C3 a third faster, but the whole step only 3 %: not kept.
-
-`OPENBLAS_NUM_THREADS=1 python benchmarks/numpy_rival.py` prints its speed.
 """
-
-import timeit
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .config import CONNECTION_TABLE
+
 A, S = np.float32(1.7159), np.float32(2 / 3)  # f(a) = A tanh(S a)
 LEVELS = (-0.1, 1.175)
-C3_READS = "012 123 234 345 045 015 0123 1234 2345 0345 0145 0125 0134 1245 0235 012345".split()
-TABLE = np.array([[str(k) in reads for k in range(6)] for reads in C3_READS])  # (C3 map, S2 map)
+TABLE = CONNECTION_TABLE.T  # (C3 map, S2 map)
 
 
 def prepare(images):
@@ -311,27 +308,3 @@ def _through_tanh(t, dy):
     t *= t
     np.subtract(1, t, out=t)
     t *= dy
-
-
-def main():
-    """Print images per second, the best of forty repeats, for a batch of 64."""
-    rng = np.random.default_rng(0)
-    shapes = {
-        "c1.weight": (6, 1, 5, 5), "c1.bias": (6,), "s2.coefficient": (6,), "s2.bias": (6,),
-        "c3.weight": (16, 6, 5, 5), "c3.bias": (16,), "s4.coefficient": (16,), "s4.bias": (16,),
-        "c5.weight": (120, 16, 5, 5), "c5.bias": (120,), "f6.weight": (84, 120), "f6.bias": (84,),
-        "output.weight": (10, 84), "output.bias": (10,),
-    }  # fmt: skip
-    net = NumpyLeNet({name: rng.normal(0, 0.1, shape) for name, shape in shapes.items()})
-    x = prepare(rng.integers(0, 256, (64, 28, 28), dtype=np.uint8))
-    labels = rng.integers(0, 10, 64)
-    print("NumPy", np.__version__)
-    for name, run in (
-        ("train_step", lambda: net.train_step(x, labels, 1e-4, 0.9)),
-        ("predict_proba", lambda: net.predict_proba(x)),
-    ):
-        print(f"{name:14s}{64 * 5 / min(timeit.repeat(run, number=5, repeat=40)):8.0f} images/s")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,51 +5,24 @@ import os
 import platform
 import random
 import re
-import subprocess
-import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-_STARTED = "LENET_C_BENCHMARK"  # set in the process that restart_with started
+import numpy as np
+
+from . import __version__, _engines
 
 
-def set_threads(threads):
-    """Set the environment for `threads` threads; before anything imports NumPy.
-
-    OpenBLAS gets one: NumPy's contestants split a batch over Python threads, which is faster than
-    a product of these sizes split by OpenBLAS.
-
-    Raises
-    ------
-    RuntimeError
-        NumPy is there already, and was started with another number.
-    """
-    wanted = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"OPENBLAS_NUM_THREADS": "1"}
-    if "numpy" in sys.modules and any(os.environ.get(k) != v for k, v in wanted.items()):
-        settings = " ".join(f"{name}={value}" for name, value in wanted.items())
-        raise RuntimeError(f"NumPy was imported first; start with {settings}")
-    os.environ.update(wanted)
-
-
-def restart_with(threads):
-    """Start this script again for `threads` threads, on as many cores (where Linux allows that).
-
-    Every library finds the number in its environment, and one that would count cores, as JAX does,
-    counts `threads`. Returns in the process started so.
-    """
-    if os.environ.get(_STARTED) == str(threads):
-        return
-    variables = dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"OPENBLAS_NUM_THREADS": "1"}
-    os.environ.update(variables, **{_STARTED: str(threads)})
+def pin(threads: int) -> None:
+    """Keep this process on `threads` cores, where the system allows that."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, _cores()[:threads])
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 
-def _cores():
+def _cores() -> list[int]:
     """Return the CPUs of this process, one of each physical core before the others.
 
     From the last one, since the system's own work prefers the first.
@@ -78,9 +51,9 @@ class Timing:
 
     name: str
     images: int
-    seconds: list = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
-    def rate(self, quantile):
+    def rate(self, quantile: float) -> float:
         """Return images a second at a quantile of the rates, 0 the slowest, 1 the fastest."""
         times = sorted(self.seconds, reverse=True)
         place = quantile * (len(times) - 1)
@@ -89,18 +62,32 @@ class Timing:
         return self.images / (times[low] + (place - low) * (times[high] - times[low]))
 
     @property
-    def median(self):
+    def median(self) -> float:
         """Images a second, the median sample."""
         return self.rate(0.5)
 
-    def as_dict(self):
+    @property
+    def spread(self) -> float:
+        """The distance between the quartiles, as a fraction of the median."""
+        return (self.rate(0.75) - self.rate(0.25)) / self.median
+
+    def as_dict(self) -> dict[str, object]:
         """Return the figures for a JSON file, images a second."""
         named = {"lowest": 0, "quartile1": 0.25, "median": 0.5, "quartile3": 0.75, "best": 1}
         rates = {name: round(self.rate(q), 1) for name, q in named.items()}
         return {"contestant": self.name, "samples": len(self.seconds), **rates}
 
 
-def interleave(runs, images, rounds=15, seconds=0.1, pause=0.005, seed=0):
+def interleave(
+    runs: dict[str, Callable],
+    images: int,
+    rounds: int = 15,
+    seconds: float = 0.1,
+    pause: float = 0.005,
+    seed: int = 0,
+    budget: float | None = None,
+    tick: Callable[[], object] | None = None,
+) -> list[Timing]:
     """Time contestants in turn, round after round, in a new order each round.
 
     Whatever slows the machine for a while slows them all. Before each sample there is a pause, in
@@ -118,17 +105,23 @@ def interleave(runs, images, rounds=15, seconds=0.1, pause=0.005, seed=0):
         A sample repeats the run until about that long.
     pause : float
         Seconds.
+    budget : float, optional
+        Seconds for all samples of one contestant, in place of `seconds`: where a run takes long
+        there are fewer samples, three at least.
+    tick : callable, optional
+        Called after each sample.
 
     Returns
     -------
     list of Timing
     """
-    timings, repeats, rng = {}, {}, random.Random(seed)
-    for name, run in runs.items():
-        timings[name] = Timing(name, images)
-        once = min(_clock(run, 1) for _ in range(2))
-        repeats[name] = max(1, round(seconds / max(once, 1e-7)))
-    names = list(runs)
+    once = {name: max(min(_clock(run, 1) for _ in range(2)), 1e-7) for name, run in runs.items()}
+    if budget is not None:
+        seconds = budget / rounds
+        rounds = min(rounds, max(3, int(budget / max(once.values()))))
+    repeats = {name: max(1, round(seconds / taken)) for name, taken in once.items()}
+    timings = {name: Timing(name, images) for name in runs}
+    names, rng = list(runs), random.Random(seed)
     for _ in range(rounds):
         rng.shuffle(names)
         for name in names:
@@ -137,21 +130,20 @@ def interleave(runs, images, rounds=15, seconds=0.1, pause=0.005, seed=0):
                 runs[name]()
             taken = _clock(runs[name], repeats[name])
             timings[name].seconds.append(taken / repeats[name])
+            if tick is not None:
+                tick()
     return list(timings.values())
 
 
-def _clock(run, repeats):
+def _clock(run: Callable, repeats: int) -> float:
     begin = time.perf_counter()
     for _ in range(repeats):
         run()
     return time.perf_counter() - begin
 
 
-def machine(threads, packages=("numpy",)):
+def machine(threads: int, packages: Iterable[str] = ("numpy",)) -> dict[str, object]:
     """Return a dict of what the figures depend on: CPU, threads, lenet-c's build, versions."""
-    import lenet_c
-    from lenet_c import _engines
-
     engine = _engines.default()
     facts = {
         "cpu": _cpu_name(),
@@ -159,8 +151,8 @@ def machine(threads, packages=("numpy",)):
         "threads": threads,
         "system": platform.platform(),
         "python": platform.python_version(),
-        "lenet_c": f"{lenet_c.__version__}, {engine.isa}, {engine.lanes} lanes",
-        "compiler": _compiler(Path(lenet_c.__file__).parent),
+        "lenet_c": f"{__version__}, {engine.isa}, {engine.lanes} lanes",
+        "compiler": _compiler(Path(__file__).parent),
     }
     if hasattr(os, "sched_getaffinity"):
         facts["on cpus"] = sorted(os.sched_getaffinity(0))
@@ -173,7 +165,7 @@ def machine(threads, packages=("numpy",)):
     return {name: value for name, value in facts.items() if value}
 
 
-def _cpu_name():
+def _cpu_name() -> str:
     try:
         found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     except OSError:
@@ -181,7 +173,7 @@ def _cpu_name():
     return found[1].strip() if found else platform.processor() or platform.machine()
 
 
-def _compiler(package):
+def _compiler(package: Path) -> str | None:
     """Return the name that GCC or clang left in the kernels, or None."""
     for path in sorted(package.glob("_kernels_*.so")):
         found = re.search(rb"(GCC: \([^)]*\) [0-9.]+|clang version [0-9.]+)", path.read_bytes())
@@ -190,20 +182,18 @@ def _compiler(package):
     return None
 
 
-def _blas():
-    import numpy as np
-
+def _blas() -> str | None:
     blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
     return f"{blas.get('name')} {blas.get('version')}" if blas else None
 
 
-def print_facts(facts):
+def print_facts(facts: dict[str, object]) -> None:
     """Print a dict, one fact a line."""
     for name, value in facts.items():
         print(f"{name:<14}{value}")
 
 
-def print_table(header, rows):
+def print_table(header: Sequence, rows: Sequence[Sequence]) -> None:
     """Print rows of strings under a header; the first column to the left, the others right."""
     widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
@@ -211,13 +201,7 @@ def print_table(header, rows):
         print("  ".join([str(row[0]).ljust(widths[0]), *cells[1:]]).rstrip())
 
 
-def write_json(path, data):
-    """Write `data` with the commit of the checkout, if there is one, and the time."""
-    here = Path(__file__).resolve().parent
-    try:
-        git = ["git", "-C", str(here), "describe", "--always", "--dirty"]
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = None
-    data = {"commit": commit, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **data}
-    Path(path).write_text(json.dumps(data, indent=1) + "\n")
+def write_json(path: str | os.PathLike, data: dict[str, object]) -> None:
+    """Write `data` and the time."""
+    data = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **data}
+    Path(path).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

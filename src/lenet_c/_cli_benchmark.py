@@ -1,0 +1,201 @@
+"""The command benchmark: lenet-c beside NumPy on this machine, or layer by layer."""
+
+import argparse
+import os
+import subprocess
+import sys
+
+from . import _benchmark, _progress, _threads, _timing
+from ._benchmark import Profile, Row
+from ._cli_common import UsageError, check_output, complain
+from ._contestants import BlasRival
+
+BATCH_SIZES = [1, 4, 16, 64, 256, 1024, 4096]
+CHILD = "LENET_C_BENCHMARK_CHILD"  # set in the process whose BLAS has one thread
+
+_START = "import sys; sys.path[:] = {!r}; from lenet_c.cli import main; sys.exit(main())"
+_COLUMNS = "{:<11}{:>6}{:>12}{:>8}{:>12}{:>8}{:>8}  {}"
+
+
+def benchmark(args: argparse.Namespace) -> int:
+    """Run ``lenet-c benchmark``."""
+    _check_options(args)
+    if args.layers:
+        return _layers(args)
+    threads = _threads.resolve(args.threads)
+    figure = None if args.plot is None else _new_figure(args.plot)
+    if CHILD not in os.environ:
+        return _run_child(args, threads)
+    _timing.pin(threads)
+    return _compare(args, threads, figure)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    alone = {"--batch-sizes": args.batch_sizes, "--threads": args.threads, "--plot": args.plot}
+    if args.layers:
+        for option, value in alone.items():
+            if value is not None:
+                raise UsageError(f"{option} does not go with --layers")
+    elif args.batch_size is not None:
+        raise UsageError("--batch-size needs --layers; otherwise --batch-sizes N,N,...")
+    for option, path in (("--json", args.json), ("--plot", args.plot)):
+        if path is not None:
+            check_output(path, option)
+
+
+def _run_child(args: argparse.Namespace, threads: int) -> int:
+    """Measure in a process of its own: BLAS reads its number of threads when NumPy is imported."""
+    options = ["--threads", str(threads)]
+    if args.batch_sizes is not None:
+        options += ["--batch-sizes", ",".join(map(str, args.batch_sizes))]
+    if args.seconds is not None:
+        options += ["--seconds", repr(args.seconds)]
+    files = (("--json", args.json), ("--plot", args.plot))
+    options += [f"{option}={path}" for option, path in files if path is not None]
+    code = _START.format(sys.path)
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", code, "benchmark", *options],
+        env=_benchmark.environment() | {CHILD: "1"},
+    )
+    try:
+        status = child.wait()
+    except KeyboardInterrupt:  # Ctrl-C reaches the child too, and it says so
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+            raise
+        status = 1
+    if status not in (0, 1):
+        complain(f"the measuring process ended with status {status}")
+    return min(abs(status), 1)
+
+
+def _compare(args: argparse.Namespace, threads: int, figure) -> int:
+    batches = args.batch_sizes or BATCH_SIZES
+    seconds = 0.75 if args.seconds is None else args.seconds
+    facts = _timing.machine(threads)
+    facts["numpy runs"] = _how_numpy_runs(threads)
+    _timing.print_facts(facts)
+    heading = ("", "batch", "lenet-c", "spread", "NumPy", "spread", "ratio")
+    heading = _COLUMNS.format(*heading, "NumPy splits" if threads > 1 else "").rstrip()
+    _progress.write(f"\nimages a second: medians, and the quartiles' distance\n{heading}")
+    rows = []
+    total = _benchmark.samples(threads) * len(_benchmark.WORKS) * len(batches)
+    with _progress.Progress(total, "measuring", "sample") as bar:
+        for row in _benchmark.compare(batches, threads, seconds, bar.update):
+            _progress.write(_row(row, threads))
+            rows.append(row)
+    if args.json is not None:
+        data = {"machine": facts, "seconds": seconds, "results": [row.as_dict() for row in rows]}
+        _timing.write_json(args.json, data)
+    if figure is not None:
+        _draw(figure, rows, facts)
+        figure.savefig(args.plot)
+    return 0
+
+
+def _how_numpy_runs(threads: int) -> str:
+    one = "BLAS on one thread (OPENBLAS_NUM_THREADS=1 and the like, set before its import)"
+    if threads == 1:
+        return one
+    batches = f"{threads} Python threads share a batch, each with {one}"
+    if len(_benchmark.rivals(threads)) == 1:
+        return batches
+    return f"the faster of two: OpenBLAS splits products over {threads} threads, or {batches}"
+
+
+def _row(row: Row, threads: int) -> str:
+    splits = "products" if row.numpy.name == BlasRival.name else "batches"
+    return _COLUMNS.format(
+        row.work,
+        row.batch,
+        f"{row.ours.median:,.0f}",
+        f"{row.ours.spread:.1%}",
+        f"{row.numpy.median:,.0f}",
+        f"{row.numpy.spread:.1%}",
+        f"{row.ratio:.2f}",
+        splits if threads > 1 else "",
+    ).rstrip()
+
+
+def _layers(args: argparse.Namespace) -> int:
+    seconds = 0.2 if args.seconds is None else args.seconds
+    facts = _timing.machine(1)
+    _timing.print_facts(facts)
+    sys.stdout.flush()
+    with _progress.Progress(3, "measuring", "part") as bar:
+        profile = _benchmark.profile(args.batch_size or 64, seconds, lambda: bar.update(1))
+    _print_profile(profile)
+    if args.json is not None:
+        _timing.write_json(args.json, {"machine": facts, "seconds": seconds, **profile.as_dict()})
+    return 0
+
+
+def _print_profile(profile: Profile) -> None:
+    print(f"FMA peak      {2e-9 * profile.peak:.1f} GFLOP/s in registers, measured")
+    print(f"\none thread, batch {profile.batch}: of an image, the shortest of the repeats")
+    training = next(s.seconds for s in profile.sums if s.direction == "training")
+    rows = []
+    for step in profile.steps + profile.sums:
+        figures = step.as_dict(profile.peak)
+        works = step.multiply_adds > 0
+        belongs = step.direction != "prediction"
+        rows.append(
+            (
+                step.name,
+                step.direction,
+                f"{figures['us']:.3f}",
+                f"{step.multiply_adds:,}" if works else "",
+                f"{figures['gflops']:.1f}" if works else "",
+                f"{figures['of_peak']:.1%}" if works else "",
+                f"{step.seconds / training:.1%}" if belongs else "",
+            )
+        )
+    for name, seconds in profile.whole.items():
+        adds = next(s.multiply_adds for s in profile.sums if s.direction == name)
+        rate = adds / seconds
+        share = f"{seconds / training:.1%}" if name == "training" else ""
+        figures = (f"{adds:,}", f"{2e-9 * rate:.1f}", f"{rate / profile.peak:.1%}", share)
+        rows.append(("as called", name, f"{1e6 * seconds:.3f}", *figures))
+    header = ("step", "direction", "us", "multiply-adds", "GFLOP/s", "of peak", "of training")
+    _timing.print_table(header, rows)
+
+
+def _new_figure(path: str):
+    """Return an empty figure, before anything is measured.
+
+    Raises
+    ------
+    ImportError
+        No Matplotlib.
+    UsageError
+        It does not write such files.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError('--plot: drawing needs Matplotlib: pip install "lenet-c[plot]"') from None
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    known = figure.canvas.get_supported_filetypes()
+    if os.path.splitext(path)[1].removeprefix(".").lower() not in known:
+        raise UsageError(f"--plot {path}: expected a name that ends in .png, .svg or .pdf")
+    return figure
+
+
+def _draw(figure, rows: list[Row], facts: dict[str, object]) -> None:
+    for axes, work in zip(figure.subplots(1, 2), _benchmark.WORKS, strict=True):
+        chosen = [row for row in rows if row.work == work]
+        batches = [row.batch for row in chosen]
+        for label, timings in (
+            ("lenet-c", [row.ours for row in chosen]),
+            ("NumPy", [row.numpy for row in chosen]),
+        ):
+            axes.plot(batches, [t.median for t in timings], marker="o", label=label)
+            quartiles = ([t.rate(q) for t in timings] for q in (0.25, 0.75))
+            axes.fill_between(batches, *quartiles, alpha=0.25)
+        axes.set(title=work, xlabel="batch size", ylabel="images a second", ylim=(0, None))
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(batches, [str(batch) for batch in batches])
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.suptitle(f"{facts['cpu']}, threads: {facts['threads']}; lenet-c {facts['lenet_c']}")
