@@ -82,6 +82,23 @@ static inline int lenet_link(lenet_links *links, int n_in, int n_out, const unsi
     return 0;
 }
 
+/* f(a) = offset + gain tanh(slope a); of y = f(a), f'(a) = slope (gain - (y - offset)^2 / gain). SCALED_TANH: the
+ * paper's, gain 1.7159, slope 2/3, offset 0; RELU: max(a, 0). */
+enum { LENET_SCALED_TANH, LENET_TANH, LENET_RELU };
+
+typedef struct {
+    int kind;
+    double gain, slope, offset;
+} lenet_activation;
+
+/* Of 2 x 2. TRAINABLE: f(coefficient * sum + bias); the others have no parameters and no f. LP: (mean |x|^p)^(1/p).
+ * STOCHASTIC: one of the four with probability x / sum in training (Zeiler and Fergus 2013), sum x^2 / sum else. */
+enum { LENET_TRAINABLE, LENET_AVERAGE, LENET_MAX, LENET_LP, LENET_STOCHASTIC };
+/* FULL: C5, F6, output. GLOBAL_AVERAGE: S4's maps, averaged, and the output. */
+enum { LENET_FULL, LENET_GLOBAL_AVERAGE };
+/* CROSS_ENTROPY: softmax of a full layer. MSE (eq. 8), MAP (eq. 9): RBF units, squared distances from `codes`. */
+enum { LENET_CROSS_ENTROPY, LENET_MSE, LENET_MAP };
+
 /* One network: what was asked for, and what lenet_layout derives from it. */
 typedef struct {
     int image_height, image_width;     /* images as given: 28 x 28 */
@@ -89,50 +106,70 @@ typedef struct {
     int classes;
     double low, high;                  /* input levels of background and full ink: -0.1, 1.175 */
     unsigned char table[LENET_C3 * LENET_C1];     /* connections of C3, as LENET_TABLE1 */
+    int c5_kernel;                     /* rows and columns of S4 that a unit of C5 reads: 5 */
+    lenet_activation f, f6_f;          /* of the layers, and of F6 */
+    int subsampling, head, loss;
+    double p;                          /* of LP */
+    double j;                          /* of MAP */
+    int output_f;                      /* f is applied to the output layer, before the softmax */
+    int train_codes;
     /* derived */
+    int usual;                         /* SCALED_TANH and TRAINABLE */
+    int last;                          /* inputs of the output layer: 84, or 16 */
     lenet_size x, c1, s2, c3, s4, c5;
     lenet_links c1_links, c3_links, c5_links;
-    /* offsets into the flat buffer of parameters; every array C-contiguous, C3 dense with zeros off the table */
+    /* offsets into the flat buffer of parameters; every array C-contiguous, C3 dense with zeros off the table. The first
+     * `size` are trained; RBF codes that are not stand behind them, and make `total` */
     ptrdiff_t c1_weight, c1_bias, s2_coefficient, s2_bias, c3_weight, c3_bias, s4_coefficient, s4_bias;
-    ptrdiff_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, size;
+    ptrdiff_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, codes, size, total;
 } lenet_net;
 
 /* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 32 x 32, no class, ...). */
 static inline int lenet_layout(lenet_net *net)
 {
     ptrdiff_t next = 0;
+    const int taps = LENET_KERNEL * LENET_KERNEL, k5 = net->c5_kernel;
+    const int trainable = net->subsampling == LENET_TRAINABLE, full = net->head == LENET_FULL;
+    const int rbf = net->loss != LENET_CROSS_ENTROPY;
     unsigned char all[LENET_C5 * LENET_C3];
     if (net->image_height < 1 || net->image_width < 1 || net->border < 0 || net->classes < 2) return -1;
+    if (k5 < 1 || k5 > LENET_KERNEL || (rbf && !full)) return -1;
     net->x.height = net->image_height + 2 * net->border;
     net->x.width = net->image_width + 2 * net->border;
-    if (net->x.height < 32 || net->x.width < 32 || net->x.height > 16384 || net->x.width > 16384) return -1;
+    if (net->x.height < 4 * k5 + 12 || net->x.width < 4 * k5 + 12 || net->x.height > 16384 || net->x.width > 16384)
+        return -1;
 #define LENET_SHRINK(to, from, op) net->to.height = net->from.height op; net->to.width = net->from.width op
     LENET_SHRINK(c1, x, - LENET_KERNEL + 1);
     LENET_SHRINK(s2, c1, / 2);
     LENET_SHRINK(c3, s2, - LENET_KERNEL + 1);
     LENET_SHRINK(s4, c3, / 2);
-    LENET_SHRINK(c5, s4, - LENET_KERNEL + 1);
+    LENET_SHRINK(c5, s4, - k5 + 1);
 #undef LENET_SHRINK
+    if (!full) net->c5.height = net->c5.width = 1;
+    net->usual = net->f.kind == LENET_SCALED_TANH && trainable;
+    net->last = full ? LENET_F6 : LENET_C3;
     memset(all, 1, sizeof all);
     lenet_link(&net->c1_links, 1, LENET_C1, all);
     lenet_link(&net->c3_links, LENET_C1, LENET_C3, net->table);
     lenet_link(&net->c5_links, LENET_C3, LENET_C5, all);
 #define LENET_PLACE(name, count) net->name = next; next += (count)
-    LENET_PLACE(c1_weight, LENET_C1 * LENET_KERNEL * LENET_KERNEL);
+    LENET_PLACE(c1_weight, LENET_C1 * taps);
     LENET_PLACE(c1_bias, LENET_C1);
-    LENET_PLACE(s2_coefficient, LENET_C1);
-    LENET_PLACE(s2_bias, LENET_C1);
-    LENET_PLACE(c3_weight, LENET_C3 * LENET_C1 * LENET_KERNEL * LENET_KERNEL);
+    LENET_PLACE(s2_coefficient, trainable * LENET_C1);
+    LENET_PLACE(s2_bias, trainable * LENET_C1);
+    LENET_PLACE(c3_weight, LENET_C3 * LENET_C1 * taps);
     LENET_PLACE(c3_bias, LENET_C3);
-    LENET_PLACE(s4_coefficient, LENET_C3);
-    LENET_PLACE(s4_bias, LENET_C3);
-    LENET_PLACE(c5_weight, LENET_C5 * LENET_C3 * LENET_KERNEL * LENET_KERNEL);
-    LENET_PLACE(c5_bias, LENET_C5);
-    LENET_PLACE(f6_weight, LENET_F6 * LENET_C5);
-    LENET_PLACE(f6_bias, LENET_F6);
-    LENET_PLACE(output_weight, net->classes * LENET_F6);
-    LENET_PLACE(output_bias, net->classes);
-    LENET_PLACE(size, 0);
+    LENET_PLACE(s4_coefficient, trainable * LENET_C3);
+    LENET_PLACE(s4_bias, trainable * LENET_C3);
+    LENET_PLACE(c5_weight, full * LENET_C5 * LENET_C3 * k5 * k5);
+    LENET_PLACE(c5_bias, full * LENET_C5);
+    LENET_PLACE(f6_weight, full * LENET_F6 * LENET_C5);
+    LENET_PLACE(f6_bias, full * LENET_F6);
+    LENET_PLACE(output_weight, !rbf * net->classes * net->last);
+    LENET_PLACE(output_bias, !rbf * net->classes);
+    LENET_PLACE(codes, rbf * net->classes * LENET_F6);
+    net->total = next;
+    net->size = rbf && !net->train_codes ? net->codes : next;
 #undef LENET_PLACE
     return 0;
 }
@@ -142,11 +179,13 @@ typedef struct {
     const void *pixels;                /* uint8 0..255 where bytes is set, else lenet_number 0..1 */
     int bytes;
     const int64_t *index;
+    uint64_t draw;                     /* names the draws of stochastic subsampling; 0: its expectation */
 } lenet_images;
 
 /* What an update rule needs. sgd: v = momentum v + g + decay w, w -= rate v. adamw: Loshchilov and Hutter 2019.
- * sum: state1 = g, no update. */
-enum { LENET_SUM, LENET_SGD, LENET_ADAMW };
+ * sdlm: w -= state2 g, a rate for each
+ * parameter. sum: state1 = g, no update. */
+enum { LENET_SUM, LENET_SGD, LENET_ADAMW, LENET_SDLM };
 
 typedef struct {
     int rule;                          /* LENET_SUM, LENET_SGD, LENET_ADAMW */
@@ -184,11 +223,18 @@ typedef struct {
     void (*online_scores)(lenet_number *scores, const lenet_images *images, ptrdiff_t first, ptrdiff_t n,
                           const lenet_number *packed, const lenet_net *net, void *workspace);
     /* images first .. first + n - 1, an update after each: v = momentum v + g + decay w, w -= rate v; velocity NULL:
-     * w -= rate g. gradient not NULL: no update, g is added to it. rates, momenta: one an image */
-    void (*online_train)(lenet_number *packed, lenet_number *velocity, lenet_number *gradient, double *loss,
-                         int64_t *errors, const lenet_images *images, const int64_t *labels,
-                         const lenet_number *weight, const double *rates, const double *momenta, double decay,
-                         ptrdiff_t first, ptrdiff_t n, const lenet_net *net, void *workspace);
+     * w -= rate g. scales not NULL: w -= scales g, a rate for each parameter in the order of `packed`. gradient not
+     * NULL: no update, g is added to it. rates, momenta: one an image */
+    void (*online_train)(lenet_number *packed, lenet_number *velocity, const lenet_number *scales,
+                         lenet_number *gradient, double *loss, int64_t *errors, const lenet_images *images,
+                         const int64_t *labels, const lenet_number *weight, const double *rates,
+                         const double *momenta, double decay, ptrdiff_t first, ptrdiff_t n, const lenet_net *net,
+                         void *workspace);
+    /* adds to curvature (net->size) the diagonal Gauss-Newton second derivatives of the images' losses by the
+     * parameters (Appendix C); theta2: the squares of theta (net->total) */
+    void (*curvature)(lenet_number *curvature, const lenet_images *images, const int64_t *labels, ptrdiff_t first,
+                      ptrdiff_t n, const lenet_number *theta, const lenet_number *theta2, const lenet_net *net,
+                      void *workspace);
     /* runs step number `step` of a pass `repeats` times on one block of `lanes` images; 0 repeats: prepares the workspace.
      * Returns the step's name and in *adds its multiply-adds an image; NULL past the last step */
     const char *(*profile)(int step, int64_t *adds, ptrdiff_t repeats, const lenet_images *images, const int64_t *labels,

@@ -161,6 +161,26 @@ LENET_INLINE lenet_vec lenet_max(lenet_vec a, lenet_vec b)
 #endif
 }
 
+/* 1 where a == b, or a > 0, else 0 (NaN: 0). */
+#ifdef LENET_SCALAR
+LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b) { return a == b; }
+LENET_INLINE lenet_vec lenet_positive(lenet_vec a) { return a > 0; }
+#else
+#  ifdef LENET_F64
+typedef long long lenet_mask __attribute__((vector_size(LENET_VECTOR_BYTES)));
+#  else
+typedef int lenet_mask __attribute__((vector_size(LENET_VECTOR_BYTES)));
+#  endif
+LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b)
+{
+    return (lenet_vec)((lenet_mask)(a == b) & (lenet_mask)lenet_splat(1));
+}
+LENET_INLINE lenet_vec lenet_positive(lenet_vec a)
+{
+    return (lenet_vec)((lenet_mask)(a > lenet_splat(0)) & (lenet_mask)lenet_splat(1));
+}
+#endif
+
 /* Four bytes of every lane at a time: out[k] = byte k of words[lane] / 255. Not where LENET_WORDS is 0. */
 #if defined(LENET_SCALAR) || defined(LENET_F64) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
 enum { LENET_WORDS = 0 };

@@ -2,12 +2,15 @@
 from libc.math cimport log
 
 from lenet_c.online cimport Online, OnlineBlock, online_block, online_forward, online_layout, online_move
-from lenet_c.online_back cimport GRADIENT, MOMENTUM, PLAIN, Sink, online_backward
+from lenet_c.lenet cimport FULL, MAP, SCALED_TANH
+from lenet_c.online_back cimport GRADIENT, MOMENTUM, PLAIN, SCALED, Sink, online_backward
 from lenet_c.simd cimport vexp
 
 
 cdef size_t c_online_size(const Net* net) noexcept nogil:
-    return online_layout(net).size if net.x.height == 32 and net.x.width == 32 else 0
+    cdef bint fits = (net.x.height == 32 and net.x.width == 32 and net.c5_kernel == KERNEL and net.usual
+                      and net.head == FULL and not net.output_f and net.f6_f.kind == SCALED_TANH)
+    return online_layout(net).size if fits else 0
 
 
 cdef void c_online_move(real* packed, real* theta, const Net* net, int back) noexcept nogil:
@@ -57,50 +60,88 @@ cdef void c_online_scores(real* scores, const Images* images, Py_ssize_t first, 
             scores[i * net.classes + c] = block.output[c]
 
 
-cdef double online_loss(OnlineBlock* block, int64_t* errors, int64_t label, double weight, const Net* net,
-                        Py_ssize_t outputs) noexcept nogil:
+cdef double online_softmax(OnlineBlock* block, int64_t label, double weight, int best, int classes,
+                           Py_ssize_t outputs) noexcept nogil:
     # d_output = weight dJ/da, 0 in the padding; returns weight J. See softmax_cross_entropy.
     cdef real* a = block.output
     cdef real* da = block.d_output
-    cdef real top = a[0], total = 0
-    cdef int c, best = 0
-    for c in range(1, net.classes):
-        if a[c] > top:
-            top = a[c]
-            best = c
-    if best != label or not a[label] == top:             # the second: NaN
-        errors[0] += 1
+    cdef real total = 0
+    cdef int c
     for c in range(<int>(outputs // LANES)):
-        (<vec*>da)[c] = vexp((<vec*>a)[c] - splat(top))
-    for c in range(net.classes):
+        (<vec*>da)[c] = vexp((<vec*>a)[c] - splat(a[best]))
+    for c in range(classes):
         total += da[c]
     for c in range(<int>outputs):
-        da[c] = da[c] / total * <real>weight if c < net.classes else 0
+        da[c] = da[c] / total * <real>weight if c < classes else 0
     da[label] -= <real>weight
-    return weight * (log(<double>total) + (<double>top - <double>a[label]))
+    return weight * (log(<double>total) + (<double>a[best] - <double>a[label]))
 
 
-cdef void c_online_train(real* packed, real* velocity, real* gradient, double* loss, int64_t* errors,
-                         const Images* images, const int64_t* labels, const real* weight, const double* rates,
-                         const double* momenta, double decay, Py_ssize_t first, Py_ssize_t n, const Net* net,
-                         void* workspace) noexcept nogil:
+cdef double online_distance(OnlineBlock* block, int64_t label, double weight, int best, const Net* net,
+                            Py_ssize_t outputs) noexcept nogil:
+    # d_output = weight dJ/dy, 0 in the padding; returns weight J. See rbf_loss.
+    cdef real* y = block.output
+    cdef real* dy = block.d_output
+    cdef real top = min(y[best], <real>net.j), total
+    cdef int c
+    cdef double loss = y[label]
+    if net.loss == MAP:
+        for c in range(<int>(outputs // LANES)):
+            (<vec*>dy)[c] = vexp(splat(top) - (<vec*>y)[c])
+        total = exp_of(top - <real>net.j)
+        for c in range(net.classes):
+            total += dy[c]
+        loss += log(<double>total) - <double>top
+    for c in range(<int>outputs):
+        dy[c] = 0 - dy[c] / total * <real>weight if net.loss == MAP and c < net.classes else 0
+    dy[label] += <real>weight
+    return weight * loss
+
+
+cdef real exp_of(real a) noexcept nogil:
+    cdef vec e = vexp(splat(a))
+    return (<real*>&e)[0]
+
+
+cdef double online_loss(OnlineBlock* block, int64_t* errors, int64_t label, double weight, const Net* net,
+                        const Online* o) noexcept nogil:
+    # the class is the first of the highest score, or of the least distance
+    cdef real* y = block.output
+    cdef int c, best = 0
+    for c in range(1, net.classes):
+        if (y[c] < y[best] if o.rbf else y[c] > y[best]):
+            best = c
+    if best != label or not y[label] == y[best]:         # the second: NaN
+        errors[0] += 1
+    if o.rbf:
+        return online_distance(block, label, weight, best, net, o.outputs)
+    return online_softmax(block, label, weight, best, net.classes, o.outputs)
+
+
+cdef void c_online_train(real* packed, real* velocity, const real* scales, real* gradient, double* loss,
+                         int64_t* errors, const Images* images, const int64_t* labels, const real* weight,
+                         const double* rates, const double* momenta, double decay, Py_ssize_t first, Py_ssize_t n,
+                         const Net* net, void* workspace) noexcept nogil:
     cdef OnlineBlock block
     cdef Online o = online_layout(net)
     cdef Sink sink
     cdef Py_ssize_t i, number
     online_begin(&block, net, workspace)
     sink.w, sink.v, sink.decay = packed if gradient == NULL else gradient, velocity, <real>decay
+    if scales != NULL:
+        sink.v = <real*>scales
     for i in range(first, first + n):
         number = image_number(images, i)
         online_image(block.x, images, i, block.level, net)
         online_forward(&block, packed, &o)
-        loss[0] += online_loss(&block, errors, labels[number], 1 if weight == NULL else weight[number], net, o.outputs)
+        loss[0] += online_loss(&block, errors, labels[number], 1 if weight == NULL else weight[number], net, &o)
         if gradient != NULL:
             online_backward(&block, &sink, packed, &o, GRADIENT)
-            continue
-        sink.rate = <real>rates[i - first]
-        if velocity == NULL:
+        elif scales != NULL:
+            online_backward(&block, &sink, packed, &o, SCALED)
+        elif velocity == NULL:
+            sink.rate = <real>rates[i - first]
             online_backward(&block, &sink, packed, &o, PLAIN)
         else:
-            sink.momentum = <real>momenta[i - first]
+            sink.rate, sink.momentum = <real>rates[i - first], <real>momenta[i - first]
             online_backward(&block, &sink, packed, &o, MOMENTUM)

@@ -6,10 +6,12 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from lenet_c.lenet cimport ABI_VERSION, C1, C3, C5, F6, KERNEL, Images, Kernels, Links, Net, Update
-from lenet_c.losses cimport softmax_cross_entropy
+from lenet_c.lenet cimport (ABI_VERSION, C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, STOCHASTIC, TRAINABLE, Images, Kernels,
+                            Links, Net, Update)
+from lenet_c.losses cimport rbf_loss, softmax_cross_entropy
 from lenet_c.network cimport Block, block_layout, gradient_begin, gradient_end
 from lenet_c.pack cimport image_number, level_table, pack_images, unpack
+from lenet_c.pool cimport mix
 from lenet_c.simd cimport FMA_PEAK_REGISTERS, ISA, LANES, fma_peak, load, real, splat, squash, store, vec
 from lenet_c.squash cimport squash_derivative
 from lenet_c.update cimport update
@@ -58,6 +60,27 @@ cdef void backward(Block* block, real* gradient, const real* theta, const Net* n
     block.add = True
 
 
+cdef void draws(Block* block, const Images* images, Py_ssize_t first, int count, const Net* net) noexcept nogil:
+    # what stochastic subsampling draws from: a function of images.draw and the image's number
+    cdef int lane
+    if net.subsampling == STOCHASTIC and images.draw != 0:
+        for lane in range(LANES):
+            block.draw[lane] = mix(images.draw ^ mix(
+                <uint64_t>image_number(images, first + lane) if lane < count else 0))
+        block.s2_pool.draw = block.draw
+        block.s4_pool.draw = block.draw
+
+
+cdef double block_loss(Block* block, int64_t* errors, const int64_t* label, const double* weight, double scale,
+                       int count, const Net* net) noexcept nogil:
+    # d_output from output; see softmax_cross_entropy
+    if net.loss == CROSS_ENTROPY:
+        return softmax_cross_entropy(block.d_output, NULL, errors, block.output, label, weight, scale, count,
+                                     net.classes)
+    return rbf_loss(block.d_output, NULL, errors, block.output, label, weight, scale, count, net.classes, net.loss,
+                    net.j)
+
+
 cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssize_t n, const real* theta,
                    const Net* net, void* workspace) noexcept nogil:
     cdef Block block
@@ -94,13 +117,13 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_images(block.x, images, first + done, count, block.level, net)
+        draws(&block, images, first + done, count, net)
         forward(&block, theta, net, True)
         for lane in range(count):
             number = image_number(images, first + done + lane)
             label[lane] = labels[number]
             image_weight[lane] = 1 if weight == NULL else weight[number]
-        loss[0] += softmax_cross_entropy(block.d_output, NULL, errors, block.output, label, image_weight, scale,
-                                         count, net.classes)
+        loss[0] += block_loss(&block, errors, label, image_weight, scale, count, net)
         backward(&block, gradient, theta, net)
         done += count
     gradient_end(&block, gradient, net)
@@ -127,15 +150,19 @@ cdef void c_activations(real** out, const Images* images, Py_ssize_t n, const re
     size[2] = C3 * net.c3.height * net.c3.width
     size[3] = C3 * net.s4.height * net.s4.width
     size[4] = C5 * positions
-    size[5] = F6 * positions
+    size[5] = net.last * positions
     size[6] = net.classes * positions
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_images(block.x, images, done, count, block.level, net)
         forward(&block, theta, net, True)
         for q in range(7):
-            unpack(out[q] + done * size[q], layer[q], size[q], count)
+            if out[q] != NULL:
+                unpack(out[q] + done * size[q], layer[q], size[q], count)
         done += count
+
+
+include "_kernel_curvature.pxi"
 
 
 cdef const char* c_profile(int step, int64_t* adds, Py_ssize_t repeats, const Images* images, const int64_t* labels,
@@ -153,13 +180,13 @@ cdef const char* c_profile(int step, int64_t* adds, Py_ssize_t repeats, const Im
         gradient_begin(&block, gradient, net)
         pack_images(block.x, images, 0, LANES, block.level, net)
         forward(&block, theta, net, True)
-        softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, NULL, 1, LANES, net.classes)
+        block_loss(&block, &errors, labels, NULL, 1, LANES, net)
         backward(&block, gradient, theta, net)
     for r in range(repeats):
         if step == 0:
             pack_images(block.x, images, 0, LANES, block.level, net)
         elif step == 1:
-            softmax_cross_entropy(block.d_output, NULL, &errors, block.output, labels, NULL, 1, LANES, net.classes)
+            block_loss(&block, &errors, labels, NULL, 1, LANES, net)
         else:
             STEP[step].run(&block, gradient, theta, net)
     return STEP[step].name
@@ -191,6 +218,7 @@ TABLE.online_size = c_online_size
 TABLE.online_move = c_online_move
 TABLE.online_scores = c_online_scores
 TABLE.online_train = c_online_train
+TABLE.curvature = c_curvature
 TABLE.profile = c_profile
 TABLE.fma_peak = c_fma_peak
 TABLE.fma_per_round = LANES * 8 * FMA_PEAK_REGISTERS

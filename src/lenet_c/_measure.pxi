@@ -20,7 +20,7 @@ cdef class Measured(Layers):
         list of (name, seconds an image, multiply-adds an image)
         """
         cdef Array x = view(images, "images", "B", (self.k.lanes, net.net.image_height, net.net.image_width))
-        cdef Array w = self.numbers(theta, "theta", (net.net.size,)), t = view(labels, "labels", "lq", (self.k.lanes,))
+        cdef Array w = self.numbers(theta, "theta", (net.net.total,)), t = view(labels, "labels", "lq", (self.k.lanes,))
         cdef Memory memory = take_memory(self.k.workspace(&net.net))
         cdef Memory sums = take_memory(net.net.size * self.k.number_size)
         cdef Images source
@@ -29,7 +29,7 @@ cdef class Measured(Layers):
         cdef Py_ssize_t repeats
         cdef const char* name
         check_labels(t, net)
-        source.pixels, source.bytes, source.index = x.data, 1, NULL
+        source = all_images(x)
         result = []
         while True:
             name = self.k.profile(step, &adds, 0, &source, <int64_t*>t.data, <number*>w.data, <number*>sums.data,

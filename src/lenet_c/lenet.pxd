@@ -11,9 +11,23 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         C5 "LENET_C5"
         F6 "LENET_F6"
         KERNEL "LENET_KERNEL"
+        SCALED_TANH "LENET_SCALED_TANH"
+        TANH "LENET_TANH"
+        RELU "LENET_RELU"
+        TRAINABLE "LENET_TRAINABLE"
+        AVERAGE "LENET_AVERAGE"
+        MAX "LENET_MAX"
+        LP "LENET_LP"
+        STOCHASTIC "LENET_STOCHASTIC"
+        FULL "LENET_FULL"
+        GLOBAL_AVERAGE "LENET_GLOBAL_AVERAGE"
+        CROSS_ENTROPY "LENET_CROSS_ENTROPY"
+        MSE "LENET_MSE"
+        MAP "LENET_MAP"
         SUM "LENET_SUM"
         SGD "LENET_SGD"
         ADAMW "LENET_ADAMW"
+        SDLM "LENET_SDLM"
     const unsigned char* TABLE1 "LENET_TABLE1"
 
     ctypedef struct Size "lenet_size":
@@ -26,19 +40,29 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         unsigned char* input
         unsigned char* output
 
+    ctypedef struct Activation "lenet_activation":
+        int kind
+        double gain, slope, offset
+
     ctypedef struct Net "lenet_net":
         int image_height, image_width, border, classes
         double low, high
         unsigned char* table
+        int c5_kernel
+        Activation f, f6_f
+        int subsampling, head, loss
+        double p, j
+        int output_f, train_codes, usual, last
         Size x, c1, s2, c3, s4, c5
         Links c1_links, c3_links, c5_links
         Py_ssize_t c1_weight, c1_bias, s2_coefficient, s2_bias, c3_weight, c3_bias, s4_coefficient, s4_bias
-        Py_ssize_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, size
+        Py_ssize_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, codes, size, total
 
     ctypedef struct Images "lenet_images":
         const void* pixels
         int bytes
         const int64_t* index
+        uint64_t draw
 
     ctypedef struct Update "lenet_update":
         int rule
@@ -63,10 +87,13 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         void (*online_move)(number* packed, number* theta, const Net* net, int back) noexcept nogil
         void (*online_scores)(number* scores, const Images* images, Py_ssize_t first, Py_ssize_t n,
                               const number* packed, const Net* net, void* workspace) noexcept nogil
-        void (*online_train)(number* packed, number* velocity, number* gradient, double* loss, int64_t* errors,
-                             const Images* images, const int64_t* labels, const number* weight, const double* rates,
-                             const double* momenta, double decay, Py_ssize_t first, Py_ssize_t n, const Net* net,
-                             void* workspace) noexcept nogil
+        void (*online_train)(number* packed, number* velocity, const number* scales, number* gradient, double* loss,
+                             int64_t* errors, const Images* images, const int64_t* labels, const number* weight,
+                             const double* rates, const double* momenta, double decay, Py_ssize_t first,
+                             Py_ssize_t n, const Net* net, void* workspace) noexcept nogil
+        void (*curvature)(number* curvature, const Images* images, const int64_t* labels, Py_ssize_t first,
+                          Py_ssize_t n, const number* theta, const number* theta2, const Net* net,
+                          void* workspace) noexcept nogil
         const char* (*profile)(int step, int64_t* adds, Py_ssize_t repeats, const Images* images,
                                const int64_t* labels, const number* theta, number* gradient, const Net* net,
                                void* workspace) noexcept nogil

@@ -1,13 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # The layers of the network on one block of LANES images, and the gradients they leave. height, width: of a layer's
 # input, as literals where the input of the network is 32 x 32: the compiler unrolls by them.
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from lenet_c.conv cimport conv_backward_input, conv_backward_weight, conv_forward, conv_rows
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
-from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Net
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, vec
-from lenet_c.squash cimport squash_backward, squash_forward
+from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
+from lenet_c.losses cimport rbf_backward, rbf_forward
+from lenet_c.pool cimport Pool
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, splat, vec
+from lenet_c.squash cimport activate, activate_backward
 from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
 
 cdef struct Block:
@@ -33,10 +36,14 @@ cdef struct Block:
     vec* g_s4
     vec* g_c5          # biases alone; the weights go straight into the flat gradient
     vec* g_f6
-    vec* g_output
+    vec* g_output      # biases; or the RBF codes
     vec* end
+    vec* squares       # of a layer's input, for curvatures
     real* transposed
     real* level        # 256 input levels
+    Pool s2_pool
+    Pool s4_pool
+    uint64_t[64] draw  # of each lane, for stochastic subsampling
     bint add           # weight gradients of the full layers are there already: add to them
 
 
@@ -69,10 +76,19 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
     block.g_s4 = take(&at, 2 * C3)
     block.g_c5 = take(&at, C5)
     block.g_f6 = take(&at, F6)
-    block.g_output = take(&at, net.classes)
+    block.g_output = take(&at, net.classes if net.loss == CROSS_ENTROPY else net.size - net.codes)
     block.end = at
+    block.squares = take(&at, max(net.x.height * net.x.width, C1 * net.s2.height * net.s2.width))
     block.transposed = <real*>take(&at, C3 * KERNEL * KERNEL + 1)
     block.level = <real*>take(&at, (256 + LANES - 1) // LANES)
+    block.s2_pool.kind = net.subsampling
+    block.s4_pool.kind = net.subsampling
+    block.s2_pool.p = net.p
+    block.s4_pool.p = net.p
+    block.s2_pool.draw = NULL
+    block.s4_pool.draw = NULL
+    block.s2_pool.layer = 2
+    block.s4_pool.layer = 4
     return <size_t>(<char*>at - <char*>workspace)
 
 
@@ -114,42 +130,96 @@ cdef inline void s4_forward(Block* block, const real* theta, const Net* net, int
 
 
 cdef inline void c5_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
-    if height == KERNEL and width == KERNEL:
-        dense_forward(block.c5, 1, block.s4, 1, theta + net.c5_weight, theta + net.c5_bias,
-                      C3 * KERNEL * KERNEL, C5)
-    else:
+    cdef int k = net.c5_kernel
+    if height == KERNEL and width == KERNEL and k == KERNEL:
+        dense_forward(block.c5, 1, block.s4, 1, theta + net.c5_weight, theta + net.c5_bias, C3 * KERNEL * KERNEL, C5)
+    elif height == k and width == k:
+        dense_forward(block.c5, 1, block.s4, 1, theta + net.c5_weight, theta + net.c5_bias, C3 * k * k, C5)
+    elif k == KERNEL:
         conv_forward(block.c5, block.s4, theta + net.c5_weight, theta + net.c5_bias, net.c5_links.first,
                      net.c5_links.input, C3, C5, height, width, KERNEL, 6, 1, 2)
-    squash_forward(block.c5, C5 * (height - KERNEL + 1) * (width - KERNEL + 1))
+    else:
+        conv_forward(block.c5, block.s4, theta + net.c5_weight, theta + net.c5_bias, net.c5_links.first,
+                     net.c5_links.input, C3, C5, height, width, k, 6, 1, 2)
+    activate(block.c5, C5 * (height - k + 1) * (width - k + 1), &net.f)
 
 
-cdef inline void f6_output_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
+cdef inline void average_forward(Block* block, const Net* net) noexcept nogil:
+    # global average pooling: the mean of each map of S4, in the place of F6
+    cdef int m, i, size = net.s4.height * net.s4.width
+    cdef vec sum
+    for m in range(C3):
+        sum = splat(0)
+        for i in range(size):
+            sum += block.s4[m * size + i]
+        block.f6[m] = sum / splat(<real>size)
+
+
+cdef inline void f6_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
     cdef int p
     for p in range(positions):
         dense_forward(block.f6 + p, positions, block.c5 + p, positions, theta + net.f6_weight, theta + net.f6_bias,
                       C5, F6)
-    squash_forward(block.f6, F6 * positions)
+    activate(block.f6, F6 * positions, &net.f6_f)
+
+
+cdef inline void output_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
+    cdef int p
     for p in range(positions):
-        dense_forward(block.output + p, positions, block.f6 + p, positions, theta + net.output_weight,
-                      theta + net.output_bias, F6, net.classes)
+        if net.loss == CROSS_ENTROPY and net.head == FULL:
+            dense_forward(block.output + p, positions, block.f6 + p, positions, theta + net.output_weight,
+                          theta + net.output_bias, F6, net.classes)
+        elif net.loss == CROSS_ENTROPY:
+            dense_forward(block.output + p, positions, block.f6 + p, positions, theta + net.output_weight,
+                          theta + net.output_bias, C3, net.classes)
+        else:
+            rbf_forward(block.output + p, positions, block.f6 + p, positions, theta + net.codes, F6, net.classes)
+    if net.output_f:
+        activate(block.output, net.classes * positions, &net.f)
 
 
-cdef inline void output_f6_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
+cdef inline void output_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
     # from d_output of one output position
-    dense_backward_weight(gradient + net.output_weight, block.g_output, block.d_output, block.f6, block.transposed,
-                          F6, net.classes, block.add, 2, 5)
-    dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, F6, net.classes)
-    squash_backward(block.d_f6, block.f6, F6)
+    if net.output_f:
+        activate_backward(block.d_output, block.output, net.classes, &net.f)
+    if net.loss == CROSS_ENTROPY and net.head == FULL:
+        dense_backward_weight(gradient + net.output_weight, block.g_output, block.d_output, block.f6,
+                              block.transposed, F6, net.classes, block.add, 2, 5)
+        dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, F6, net.classes)
+    elif net.loss == CROSS_ENTROPY:
+        dense_backward_weight(gradient + net.output_weight, block.g_output, block.d_output, block.f6,
+                              block.transposed, C3, net.classes, block.add, 1, 1)
+        dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, C3, net.classes)
+    else:
+        rbf_backward(block.d_f6, block.g_output if net.size > net.codes else NULL, block.d_output, block.f6,
+                     theta + net.codes, F6, net.classes)
+
+
+cdef inline void f6_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
+    activate_backward(block.d_f6, block.f6, F6, &net.f6_f)
     dense_backward_weight(gradient + net.f6_weight, block.g_f6, block.d_f6, block.c5, block.transposed, C5, F6,
                           block.add, 3, 7)
     dense_backward_input(block.d_c5, block.d_f6, theta + net.f6_weight, C5, F6)
-    squash_backward(block.d_c5, block.c5, C5)
+    activate_backward(block.d_c5, block.c5, C5, &net.f)
+
+
+cdef inline void average_backward(Block* block, const Net* net) noexcept nogil:
+    cdef int m, i, size = net.s4.height * net.s4.width
+    for m in range(C3):
+        for i in range(size):
+            block.d_s4[m * size + i] = block.d_f6[m] / splat(<real>size)
 
 
 cdef inline void c5_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
-    dense_backward_weight(gradient + net.c5_weight, block.g_c5, block.d_c5, block.s4, block.transposed,
-                          C3 * KERNEL * KERNEL, C5, block.add, 4, 5)
-    dense_backward_input(block.d_s4, block.d_c5, theta + net.c5_weight, C3 * KERNEL * KERNEL, C5)
+    cdef int inputs = C3 * net.c5_kernel * net.c5_kernel
+    if net.c5_kernel == KERNEL:
+        dense_backward_weight(gradient + net.c5_weight, block.g_c5, block.d_c5, block.s4, block.transposed,
+                              C3 * KERNEL * KERNEL, C5, block.add, 4, 5)
+        dense_backward_input(block.d_s4, block.d_c5, theta + net.c5_weight, C3 * KERNEL * KERNEL, C5)
+    else:
+        dense_backward_weight(gradient + net.c5_weight, block.g_c5, block.d_c5, block.s4, block.transposed, inputs,
+                              C5, block.add, 4, 4)
+        dense_backward_input(block.d_s4, block.d_c5, theta + net.c5_weight, inputs, C5)
 
 
 cdef inline void s4_backward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
@@ -183,9 +253,13 @@ cdef inline void c1_backward_weight(Block* block, const Net* net, int height, in
 cdef inline void gradient_begin(Block* block, real* gradient, const Net* net) noexcept nogil:
     memset(block.g_c1, 0, <char*>block.end - <char*>block.g_c1)
     memset(gradient, 0, net.c5_weight * sizeof(real))
-    memset(gradient + net.c5_bias, 0, C5 * sizeof(real))
-    memset(gradient + net.f6_bias, 0, F6 * sizeof(real))
-    memset(gradient + net.output_bias, 0, net.classes * sizeof(real))
+    if net.head == FULL:
+        memset(gradient + net.c5_bias, 0, C5 * sizeof(real))
+        memset(gradient + net.f6_bias, 0, F6 * sizeof(real))
+    if net.loss == CROSS_ENTROPY:
+        memset(gradient + net.output_bias, 0, net.classes * sizeof(real))
+    else:
+        memset(gradient + net.codes, 0, (net.size - net.codes) * sizeof(real))
     block.add = False                                    # the first block overwrites the rest
 
 
@@ -200,13 +274,17 @@ cdef inline void gradient_end(Block* block, real* gradient, const Net* net) noex
     cdef int m, link
     cdef Py_ssize_t tap = KERNEL * KERNEL
     sum_lanes(gradient + net.c1_weight, block.g_c1, C1 * tap + C1)                  # c1.weight, c1.bias
-    sum_lanes(gradient + net.s2_coefficient, block.g_s2, 2 * C1)
+    sum_lanes(gradient + net.s2_coefficient, block.g_s2, net.c3_weight - net.s2_coefficient)
     for m in range(C3):
         for link in range(net.c3_links.first[m], net.c3_links.first[m + 1]):
             sum_lanes(gradient + net.c3_weight + (m * C1 + net.c3_links.input[link]) * tap,
                       block.g_c3 + link * tap, tap)
     sum_lanes(gradient + net.c3_bias, block.g_c3 + C3 * C1 * tap, C3)
-    sum_lanes(gradient + net.s4_coefficient, block.g_s4, 2 * C3)
-    sum_lanes(gradient + net.c5_bias, block.g_c5, C5)
-    sum_lanes(gradient + net.f6_bias, block.g_f6, F6)
-    sum_lanes(gradient + net.output_bias, block.g_output, net.classes)
+    sum_lanes(gradient + net.s4_coefficient, block.g_s4, net.c5_weight - net.s4_coefficient)
+    if net.head == FULL:
+        sum_lanes(gradient + net.c5_bias, block.g_c5, C5)
+        sum_lanes(gradient + net.f6_bias, block.g_f6, F6)
+    if net.loss == CROSS_ENTROPY:
+        sum_lanes(gradient + net.output_bias, block.g_output, net.classes)
+    else:
+        sum_lanes(gradient + net.codes, block.g_output, net.size - net.codes)

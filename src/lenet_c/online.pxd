@@ -6,7 +6,7 @@
 #
 # The sums run in the order of the batch schedule (bias, input map, row and column of the kernel): adding a zero weight
 # times a number changes nothing, so both schedules give the same bits.
-from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL, Net
+from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Net
 from lenet_c.simd cimport HALF_LANES, LANES, half, half_splat, real, splat, vec
 from lenet_c.squash cimport squash_forward
 
@@ -20,6 +20,8 @@ cdef enum:
 cdef struct Online:
     Py_ssize_t w1, b1, c2, b2, w3, b3, c4, b4, w5, b5, w6, b6, w7, b7, size
     Py_ssize_t outputs         # classes, whole 16s
+    bint rbf                   # w7: the codes of RBF units, which are trained where train_codes
+    bint train_codes
 
 cdef struct OnlineBlock:
     real* x                    # (32, 32)
@@ -49,6 +51,8 @@ cdef inline Online online_layout(const Net* net) noexcept nogil:
     cdef Online o
     cdef Py_ssize_t next = 0
     o.outputs = (net.classes + 15) // 16 * 16
+    o.rbf = net.loss != CROSS_ENTROPY
+    o.train_codes = net.train_codes
     o.w1 = place(&next, KERNEL * KERNEL * MAPS1)
     o.b1 = place(&next, MAPS1)
     o.c2 = place(&next, MAPS1)
@@ -118,6 +122,9 @@ cdef inline void online_move(real* packed, real* theta, const Net* net, bint bac
     move(packed + o.b5, theta + net.c5_bias, C5, 1, UNITS5, back)
     move(packed + o.w6, theta + net.f6_weight, F6, C5, UNITS6, back)
     move(packed + o.b6, theta + net.f6_bias, F6, 1, UNITS6, back)
+    if o.rbf:
+        move(packed + o.w7, theta + net.codes, net.classes, F6, <int>o.outputs, back)
+        return
     move(packed + o.w7, theta + net.output_weight, net.classes, F6, <int>o.outputs, back)
     move(packed + o.b7, theta + net.output_bias, net.classes, 1, <int>o.outputs, back)
 
@@ -210,6 +217,18 @@ cdef inline void online_dense(real* y, const real* x, const real* w, const real*
             (<vec*>y)[tile * PARTS + t] = acc[t]
 
 
+cdef inline void online_rbf(real* y, const real* x, const real* code, int outputs) noexcept nogil:
+    # y[c] = sum_n (x[n] - code[n,c])^2
+    cdef vec sum, d
+    cdef int p, n
+    for p in range(outputs // LANES):
+        sum = splat(0)
+        for n in range(F6):
+            d = splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p]
+            sum += d * d
+        (<vec*>y)[p] = sum
+
+
 cdef inline void online_forward(OnlineBlock* block, const real* w, const Online* o) noexcept nogil:
     online_c1(block.c1, block.x, w + o.w1, w + o.b1)
     squash_forward(<vec*>block.c1, 28 * 28 * MAPS1 // LANES)
@@ -223,4 +242,7 @@ cdef inline void online_forward(OnlineBlock* block, const real* w, const Online*
     squash_forward(<vec*>block.c5, UNITS5 // LANES)
     online_dense(block.f6, block.c5, w + o.w6, w + o.b6, UNITS6, 1, C5, 1, 6)
     squash_forward(<vec*>block.f6, UNITS6 // LANES)
-    online_dense(block.output, block.f6, w + o.w7, w + o.b7, <int>o.outputs, 1, F6, 1, 1)
+    if o.rbf:
+        online_rbf(block.output, block.f6, w + o.w7, <int>o.outputs)
+    else:
+        online_dense(block.output, block.f6, w + o.w7, w + o.b7, <int>o.outputs, 1, F6, 1, 1)

@@ -4,6 +4,7 @@
 #   GRADIENT   g is added to a gradient buffer
 #   PLAIN      w -= rate g
 #   MOMENTUM   v = momentum v + (g + decay w);  w -= rate v
+#   SCALED     w -= v g: v holds a rate for each parameter
 #
 # A weight is read for the input's sensitivity before it is written.
 from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL
@@ -15,10 +16,11 @@ cdef enum:
     GRADIENT
     PLAIN
     MOMENTUM
+    SCALED
 
 cdef struct Sink:
     real* w                    # weights, or the gradient buffer
-    real* v                    # velocity
+    real* v                    # velocity, or rates
     real rate, momentum, decay
 
 
@@ -30,6 +32,8 @@ cdef inline void put(Sink* sink, Py_ssize_t at, vec g, int KIND) noexcept nogil:
         w[0] = w[0] + g
     elif KIND == PLAIN:
         w[0] = w[0] - splat(sink.rate) * g
+    elif KIND == SCALED:
+        w[0] = w[0] - (<vec*>(sink.v + at))[0] * g
     else:
         v = <vec*>(sink.v + at)
         v[0] = splat(sink.momentum) * v[0] + (g + splat(sink.decay) * w[0])
@@ -65,6 +69,21 @@ cdef inline void dense_back(Sink* sink, real* dx, const real* du, const real* x,
                 at += units
         for t in range(PARTS):
             put(sink, at_b + (tile * PARTS + t) * LANES, delta[t], KIND)
+
+
+cdef inline void rbf_back(Sink* sink, real* dx, const real* dy, const real* x, const real* code, Py_ssize_t at,
+                          int outputs, bint train, int KIND) noexcept nogil:
+    # dx[n] = sum_c dy[c] 2 (x[n] - code[n,c]); code (n, outputs) at offset `at`, changed where `train`
+    cdef vec sum, d
+    cdef int n, p
+    for n in range(F6):
+        sum = splat(0)
+        for p in range(outputs // LANES):
+            d = (<const vec*>dy)[p] * (splat(2) * (splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p]))
+            sum += d
+            if train:
+                put(sink, at + n * outputs + p * LANES, splat(0) - d, KIND)
+        dx[n] = lane_sum(sum)
 
 
 cdef inline void s4_back(Sink* sink, real* dx, const real* dy, const real* y, const real* x, const real* c,
@@ -216,7 +235,11 @@ cdef inline void online_backward(OnlineBlock* block, Sink* sink, const real* w, 
     # From d_output. c1 and c3 become deltas.
     cdef int u, v, m, k
     cdef real* g = block.w3t                  # scratch once C3 is done: C1's weights, biases, S2's coefficients, biases
-    dense_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1, KIND)
+    if o.rbf:
+        rbf_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, <int>o.outputs, o.train_codes, KIND)
+    else:
+        dense_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1,
+                   KIND)
     squash_backward(<vec*>block.d_f6, <vec*>block.f6, UNITS6 // LANES)
     dense_back(sink, block.d_c5, block.d_f6, block.c5, w + o.w6, o.w6, o.b6, UNITS6, 1, C5, 1, 6, KIND)
     squash_backward(<vec*>block.d_c5, <vec*>block.c5, UNITS5 // LANES)

@@ -30,6 +30,8 @@ cdef extern from "lenet_c/simd.h" nogil:
     real lane_sum "lenet_sum" (vec a)
     vec vmin "lenet_min" (vec a, vec b)
     vec vmax "lenet_max" (vec a, vec b)
+    vec vequal "lenet_equal" (vec a, vec b)
+    vec vpositive "lenet_positive" (vec a)
     vec vexp "lenet_exp" (vec a)
     vec squash "lenet_squash" (vec a)
     void bytes_of "lenet_bytes" (vec* out, const unsigned int* words)

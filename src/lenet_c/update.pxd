@@ -3,7 +3,7 @@
 # added in order: the bits do not depend on how many threads made them.
 from libc.math cimport sqrt
 
-from lenet_c.lenet cimport ADAMW, SUM, Update
+from lenet_c.lenet cimport ADAMW, SDLM, SUM, Update
 from lenet_c.simd cimport prefetch, real
 
 
@@ -50,6 +50,9 @@ cdef inline void update(real* theta, real* state1, real* state2, const real* gra
         if rule.rule == SUM:
             for i in range(n):
                 state1[at + i] = g[i]
+        elif rule.rule == SDLM:
+            for i in range(n):
+                theta[at + i] = theta[at + i] - state2[at + i] * g[i]
         elif rule.rule == ADAMW:
             update_adamw(theta + at, state1 + at, state2 + at, g, n, rule)
         else:
