@@ -1,6 +1,7 @@
 """Draw the network with its counts: python tools/draw_network.py > docs/network.svg"""
 
-from lenet_c.config import layer_table, preset
+from lenet_c._layer_table import layer_table
+from lenet_c.config import preset
 
 WIDTH, HEIGHT, BASE = 1100, 300, 190
 TITLES = {

@@ -4,7 +4,7 @@ import argparse
 
 from . import _progress, _threads, datasets
 from ._cli_common import Source, UsageError, check_output, complain, error_text
-from .config import layer_table
+from ._layer_table import layer_table
 from .history import Record
 from .model import LeNet5
 

@@ -12,14 +12,14 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _safetensors, training
+from . import _engines, _layer_table, _safetensors, training
 from . import config as _config
 from ._errors import FormatError
+from .codes import CODES
 from .config import Config
 from .inputs import as_batch, as_labels, as_pixels
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
-LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6", "output")
 
 
 def aligned_zeros(size: int, dtype: str) -> np.ndarray:
@@ -93,19 +93,33 @@ class Network:
         return packed
 
     def _initialise(self) -> None:
-        # uniform in +-2.4/sqrt(F), or +-2.4/F as the paper prints; F: inputs of a unit, no bias
+        # see Config.init; fan_in, fan_out: inputs of a unit, without the bias, and units it feeds
         rng = np.random.default_rng(self.config.seed)
-        fan_in = {"c1": 25, "s2": 4, "s4": 4, "c5": 400, "f6": 120, "output": 84}
+        table, head = self.config.table, self.config.head
+        c5 = 16 * (4 if self.config.input_size < 32 else 5) ** 2
+        fan_in = {"c1": 25, "s2": 4, "s4": 4, "c5": c5, "f6": 120, "output": 84}
+        fan_out = {"c1": 150, "s2": 1, "c3": 25 * table.sum() / 6, "s4": 1, "c5": 120, "f6": 84}
+        fan_out["output"] = self.config.classes
+        if head == "global_average":
+            fan_in["output"] = 16
         for name, values in self._views(self._theta).items():
             layer, kind = name.split(".")
             if kind == "bias":
                 continue
-            f = 25.0 * self.config.table.sum(0) if layer == "c3" else np.array([fan_in[layer]])
-            bound = 2.4 / (np.sqrt(f) if self.config.init == "sqrt_fan_in" else f)
+            if kind == "codes":
+                values[...] = CODES if self.config.codes is None else self.config.codes
+                continue
+            f = 25.0 * table.sum(0) if layer == "c3" else np.array([fan_in[layer]])
+            bound = {
+                "sqrt_fan_in": 2.4 / np.sqrt(f),
+                "fan_in": 2.4 / f,
+                "glorot": np.sqrt(6 / (f + fan_out[layer])),
+                "he": np.sqrt(6 / f),
+            }[self.config.init]
             bound = bound.reshape(-1, *[1] * (values.ndim - 1))
             values[...] = rng.uniform(-1, 1, values.shape) * bound
             if layer == "c3":
-                values[~self.config.table.T] = 0
+                values[~table.T] = 0
 
     def __repr__(self) -> str:
         fields = [repr(self.config.preset)]
@@ -120,7 +134,7 @@ class Network:
         """Two models are equal if they compute the same: how the weights began does not count."""
         if not isinstance(other, Network):
             return NotImplemented
-        began = {"seed": 0, "init": "fan_in", "connections": "full"}
+        began = {"preset": "softmax", "seed": 0, "init": "fan_in", "connections": "full"}
         if not np.array_equal(self.config.table, other.config.table):
             return False
         same = self.config.replace(**began) == other.config.replace(**began)
@@ -144,7 +158,7 @@ class Network:
 
     def summary(self) -> str:
         """Return the table of layers: output, trainable parameters, connections, and their sums."""
-        return _config.summary(self.config)
+        return _layer_table.summary(self.config)
 
     def parameters(self) -> dict[str, np.ndarray]:
         """Return copies of the parameters, by name.
@@ -155,7 +169,8 @@ class Network:
             c1.weight (6, 1, 5, 5), c1.bias (6,), s2.coefficient (6,), s2.bias (6,),
             c3.weight (16, 6, 5, 5), 0 where C3 is not connected, c3.bias (16,),
             s4.coefficient (16,), s4.bias (16,), c5.weight (120, 16, 5, 5), c5.bias (120,),
-            f6.weight (84, 120), f6.bias (84,), output.weight (classes, 84), output.bias (classes,)
+            f6.weight (84, 120), f6.bias (84,), output.weight (classes, 84), output.bias
+            (classes,), or output.codes (classes, 84); what a configuration has not is not there
         """
         return {name: view.copy() for name, view in self._views(self._theta).items()}
 
@@ -198,7 +213,8 @@ class Network:
         -------
         loss : float
         gradients : dict of str to ndarray
-            Names and shapes as in `parameters`; 0 where C3 is not connected.
+            Names and shapes as in `parameters`; 0 where C3 is not connected, and for RBF codes
+            that are not trained.
 
         Raises
         ------
@@ -209,7 +225,7 @@ class Network:
         targets = as_labels(labels, len(batch), self.config.classes)
         if not len(batch):
             raise ValueError("the loss of an empty batch is not defined")
-        flat = np.empty_like(self._theta)
+        flat = np.zeros_like(self._theta)
         pixels = as_pixels(batch, self.config.dtype)
         loss = training.gradient(self, pixels, targets, flat)
         return loss, self._views(flat)
@@ -221,17 +237,19 @@ class Network:
         -------
         activations : dict of str to ndarray
             c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5),
-            c5 (n, 120, 1, 1), f6 (n, 84), output (n, classes), the scores before the softmax;
-            without the first axis for one image.
+            c5 (n, 120, 1, 1), f6 (n, 84), output (n, classes), the scores before the softmax, or
+            the distances of RBF units; with global averages "average" (n, 16) in the place of c5
+            and f6; without the first axis for one image.
         """
         batch, single = as_batch(images, self.config)
         net = self._net_of(batch.shape[1:])
         shapes = net.shapes
-        outs = [np.empty((len(batch), *shapes[name]), self.config.dtype) for name in LAYERS]
+        layers = list(shapes)[1:]
+        outs = [np.empty((len(batch), *shapes[name]), self.config.dtype) for name in layers]
         pixels = as_pixels(batch, self.config.dtype)
         self._engine.activations(net, self._theta, pixels, outs)
-        named = dict(zip(LAYERS, outs, strict=True))
-        for name in ("f6", "output"):
+        named = dict(zip(layers, outs, strict=True))
+        for name in {"f6", "average", "output"} & set(layers):
             named[name] = named[name].reshape(len(batch), named[name].shape[1])
         return {name: out[0] for name, out in named.items()} if single else named
 

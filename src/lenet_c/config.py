@@ -28,13 +28,36 @@ CONNECTION_TABLE = np.array(
 CONNECTION_TABLE.flags.writeable = False
 
 CHOICES = {
-    "subsampling": ("trainable",),
-    "activation": ("scaled_tanh",),
-    "output": ("softmax",),
-    "init": ("sqrt_fan_in", "fan_in"),
+    "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
+    "activation": ("scaled_tanh", "tanh", "sigmoid", "relu"),
+    "output": ("softmax", "rbf"),
+    "head": ("full", "global_average"),
+    "loss": ("cross_entropy", "map", "mse"),
+    "init": ("sqrt_fan_in", "fan_in", "glorot", "he"),
     "dtype": ("float32", "float64"),
 }
-PRESETS = {"softmax": {}}
+INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "glorot", "relu": "he"}
+PRESETS: dict[str, dict[str, object]] = {
+    "lecun1998": {"output": "rbf"},
+    "softmax": {},
+    "course": {"subsampling": "max", "output_activation": True},
+    "tanh_average": {"levels": (0.0, 1.0), "subsampling": "average", "activation": "tanh"},
+    "dense_average": {
+        "levels": (0.0, 1.0),
+        "subsampling": "average",
+        "connections": "full",
+        "activation": "tanh",
+        "f6_activation": "sigmoid",
+    },
+    "mnist28": {
+        "input_size": 28,
+        "border": 0,
+        "levels": (0.0, 1.0),
+        "subsampling": "max",
+        "connections": "full",
+        "activation": "relu",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -46,25 +69,53 @@ class Config:
     preset : str
         The preset it started from.
     input_size : int
-        Rows and columns of the network's input, border included (32 .. 35: one output).
+        Rows and columns of the network's input, border included, 28 .. 35: one output. C5 reads
+        the whole of S4, 4 x 4 below 32 and 5 x 5 from there on.
     border : int
         Background added on each side of an image; images have input_size - 2 border rows.
     levels : (float, float)
         Input level of the background and of full ink (-0.1 and 1.175 in the paper).
     connections : "table1", "full" or nested tuple, 6 x 16
         C3's connections, rows S2 maps; Table I of the paper by default.
-    subsampling : {"trainable"}
-    activation : {"scaled_tanh"}
-        1.7159 tanh(2a/3).
-    output : {"softmax"}
+    subsampling : {"trainable", "average", "max", "stochastic", "lp"}
+        Of 2 x 2. trainable: f(coefficient * sum + bias), the paper's; the others have no
+        parameters and no f. stochastic: one of the four, drawn with probability in proportion to
+        its activation, in training, sum a^2 / sum a in prediction (Zeiler and Fergus 2013); needs
+        relu or sigmoid. lp: (mean |x|^p)^(1/p).
+    subsampling_p : float
+        The p of lp, from 1 up.
+    activation : {"scaled_tanh", "tanh", "sigmoid", "relu"}
+        scaled_tanh: 1.7159 tanh(2a/3), the paper's; tanh: tanh(slope a / 2), the course's;
+        sigmoid: 1 / (1 + exp(-slope a)); relu: max(a, 0).
+    slope : float, optional
+        Of tanh (None: 2, that is tanh(a)) and sigmoid (None: 1).
+    f6_activation : str, optional
+        Another activation for F6; None: the same.
+    output : {"softmax", "rbf"}
+        A full layer with softmax, or Euclidean RBF units (the paper's), whose outputs are squared
+        distances: the class is the one of the least.
+    output_activation : bool
+        The activation is applied to the output layer too, before the softmax (the course's F7).
+    head : {"full", "global_average"}
+        C5, F6 and the output, or the averages of S4's maps and the output.
+    loss : {"cross_entropy", "map", "mse"}, optional
+        cross_entropy with softmax; eq. 9 (map, the default) or eq. 8 (mse) with RBF units.
+    j : float
+        The constant of eq. 9, above 0; the paper gives no value.
     classes : int
-        From 2 up.
-    init : {"sqrt_fan_in", "fan_in"}
-        Weights uniform in +-2.4/sqrt(F) or, as the paper prints, +-2.4/F; F is the unit's fan-in
-        without its bias, and biases start at 0 (our choice, the paper is silent).
+        From 2 up; ten with RBF units, unless codes are given.
+    codes : nested tuple, classes x 84, optional
+        The RBF units' codes; None: the ten bitmaps of the paper's Fig. 3.
+    train_codes : bool
+        The codes are trained too; needs eq. 9, under eq. 8 they would collapse.
+    init : {"sqrt_fan_in", "fan_in", "glorot", "he"}, optional
+        Weights uniform in +-2.4/sqrt(F) (None with scaled_tanh), in +-2.4/F, as the paper prints,
+        in Glorot's +-sqrt(6/(F + F')) (None with tanh and sigmoid) or in He's +-sqrt(6/F) (None
+        with relu); F is the unit's fan-in without its bias, F' its fan-out. Biases start at 0 (our
+        choice, the paper is silent).
     dtype : {"float32", "float64"}
     seed : int
-        Of the initial weights.
+        Of the initial weights, and of the draws of stochastic subsampling.
     """
 
     preset: str = "softmax"
@@ -73,10 +124,19 @@ class Config:
     levels: tuple[float, float] = (-0.1, 1.175)
     connections: str | tuple = "table1"
     subsampling: str = "trainable"
+    subsampling_p: float = 2.0
     activation: str = "scaled_tanh"
+    slope: float | None = None
+    f6_activation: str | None = None
     output: str = "softmax"
+    output_activation: bool = False
+    head: str = "full"
+    loss: str | None = None
+    j: float = 1.0
     classes: int = 10
-    init: str = "sqrt_fan_in"
+    codes: tuple | None = None
+    train_codes: bool = False
+    init: str | None = None
     dtype: str = "float32"
     seed: int = 0
 
@@ -84,13 +144,18 @@ class Config:
         if self.dtype is not None and not isinstance(self.dtype, str):
             with contextlib.suppress(TypeError):
                 object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
-        for name, choices in (("preset", tuple(PRESETS)), *CHOICES.items()):
+        if self.init is None and isinstance(self.activation, str):
+            object.__setattr__(self, "init", INIT.get(self.activation))
+        if self.loss is None:
+            object.__setattr__(self, "loss", "map" if self.output == "rbf" else "cross_entropy")
+        f6 = [] if self.f6_activation is None else [("f6_activation", CHOICES["activation"])]
+        for name, choices in (("preset", tuple(PRESETS)), *CHOICES.items(), *f6):
             value = getattr(self, name)
             if not isinstance(value, str) or value not in choices:
                 raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
         for name, low, high in (
-            ("input_size", 32, 35),
-            ("border", 0, 15),
+            ("input_size", 28, 35),
+            ("border", 0, 13),
             ("classes", 2, 65536),
             ("seed", 0, 2**63 - 1),
         ):
@@ -100,19 +165,51 @@ class Config:
             if not low <= value <= high:
                 raise ValueError(f"{name}: expected {low} .. {high}, got {value}")
             object.__setattr__(self, name, int(value))
-        try:
-            if isinstance(self.levels, str):
-                raise TypeError
-            low, high = (float(level) for level in self.levels)
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(
-                f"levels: expected two numbers, got {reprlib.repr(self.levels)}"
-            ) from None
-        finite = abs(low) < 1e30 and abs(high) < 1e30  # of float32 too; NaN is not
-        if not finite or low == high:
-            raise ValueError(f"levels: expected two different finite numbers, got {self.levels!r}")
-        object.__setattr__(self, "levels", (low, high))
+        for name, low, high in (("subsampling_p", 1, 1e3), ("slope", 1e-6, 1e6), ("j", 1e-6, 1e6)):
+            self._check_number(name, low, high)
+        for name in ("output_activation", "train_codes"):
+            if not isinstance(getattr(self, name), (bool, np.bool_)):
+                raise TypeError(f"{name}: expected a bool, got {type(getattr(self, name)).__name__}")
+            object.__setattr__(self, name, bool(getattr(self, name)))
+        object.__setattr__(self, "levels", _as_levels(self.levels))
         object.__setattr__(self, "connections", _as_connections(self.connections))
+        self._check_output()
+        if self.subsampling == "stochastic" and self.activation not in ("relu", "sigmoid"):
+            raise ValueError(
+                "subsampling: stochastic draws in proportion to the activations, which must not be "
+                f"negative: activation relu or sigmoid, not {self.activation}"
+            )
+
+    def _check_number(self, name: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if value is None and name == "slope":
+            return
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise TypeError(f"{name}: expected a number, got {value!r}") from None
+        if not low <= number <= high:
+            raise ValueError(f"{name}: expected a number in {low:g} .. {high:g}, got {value!r}")
+        object.__setattr__(self, name, number)
+
+    def _check_output(self) -> None:
+        rbf = self.output == "rbf"
+        if rbf == (self.loss == "cross_entropy"):
+            wanted = "map or mse" if rbf else "cross_entropy"
+            raise ValueError(f"loss: with output {self.output} expected {wanted}, got {self.loss}")
+        if not rbf:
+            for name in ("codes", "train_codes"):
+                if getattr(self, name):
+                    raise ValueError(f"{name}: of RBF units, the output is {self.output}")
+            return
+        if self.head != "full" or self.output_activation:
+            raise ValueError("output: RBF units stand above F6: head full, no output_activation")
+        if self.train_codes and self.loss == "mse":
+            raise ValueError("train_codes: under loss mse (eq. 8) the codes would collapse; map")
+        if self.codes is not None:
+            object.__setattr__(self, "codes", _as_codes(self.codes, self.classes))
+        elif self.classes != 10:
+            raise ValueError(f"classes: ten codes are known; give codes for {self.classes} classes")
 
     @property
     def image_size(self) -> int:
@@ -128,10 +225,36 @@ class Config:
             return np.ones((6, 16), bool)
         return np.array(self.connections, bool)
 
+    def curve(self, activation: str | None) -> tuple[str, float, float, float]:
+        """Return kind, gain, slope and offset of offset + gain tanh(slope a)."""
+        slope = self.slope if activation is None else None
+        kind = activation or self.activation
+        if kind == "tanh":
+            return "tanh", 1.0, (2.0 if slope is None else slope) / 2, 0.0
+        if kind == "sigmoid":
+            return "tanh", 0.5, (1.0 if slope is None else slope) / 2, 0.5
+        return kind, 1.7159, 2 / 3, 0.0
+
     def net(self, height: int, width: int, border: int) -> _core.Net:
         """Return the geometry for images of this size."""
         table = np.ascontiguousarray(self.table.T, np.uint8).tobytes()
-        return _core.Net((height, width), border, self.classes, self.levels, table)
+        return _core.Net(
+            (height, width),
+            border,
+            self.classes,
+            self.levels,
+            table,
+            c5_kernel=4 if self.input_size < 32 else 5,
+            activation=self.curve(None),
+            f6_activation=self.curve(self.f6_activation),
+            subsampling=self.subsampling,
+            p=self.subsampling_p,
+            head=self.head,
+            loss=self.loss,
+            j=self.j,
+            output_activation=self.output_activation,
+            train_codes=self.train_codes,
+        )
 
     def replace(self, **fields: object) -> Config:
         """Return this configuration with some fields changed."""
@@ -162,6 +285,30 @@ def preset(name: str, **overrides: object) -> Config:
     return Config(**{"preset": name, **defaults, **overrides})
 
 
+def _as_levels(levels: object) -> tuple[float, float]:
+    try:
+        if isinstance(levels, str):
+            raise TypeError
+        low, high = (float(level) for level in levels)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"levels: expected two numbers, got {reprlib.repr(levels)}") from None
+    finite = abs(low) < 1e30 and abs(high) < 1e30  # of float32 too; NaN is not
+    if not finite or low == high:
+        raise ValueError(f"levels: expected two different finite numbers, got {levels!r}")
+    return low, high
+
+
+def _as_codes(codes: object, classes: int) -> tuple:
+    try:
+        array = np.asarray(codes, np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape != (classes, 84) or not (np.abs(array) < 1e6).all():
+        shape = getattr(array, "shape", None)
+        raise ValueError(f"codes: expected finite numbers ({classes}, 84), got {shape}")
+    return tuple(tuple(row) for row in array.tolist())
+
+
 def _as_connections(connections: object) -> str | tuple:
     if isinstance(connections, str):
         if connections not in ("table1", "full"):
@@ -178,61 +325,3 @@ def _as_connections(connections: object) -> str | tuple:
     if not table.any(0).all():
         raise ValueError("connections: every C3 map must read at least one S2 map")
     return tuple(tuple(int(cell) for cell in row) for row in table)
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One row of the table of layers: output shape, trainable parameters and connections."""
-
-    name: str
-    shape: tuple[int, int, int]
-    parameters: int
-    connections: int
-
-
-def layer_table(config: Config) -> list[LayerRow]:
-    """Return the layers C1 .. F6 and the output with what the paper counts (its section II-B).
-
-    A connection is an input of a unit, its bias included, times the units; a subsampling unit has
-    the four inputs and the bias.
-    """
-    net = config.net(config.image_size, config.image_size, config.border)
-    shapes, parameters, links = net.shapes, net.parameters, int(config.table.sum())
-
-    def trainable(layer: str) -> int:
-        if layer == "c3":
-            return 25 * links + 16
-        return sum(
-            int(np.prod(shape))
-            for name, (_, shape) in parameters.items()
-            if name.startswith(f"{layer}.")
-        )
-
-    def units(layer: str) -> int:
-        return int(np.prod(shapes[layer]))
-
-    rows = []
-    for layer in ("c1", "s2", "c3", "s4", "c5", "f6", "output"):
-        area = units(layer) // shapes[layer][0]
-        count = 5 * units(layer) if layer in ("s2", "s4") else trainable(layer) * area
-        rows.append(LayerRow(layer, shapes[layer], trainable(layer), count))
-    return rows
-
-
-def summary(config: Config) -> str:
-    """Return the table of layers as text."""
-    rows = layer_table(config)
-    size = config.input_size
-    lines = [
-        f"LeNet-5, preset {config.preset}",
-        f"{'layer':<8}{'output':>14}{'trainable':>12}{'connections':>14}",
-        f"{'input':<8}{f'1 x {size} x {size}':>14}",
-    ]
-    for row in rows:
-        maps, height, width = row.shape
-        full = row.name in ("f6", "output")
-        shape = f"{maps}" if full else f"{maps} x {height} x {width}"
-        lines.append(f"{row.name:<8}{shape:>14}{row.parameters:>12,}{row.connections:>14,}")
-    total = sum(row.parameters for row in rows), sum(row.connections for row in rows)
-    lines.append(f"{'sum':<8}{'':>14}{total[0]:>12,}{total[1]:>14,}")
-    return "\n".join(lines)

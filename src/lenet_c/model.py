@@ -175,7 +175,10 @@ class LeNet5(Network):
         return training.one_step(self, pixels, targets, recipe, _threads.resolve(threads))
 
     def _scores_of(self, images: np.ndarray, threads: int | None) -> np.ndarray:
-        """Return the output layer's scores (m, classes) of images (m, h, w) of any number type."""
+        """Return the scores (m, classes) of images (m, h, w) of any number type, the best highest.
+
+        RBF units: the distances times -1.
+        """
         net = self._net_of(images.shape[1:])
         pixels = as_pixels(images, self.config.dtype)
         if threads is not None:
@@ -185,6 +188,8 @@ class LeNet5(Network):
             self._engine.online_scores(net, self._online(), pixels, out)
         else:
             self._engine.scores(net, self._theta, pixels, out, _threads.resolve(threads))
+        if self.config.output == "rbf":
+            np.negative(out, out=out)
         return out[:, 0]
 
     def _scores(
@@ -196,7 +201,7 @@ class LeNet5(Network):
             yield slice(start, start + len(scores)), scores
 
     def predict(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
-        """Return the class of highest probability of each image.
+        """Return the class of highest probability, or of least RBF distance, of each image.
 
         Parameters
         ----------
@@ -221,6 +226,8 @@ class LeNet5(Network):
     def predict_proba(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
         """Return the probabilities of the classes, softmax of the output layer.
 
+        Of RBF units: exp(-distance), divided by its sum over the classes.
+
         Returns
         -------
         p : ndarray of the model's dtype, shape (n, classes), or (classes,) for one image
@@ -241,7 +248,7 @@ class LeNet5(Network):
         Returns
         -------
         Report
-            error_rate, loss (mean cross-entropy), confusion (classes, classes), wrong (indices).
+            error_rate, loss (the mean of the model's), confusion (classes, classes), wrong (indices).
 
         Raises
         ------
@@ -255,14 +262,21 @@ class LeNet5(Network):
         loss, predicted = 0.0, np.empty(len(batch), np.int64)
         for part, scores in self._scores(batch, threads):
             scores.argmax(1, out=predicted[part])
-            top = scores.max(1).astype(np.float64)
-            wanted = np.take_along_axis(scores, targets[part][:, None], 1)[:, 0]
-            total = np.exp(scores - top[:, None]).sum(1)
-            loss += float((np.log(total) + top - wanted).sum())
+            loss += self._loss(scores.astype(np.float64), targets[part])
         k = self.config.classes
         confusion = np.bincount(targets * k + predicted, minlength=k * k).reshape(k, k)
         wrong = np.flatnonzero(predicted != targets)
         return Report(len(wrong) / len(batch), loss / len(batch), confusion, wrong)
+
+    def _loss(self, scores: np.ndarray, targets: np.ndarray) -> float:
+        """Return the summed loss of scores (m, classes), the best highest."""
+        loss = -np.take_along_axis(scores, targets[:, None], 1).sum()
+        if self.config.loss == "mse":
+            return float(loss)
+        if self.config.loss == "map":  # eq. 9: exp(-j) stands in the sum
+            scores = np.append(scores, np.full((len(scores), 1), -self.config.j), axis=1)
+        top = scores.max(1)
+        return float(loss + (np.log(np.exp(scores - top[:, None]).sum(1)) + top).sum())
 
     def score(self, images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         """Return the accuracy, the fraction of images whose label is predicted."""
