@@ -151,7 +151,7 @@ def _add_train(commands) -> None:
         metavar="X",
         help=f"the highest of the schedule (default: {rates})",
     )
-    add("--schedule", choices=SCHEDULES, default="one_cycle", help="default: %(default)s")
+    add("--schedule", choices=SCHEDULES, help="default: one_cycle, or paper with sdlm")
     add(
         "--momentum",
         type=number(below=1),

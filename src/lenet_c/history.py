@@ -24,6 +24,8 @@ class Record:
         Of training alone.
     images : int
         Presented in the epoch.
+    rates : dict of str to (float, float, float), optional
+        Of sdlm: layer -> least, median and largest rate of its parameters in the epoch.
     """
 
     epoch: int
@@ -33,6 +35,7 @@ class Record:
     validation_loss: float | None
     seconds: float
     images: int
+    rates: dict[str, tuple[float, float, float]] | None = None
 
 
 class History(list):

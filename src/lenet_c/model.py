@@ -55,12 +55,13 @@ class LeNet5(Network):
         labels: npt.ArrayLike,
         *,
         epochs: int = 10,
-        batch_size: int = 64,
-        optimizer: str = "sgd",
+        batch_size: int | None = None,
+        optimizer: str | Recipe = "sgd",
         learning_rate: float | None = None,
         momentum: float | None = None,
         weight_decay: float | None = None,
-        schedule: str = "one_cycle",
+        schedule: str | None = None,
+        shuffle: str | None = None,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         callbacks: Sequence[Callable[[LeNet5, object], object]] = (),
         checkpoint: str | os.PathLike | None = None,
@@ -78,13 +79,18 @@ class LeNet5(Network):
         images, labels : array_like
             See the class; labels are integers 0 .. classes - 1, (n,).
         epochs : int
-            Passes over the images, each in a new random order.
-        batch_size : int
-            Images an update; 1: the online training of the paper and the course.
+            Passes over the images.
+        batch_size : int, optional
+            Images an update; None: 64, or 1 with sdlm. 1: the online training of the paper and the
+            course.
         optimizer, learning_rate, momentum, weight_decay, schedule
-            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images. The default
+            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images; or a Recipe as the
+            optimizer, which says them all. The default
             learning rate is less for a batch_size below 64: in proportion, or to its square root
             for adamw.
+        shuffle : {"epoch", "once"}, optional
+            A new random order for every pass, or one for all, the paper's way; None: epoch, or
+            once with sdlm.
         validation : (images, labels), optional
             Measured after every epoch.
         callbacks : sequence of callable
@@ -116,7 +122,13 @@ class LeNet5(Network):
         FloatingPointError
             The loss is no longer finite; the weights are those of the last good epoch.
         """
+        sdlm = optimizer == "sdlm" or getattr(optimizer, "optimizer", None) == "sdlm"
+        if batch_size is None:
+            batch_size = 1 if sdlm else 64
         batch_size = training.positive("batch_size", batch_size)
+        shuffle = shuffle if shuffle is not None else "once" if sdlm else "epoch"
+        if shuffle not in ("epoch", "once"):
+            raise ValueError(f"shuffle: expected epoch or once, got {shuffle!r}")
         batch, _ = as_batch(images, self.config)
         recipe = Recipe.of(optimizer, learning_rate, momentum, weight_decay, schedule, batch_size)
         targets = as_labels(labels, len(batch), self.config.classes)
@@ -145,6 +157,7 @@ class LeNet5(Network):
             keep_best=keep_best,
             threads=_threads.resolve(threads),
             progress=progress,
+            shuffle=shuffle,
             seed=training.positive("seed", seed, least=0),
         )
 
@@ -153,7 +166,7 @@ class LeNet5(Network):
         images: npt.ArrayLike,
         labels: npt.ArrayLike,
         *,
-        optimizer: str = "sgd",
+        optimizer: str | Recipe = "sgd",
         learning_rate: float | None = None,
         momentum: float | None = None,
         weight_decay: float | None = None,
@@ -166,8 +179,9 @@ class LeNet5(Network):
         """
         batch, _ = as_batch(images, self.config)
         targets = as_labels(labels, len(batch), self.config.classes)
+        schedule = None if isinstance(optimizer, Recipe) else "constant"
         recipe = Recipe.of(
-            optimizer, learning_rate, momentum, weight_decay, "constant", max(1, len(batch))
+            optimizer, learning_rate, momentum, weight_decay, schedule, max(1, len(batch))
         )
         if not len(batch):
             raise ValueError("partial_fit needs at least one image")

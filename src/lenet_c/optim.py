@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 #: optimizer -> learning rate, momentum (beta1 of adamw), weight decay, for batches of 64. Chosen
-#: on images held out of the training set, see docs/accuracy.md.
-DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1)}
-SCHEDULES = ("constant", "step", "cosine", "one_cycle")
+#: on images held out of the training set, see docs/accuracy.md. sdlm: the paper's, for single images.
+DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1), "sdlm": (5e-4, 0.0, 0.0)}
+SCHEDULES = ("constant", "step", "cosine", "one_cycle", "paper")
+#: The paper's rates (section III-A) by pass, from 0.0005, as parts of the first; the last from there on.
+PAPER = (1.0,) * 2 + (0.4,) * 3 + (0.2,) * 3 + (0.1,) * 4 + (0.02,)
 
 
 @dataclass(frozen=True)
@@ -20,39 +22,55 @@ class Recipe:
 
     Attributes
     ----------
-    optimizer : {"sgd", "adamw"}
+    optimizer : {"sgd", "adamw", "sdlm"}
         sgd: v = momentum v + g + weight_decay w, w -= rate v, as PyTorch's SGD.
         adamw: Loshchilov and Hutter 2019, algorithm 2; momentum is its beta1.
+        sdlm: the paper's stochastic diagonal Levenberg-Marquardt (its Appendix C),
+        w_k -= rate / (mu + h_kk) g, h_kk the diagonal Gauss-Newton second derivative, averaged
+        over `samples` images before every pass; no momentum, no decay.
     learning_rate, momentum, weight_decay : float
         The learning rate is the highest of the schedule.
-    schedule : {"constant", "step", "cosine", "one_cycle"}
+    schedule : {"constant", "step", "cosine", "one_cycle", "paper"}
         step: divided by 10 after half and after three quarters of the steps. cosine: down to 0
         along half a cosine. one_cycle (Smith 2018): up from a tenth in the first quarter of the
-        steps and down to a thousandth, along cosines.
+        steps and down to a thousandth, along cosines. paper: by pass, the first two at the
+        learning rate, then three at 0.4 of it, three at 0.2, four at 0.1, the rest at 0.02; sdlm
+        knows no other but constant. None: one_cycle, or paper for sdlm.
     beta2, epsilon : float
         Of adamw.
+    mu : float
+        Of sdlm.
+    samples : int
+        Images that sdlm's second derivatives are averaged over.
     """
 
     optimizer: str = "sgd"
     learning_rate: float | None = None
     momentum: float | None = None
     weight_decay: float | None = None
-    schedule: str = "one_cycle"
+    schedule: str | None = None
     beta2: float = 0.999
     epsilon: float = 1e-8
+    mu: float = 0.02
+    samples: int = 500
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, str) or self.optimizer not in DEFAULTS:
             raise ValueError(
                 f"optimizer: expected one of {', '.join(DEFAULTS)}, got {self.optimizer!r}"
             )
+        sdlm = self.optimizer == "sdlm"
+        if self.schedule is None:
+            object.__setattr__(self, "schedule", "paper" if sdlm else "one_cycle")
         if not isinstance(self.schedule, str) or self.schedule not in SCHEDULES:
             raise ValueError(
                 f"schedule: expected one of {', '.join(SCHEDULES)}, got {self.schedule!r}"
             )
+        if sdlm and self.schedule not in ("paper", "constant"):
+            raise ValueError(f"schedule: with sdlm paper or constant, got {self.schedule!r}")
         rate, momentum, decay = DEFAULTS[self.optimizer]
         defaults = {"learning_rate": rate, "momentum": momentum, "weight_decay": decay}
-        for name in (*defaults, "beta2", "epsilon"):
+        for name in (*defaults, "beta2", "epsilon", "mu"):
             value = getattr(self, name)
             try:
                 number = float(defaults[name] if value is None and name in defaults else value)
@@ -64,6 +82,12 @@ class Recipe:
                 shown = value if math.isnan(number) else number
                 raise ValueError(f"{name}: expected {limit}, got {shown!r}")
             object.__setattr__(self, name, number)
+        if sdlm and (self.momentum or self.weight_decay or not self.mu):
+            raise ValueError("sdlm: no momentum, no weight_decay, and mu above 0")
+        if isinstance(self.samples, bool) or not hasattr(self.samples, "__index__"):
+            raise TypeError(f"samples: expected an int, got {type(self.samples).__name__}")
+        if self.samples < 1:
+            raise ValueError(f"samples: expected 1 or more, got {self.samples}")
 
     @property
     def rule(self) -> dict[str, object]:
@@ -75,11 +99,14 @@ class Recipe:
             "epsilon": self.epsilon,
         }
 
-    def rates(self, first: int, count: int, total: int) -> np.ndarray:
-        """Return the learning rates of steps first .. first + count - 1 out of `total`."""
+    def rates(self, first: int, count: int, total: int, epochs: int = 1) -> np.ndarray:
+        """Return the learning rates of steps first .. first + count - 1 of `total`, in `epochs`."""
         step = np.arange(first, first + count, dtype=np.float64)
         if self.schedule == "constant":
             factor = np.ones(count)
+        elif self.schedule == "paper":
+            passes = np.minimum(step * epochs // total, len(PAPER) - 1).astype(np.intp)
+            factor = np.array(PAPER)[passes]
         elif self.schedule == "step":
             factor = np.where(step < total / 2, 1.0, np.where(step < 0.75 * total, 0.1, 0.01))
         elif self.schedule == "cosine":
@@ -99,20 +126,30 @@ class Recipe:
     @classmethod
     def of(
         cls,
-        optimizer: str,
+        optimizer: str | Recipe,
         learning_rate: float | None,
         momentum: float | None,
         weight_decay: float | None,
-        schedule: str,
+        schedule: str | None,
         batch_size: int,
     ) -> Recipe:
-        """Return a recipe whose default learning rate fits the batch.
+        """Return a recipe whose default learning rate fits the batch; or the recipe itself.
 
         sgd: in proportion to batches below 64, as each step sums fewer images; adamw: to their
-        square root.
+        square root; sdlm: as it is.
         """
+        if isinstance(optimizer, Recipe):
+            for name, value in (
+                ("learning_rate", learning_rate),
+                ("momentum", momentum),
+                ("weight_decay", weight_decay),
+                ("schedule", schedule),
+            ):
+                if value is not None:
+                    raise ValueError(f"{name}: stands in the Recipe, give it there")
+            return optimizer
         recipe = cls(optimizer, learning_rate, momentum, weight_decay, schedule)
-        if learning_rate is not None or batch_size >= 64:
+        if learning_rate is not None or batch_size >= 64 or optimizer == "sdlm":
             return recipe
         part = batch_size / 64 if optimizer == "sgd" else math.sqrt(batch_size / 64)
         return recipe.replace(learning_rate=recipe.learning_rate * part)

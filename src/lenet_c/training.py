@@ -32,7 +32,7 @@ def positive(name: str, value: object, least: int = 1) -> int:
 
 @dataclass
 class OptimizerState:
-    """Velocity (sgd), or moments (adamw), and the steps made with them."""
+    """Velocity (sgd), moments (adamw) or rates (sdlm, the second), and the steps made with them."""
 
     optimizer: str = ""
     moments: list[np.ndarray] = field(default_factory=list)
@@ -42,7 +42,7 @@ class OptimizerState:
         """Return this state, cleared if it was another optimizer's."""
         if self.optimizer != optimizer:
             self.optimizer, self.step = optimizer, 0
-            self.moments = [np.zeros_like(theta) for _ in range(2 if optimizer == "adamw" else 1)]
+            self.moments = [np.zeros_like(theta) for _ in range(1 if optimizer == "sgd" else 2)]
         return self
 
 
@@ -52,7 +52,7 @@ def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, thr
     try:
         return model._engine.train(
             net, model._theta, pixels, targets, weight, order, batch, recipe.rule,
-            rates, momenta, first, second, None, state.step, threads, loss,
+            rates, momenta, first, second, None, state.step, threads, loss, model.config.seed,
         )  # fmt: skip
     finally:  # Ctrl-C may come between the kernels' return and the next line
         state.step += len(rates)
@@ -64,8 +64,9 @@ def gradient(model: LeNet5, pixels: np.ndarray, targets: np.ndarray, out: np.nda
     n = len(pixels)
     net, order = model._net_of(pixels.shape[1:]), np.arange(n)
     loss, _ = model._engine.train(
-        net, model._theta, pixels, targets, None, order, n, None, None, None, gradient=out
-    )
+        net, model._theta, pixels, targets, None, order, n, None, None, None, gradient=out,
+        draw=model.config.seed,
+    )  # fmt: skip
     return loss / n
 
 
@@ -75,6 +76,8 @@ def one_step(
     """Update the model from one batch; return the mean loss before."""
     state = model._optimizer.prepare(recipe.optimizer, model._theta)
     order, n = np.arange(len(pixels)), len(pixels)
+    if recipe.optimizer == "sdlm":
+        raise ValueError("optimizer: sdlm takes its rates before every pass, and needs fit")
     rates = recipe.rates(0, 1, 1)
     good = model._theta.copy()
     loss, _ = _run(model, pixels, targets, None, order, n, recipe, rates, state, threads)
@@ -89,13 +92,39 @@ def one_step(
     return loss / n
 
 
-def _epoch(model, pixels, targets, weight, order, batch, recipe, first, total, state, threads, bar):
+def layer_rates(model: LeNet5, rates: np.ndarray) -> dict[str, tuple[float, float, float]]:
+    """Return layer -> least, median and largest rate of its trained parameters."""
+    layers: dict[str, list[np.ndarray]] = {}
+    for name, (offset, shape) in model._net.parameters.items():
+        values = rates[offset : offset + math.prod(shape)].reshape(shape)
+        if name == "c3.weight":
+            values = values[model.config.table.T]
+        if offset < model._net.trained:
+            layers.setdefault(name.split(".")[0], []).append(values.ravel())
+    return {
+        layer: tuple(float(q) for q in np.quantile(np.concatenate(values), (0, 0.5, 1)))
+        for layer, values in layers.items()
+    }
+
+
+def set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen):
+    """Set each parameter's rate / (mu + h), h the mean curvature over the chosen images."""
+    net = model._net_of(pixels.shape[1:])
+    h = np.zeros_like(model._theta)
+    model._engine.curvature(net, model._theta, pixels, targets, chosen, h)
+    state.moments[1][...] = rate / (recipe.mu + h / len(chosen))
+    return layer_rates(model, state.moments[1])
+
+
+def _epoch(
+    model, pixels, targets, weight, order, batch, recipe, first, total, epochs, state, threads, bar
+):
     """Present the images once; return the summed loss and the wrong labels."""
     n, stretch, done, loss, errors = len(order), 1, 0, 0.0, 0
     while done < n:
         begin = time.perf_counter()
         part = order[done : done + stretch * batch]
-        rates = recipe.rates(first + done // batch, -(-len(part) // batch), total)
+        rates = recipe.rates(first + done // batch, -(-len(part) // batch), total, epochs)
         loss, part_errors = _run(
             model, pixels, targets, weight, part, batch, recipe, rates, state, threads, loss
         )
@@ -149,6 +178,7 @@ def fit(
     keep_best: bool,
     threads: int,
     progress: bool | None,
+    shuffle: str,
     seed: int,
 ) -> History:
     """Train on checked arrays; the arguments are those of `LeNet5.fit`."""
@@ -162,16 +192,22 @@ def fit(
     n = len(pixels)
     batch_size = min(batch_size, n)
     steps = -(-n // batch_size)
-    history, good, best = History(), model._theta.copy(), None
+    history, good, best, order = History(), model._theta.copy(), None, None
     state = OptimizerState().prepare(recipe.optimizer, model._theta)
     bar = Progress(epochs * n, "training", "image", progress)
     try:
         for epoch in range(epochs):
-            order = np.random.default_rng([seed, model._epochs]).permutation(n)
-            begin = time.perf_counter()
+            rng = np.random.default_rng([seed, model._epochs])
+            if order is None or shuffle == "epoch":
+                order = rng.permutation(n)
+            begin, by_layer = time.perf_counter(), None
+            if recipe.optimizer == "sdlm":
+                rate = recipe.rates(epoch * steps, 1, epochs * steps, epochs)[0]
+                chosen = rng.permutation(n)[: recipe.samples]
+                by_layer = set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen)
             loss, errors = _epoch(
                 model, pixels, targets, weight, order, batch_size, recipe,
-                epoch * steps, epochs * steps, state, threads, bar,
+                epoch * steps, epochs * steps, epochs, state, threads, bar,
             )  # fmt: skip
             seconds = time.perf_counter() - begin
             if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
@@ -193,6 +229,7 @@ def fit(
                 report and report.loss,
                 seconds,
                 n,
+                by_layer,
             )
             history.append(record)
             if best is None or record is history.best:
