@@ -193,7 +193,7 @@ def test_every_recipe_reduces_the_loss(optimizer, schedule, dtype):
 
 
 def test_schedules_make_a_difference():
-    runs = {schedule: digest(trained(schedule=schedule)) for schedule in SCHEDULES}
+    runs = {schedule: digest(trained(schedule=schedule, epochs=3)) for schedule in SCHEDULES}
     assert len(set(runs.values())) == len(SCHEDULES)
 
 
@@ -212,6 +212,13 @@ def rates(schedule, total=400):
 
 def test_rates_of_the_constant_schedule():
     assert_array_equal(rates("constant"), 1)
+
+
+def test_rates_of_the_paper_by_pass():
+    """0.0005 twice, 0.0002 and 0.0001 three times, 0.00005 four times, then 0.00001."""
+    rates = Recipe("sdlm").rates(0, 160, 160, epochs=16).reshape(16, 10)
+    passes = [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 4
+    assert_allclose(rates, np.repeat(passes, 10).reshape(16, 10), rtol=1e-12)
 
 
 def test_rates_of_the_step_schedule():
@@ -383,7 +390,7 @@ def test_fit_follows_its_schedule(optimizer, schedule):
     options = {"optimizer": optimizer, "learning_rate": 0.01, "weight_decay": 0.1}
     history = model.fit(images, labels, epochs=6, batch_size=40, schedule=schedule, **options)
     rule = Manual(optimizer, decay=0.1)
-    steps = Recipe(optimizer, 0.01, schedule=schedule).rates(0, 6, 6)
+    steps = Recipe(optimizer, 0.01, schedule=schedule).rates(0, 6, 6, epochs=6)
     losses = [rule.update(manual, images, labels, rate) for rate in steps]
     assert_allclose([record.loss for record in history], losses, rtol=1e-8)
     assert_near(model.parameters(), manual.parameters(), rtol=1e-7, atol=1e-10)
@@ -719,10 +726,9 @@ def test_divergence_within_a_call_keeps_its_last_good_epoch(monkeypatch, tmp_pat
     path = tmp_path / "checkpoint.safetensors"
     steady = Recipe.rates
 
-    def rates(self, first, count, total):
-        return np.where(
-            np.arange(first, first + count) < 2, steady(self, first, count, total), 1e38
-        )
+    def rates(self, first, count, total, epochs):
+        usual = steady(self, first, count, total, epochs)
+        return np.where(np.arange(first, first + count) < 2, usual, 1e38)
 
     monkeypatch.setattr(Recipe, "rates", rates)
     model, snapshots = LeNet5(), Snapshots()
@@ -854,7 +860,10 @@ FIT = [
     ({"threads": 0}, ValueError, "threads: expected 1 or more, got 0"),
     ({"threads": 2.0}, TypeError, "threads: expected an int or None, got float"),
     ({"schedule": "cyclic"}, ValueError, "schedule: expected one of constant, .*, got 'cyclic'"),
-    ({"schedule": None}, ValueError, "schedule: expected one of .*, got None"),
+    ({"schedule": 3}, ValueError, "schedule: expected one of .*, got 3"),
+    ({"schedule": "step", "optimizer": "sdlm"}, ValueError, "schedule: with sdlm paper or constant"),
+    ({"shuffle": "never"}, ValueError, "shuffle: expected epoch or once, got 'never'"),
+    ({"optimizer": Recipe(), "momentum": 0.5}, ValueError, "momentum: stands in the Recipe"),
     ({"early_stopping": 2}, ValueError, "keep_best and early_stopping need validation="),
     ({"keep_best": True}, ValueError, "keep_best and early_stopping need validation="),
     ({"validation": 3}, ValueError, r"validation: expected a pair \(images, labels\)"),

@@ -123,12 +123,13 @@ def test_one_step_by_hand(float64_engine):
 @pytest.mark.parametrize("beta2", [0.9, 0.999, 0.99999])
 def test_moments_are_means(engine, beta2):
     """After one step from 0: m = (1 - beta1) g, v = (1 - beta2) g^2, to a few roundings."""
-    image, label, order = pixels(1), targets(1), np.zeros(1, np.int64)
+    n = 2 * engine.lanes  # by blocks, as `gradient` is
+    image, label, order = pixels(n), targets(n), np.arange(n)
     theta = default_theta(engine)
     m, v = np.zeros_like(theta), np.zeros_like(theta)
     rule = {"rule": "adamw", "weight_decay": 0.0, "beta2": beta2, "epsilon": 1e-8}
     one = np.array([0.5]), np.array([0.9])
-    engine.train(DIGITS, theta, image, label, None, order, 1, rule, *one, m, v)
+    engine.train(DIGITS, theta, image, label, None, order, n, rule, *one, m, v)
     g = gradient(engine, image, label)[0].astype(float)
     assert_close(m, (1 - 0.9) * g, f"{engine.dtype} rounding", "first moment")
     assert_close(v, (1 - beta2) * g**2, f"{engine.dtype} rounding", "second moment")

@@ -224,12 +224,12 @@ typedef struct {
                           const lenet_number *packed, const lenet_net *net, void *workspace);
     /* images first .. first + n - 1, an update after each: v = momentum v + g + decay w, w -= rate v; velocity NULL:
      * w -= rate g. scales not NULL: w -= scales g, a rate for each parameter in the order of `packed`. gradient not
-     * NULL: no update, g is added to it. rates, momenta: one an image */
+     * NULL: no update, scale g is added to it. rates, momenta: one an image */
     void (*online_train)(lenet_number *packed, lenet_number *velocity, const lenet_number *scales,
                          lenet_number *gradient, double *loss, int64_t *errors, const lenet_images *images,
                          const int64_t *labels, const lenet_number *weight, const double *rates,
-                         const double *momenta, double decay, ptrdiff_t first, ptrdiff_t n, const lenet_net *net,
-                         void *workspace);
+                         const double *momenta, double decay, double scale, ptrdiff_t first, ptrdiff_t n,
+                         const lenet_net *net, void *workspace);
     /* adds to curvature (net->size) the diagonal Gauss-Newton second derivatives of the images' losses by the
      * parameters (Appendix C); theta2: the squares of theta (net->total) */
     void (*curvature)(lenet_number *curvature, const lenet_images *images, const int64_t *labels, ptrdiff_t first,

@@ -76,6 +76,15 @@ cdef struct Job:
     const Update* update
 
 
+cdef void set_step(Update* update, const double* rates, const double* momenta, Py_ssize_t step,
+                   Py_ssize_t i) noexcept nogil:
+    # what step i of a call, after `step` steps before it, has of its own
+    update.rate = rates[i]
+    update.momentum = momenta[i]
+    update.correction1 = 1 - update.momentum ** (step + i + 1)
+    update.correction2 = 1 - update.beta2 ** (step + i + 1)
+
+
 cdef uint64_t draw_of(uint64_t seed, Py_ssize_t step) noexcept nogil:
     return ((seed + 1) * <uint64_t>0x9e3779b97f4a7c15 + <uint64_t>step) | (<uint64_t>1 << 63)
 
@@ -227,10 +236,7 @@ cdef class Engine(Online):
         cdef int64_t errors = 0
         cdef const int64_t* index
         cdef const int64_t* label
-        cdef bint bad_index = False, bad_label = False, plain
-        cdef size_t online
-        cdef number* packed
-        cdef number* velocity
+        cdef bint bad_index = False, bad_label = False
         cdef number* state_1 = NULL
         cdef number* state_2 = NULL
         w = self.numbers(theta, "theta", (whole,), rule is not None)
@@ -284,31 +290,10 @@ cdef class Engine(Online):
         job.state1, job.state2, job.update = state_1, state_2, &update
         job.shard = shard_size(min(batch, total))
         shards = (min(batch, total) + job.shard - 1) // job.shard
-        if batch == 1 and update.rule in (SGD, SDLM) and self.k.online_size(&net.net):
-            online = align64(self.k.online_size(&net.net) * self.k.number_size)
-            sums = take_memory(2 * online)
-            packed, velocity = <number*>sums.data, <number*>(sums.data + online)
-            plain = update.decay == 0
-            for i in range(total):
-                plain = plain and (<const double*>m.data)[i] == 0
-            with nogil:
-                memset(sums.data, 0, 2 * online)
-                self.k.online_move(packed, <number*>w.data, &net.net, 0)
-                self.k.online_move(velocity, state_2 if update.rule == SDLM else state_1, &net.net, 0)
-                i = total - 1 if plain else 0                # without momentum, only the last velocity is wanted
-                if update.rule == SDLM:
-                    i = total
-                self.k.online_train(packed, NULL, velocity if update.rule == SDLM else NULL, NULL, &loss, &errors,
-                                    &source, label, job.weight, <const double*>r.data, <const double*>m.data,
-                                    update.decay, 0, i, &net.net, memory.data)
-                self.k.online_train(packed, velocity, NULL, NULL, &loss, &errors, &source, label, job.weight,
-                                    <const double*>r.data + i, <const double*>m.data + i, update.decay, i, total - i,
-                                    &net.net, memory.data)
-                self.k.online_move(packed, <number*>w.data, &net.net, 1)
-                if update.rule == SGD:
-                    self.k.online_move(velocity, state_1, &net.net, 1)
+        if update.rule != SUM and self.prefers_online_training(net, batch):
+            self.train_online(net, &job, total, batch, <const double*>r.data, <const double*>m.data, step, &loss,
+                              &errors)
             give_memory(memory)
-            give_memory(sums)
             return loss, errors
         sums = take_memory(align64(16 * shards) + shards * size * self.k.number_size)
         job.loss = <double*>sums.data
@@ -322,10 +307,7 @@ cdef class Engine(Online):
                 job.scale = 1.0 / job.n
                 batch_gradients(&job, &loss, &errors, threads)
                 if update.rule != SUM:
-                    update.rate = (<const double*>r.data)[i]
-                    update.momentum = (<const double*>m.data)[i]
-                    update.correction1 = 1 - update.momentum ** (step + i + 1)
-                    update.correction2 = 1 - update.beta2 ** (step + i + 1)
+                    set_step(&update, <const double*>r.data, <const double*>m.data, step, i)
                 lenet_pool_run(update_job, &job, threads)
         give_memory(memory)
         give_memory(sums)

@@ -62,7 +62,7 @@ cdef void c_online_scores(real* scores, const Images* images, Py_ssize_t first, 
 
 cdef double online_softmax(OnlineBlock* block, int64_t label, double weight, int best, int classes,
                            Py_ssize_t outputs) noexcept nogil:
-    # d_output = weight dJ/da, 0 in the padding; returns weight J. See softmax_cross_entropy.
+    # d_output = weight dJ/da, 0 in the padding; returns J. See softmax_cross_entropy.
     cdef real* a = block.output
     cdef real* da = block.d_output
     cdef real total = 0
@@ -74,12 +74,12 @@ cdef double online_softmax(OnlineBlock* block, int64_t label, double weight, int
     for c in range(<int>outputs):
         da[c] = da[c] / total * <real>weight if c < classes else 0
     da[label] -= <real>weight
-    return weight * (log(<double>total) + (<double>a[best] - <double>a[label]))
+    return log(<double>total) + (<double>a[best] - <double>a[label])
 
 
 cdef double online_distance(OnlineBlock* block, int64_t label, double weight, int best, const Net* net,
                             Py_ssize_t outputs) noexcept nogil:
-    # d_output = weight dJ/dy, 0 in the padding; returns weight J. See rbf_loss.
+    # d_output = weight dJ/dy, 0 in the padding; returns J. See rbf_loss.
     cdef real* y = block.output
     cdef real* dy = block.d_output
     cdef real top = min(y[best], <real>net.j), total
@@ -95,7 +95,7 @@ cdef double online_distance(OnlineBlock* block, int64_t label, double weight, in
     for c in range(<int>outputs):
         dy[c] = 0 - dy[c] / total * <real>weight if net.loss == MAP and c < net.classes else 0
     dy[label] += <real>weight
-    return weight * loss
+    return loss
 
 
 cdef real exp_of(real a) noexcept nogil:
@@ -103,9 +103,9 @@ cdef real exp_of(real a) noexcept nogil:
     return (<real*>&e)[0]
 
 
-cdef double online_loss(OnlineBlock* block, int64_t* errors, int64_t label, double weight, const Net* net,
-                        const Online* o) noexcept nogil:
-    # the class is the first of the highest score, or of the least distance
+cdef double online_loss(OnlineBlock* block, int64_t* errors, int64_t label, double weight, double scale,
+                        const Net* net, const Online* o) noexcept nogil:
+    # returns weight J; the class is the first of the highest score, or of the least distance
     cdef real* y = block.output
     cdef int c, best = 0
     for c in range(1, net.classes):
@@ -114,14 +114,14 @@ cdef double online_loss(OnlineBlock* block, int64_t* errors, int64_t label, doub
     if best != label or not y[label] == y[best]:         # the second: NaN
         errors[0] += 1
     if o.rbf:
-        return online_distance(block, label, weight, best, net, o.outputs)
-    return online_softmax(block, label, weight, best, net.classes, o.outputs)
+        return weight * online_distance(block, label, weight * scale, best, net, o.outputs)
+    return weight * online_softmax(block, label, weight * scale, best, net.classes, o.outputs)
 
 
 cdef void c_online_train(real* packed, real* velocity, const real* scales, real* gradient, double* loss,
                          int64_t* errors, const Images* images, const int64_t* labels, const real* weight,
-                         const double* rates, const double* momenta, double decay, Py_ssize_t first, Py_ssize_t n,
-                         const Net* net, void* workspace) noexcept nogil:
+                         const double* rates, const double* momenta, double decay, double scale, Py_ssize_t first,
+                         Py_ssize_t n, const Net* net, void* workspace) noexcept nogil:
     cdef OnlineBlock block
     cdef Online o = online_layout(net)
     cdef Sink sink
@@ -134,7 +134,7 @@ cdef void c_online_train(real* packed, real* velocity, const real* scales, real*
         number = image_number(images, i)
         online_image(block.x, images, i, block.level, net)
         online_forward(&block, packed, &o)
-        loss[0] += online_loss(&block, errors, labels[number], 1 if weight == NULL else weight[number], net, &o)
+        loss[0] += online_loss(&block, errors, labels[number], 1 if weight == NULL else weight[number], scale, net, &o)
         if gradient != NULL:
             online_backward(&block, &sink, packed, &o, GRADIENT)
         elif scales != NULL:

@@ -140,9 +140,8 @@ def _add_train(commands) -> None:
     add(
         "--batch-size",
         type=integer(1),
-        default=64,
         metavar="N",
-        help="images an update (default: %(default)s)",
+        help="images an update (default: 64, or 1 with sdlm)",
     )
     add("--optimizer", choices=tuple(DEFAULTS), default="sgd", help="default: %(default)s")
     add(

@@ -89,8 +89,8 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
                               const number* packed, const Net* net, void* workspace) noexcept nogil
         void (*online_train)(number* packed, number* velocity, const number* scales, number* gradient, double* loss,
                              int64_t* errors, const Images* images, const int64_t* labels, const number* weight,
-                             const double* rates, const double* momenta, double decay, Py_ssize_t first,
-                             Py_ssize_t n, const Net* net, void* workspace) noexcept nogil
+                             const double* rates, const double* momenta, double decay, double scale,
+                             Py_ssize_t first, Py_ssize_t n, const Net* net, void* workspace) noexcept nogil
         void (*curvature)(number* curvature, const Images* images, const int64_t* labels, Py_ssize_t first,
                           Py_ssize_t n, const number* theta, const number* theta2, const Net* net,
                           void* workspace) noexcept nogil

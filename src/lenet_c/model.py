@@ -247,12 +247,15 @@ class LeNet5(Network):
         p : ndarray of the model's dtype, shape (n, classes), or (classes,) for one image
         """
         batch, single = as_batch(images, self.config)
+        if len(batch) <= _CHUNK:
+            p = self._scores_of(batch, threads)
+            self._engine.softmax(p)
+            return p[0] if single else p
         p = np.empty((len(batch), self.config.classes), self.config.dtype)
         for part, scores in self._scores(batch, threads):
-            scores -= scores.max(1, keepdims=True)
-            np.exp(scores, out=scores)
-            np.divide(scores, scores.sum(1, keepdims=True), out=p[part])
-        return p[0] if single else p
+            p[part] = scores
+            self._engine.softmax(p[part])
+        return p
 
     def evaluate(
         self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None

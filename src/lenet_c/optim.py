@@ -39,7 +39,8 @@ class Recipe:
     beta2, epsilon : float
         Of adamw.
     mu : float
-        Of sdlm.
+        Of sdlm. The paper's is 0.02; with it and eq. 9 the rates that follow pass 1 are too high
+        (docs/accuracy.md).
     samples : int
         Images that sdlm's second derivatives are averaged over.
     """
@@ -51,7 +52,7 @@ class Recipe:
     schedule: str | None = None
     beta2: float = 0.999
     epsilon: float = 1e-8
-    mu: float = 0.02
+    mu: float = 0.5
     samples: int = 500
 
     def __post_init__(self) -> None:
