@@ -182,6 +182,15 @@ typedef struct {
     uint64_t draw;                     /* names the draws of stochastic subsampling; 0: its expectation */
 } lenet_images;
 
+/* Ranges of the random distortions, each drawn uniformly from +- its range; the maps stand in distort.pxd. 0: none. */
+typedef struct {
+    double translation;                /* pixels, down and to the right */
+    double scale, squeeze;             /* fractions, below 1 */
+    double shear;                      /* columns a row */
+    double rotation;                   /* degrees */
+    double elastic, sigma;             /* displacements in x and in y: pixels rms, and the Gaussian's, 1 pixel or more */
+} lenet_distortion;
+
 /* What an update rule needs. sgd: v = momentum v + g + decay w, w -= rate v. adamw: Loshchilov and Hutter 2019.
  * sdlm: w -= state2 g, a rate for each
  * parameter. sum: state1 = g, no update. */
@@ -263,6 +272,11 @@ typedef struct {
     void (*squash_backward)(lenet_number *da, const lenet_number *dy, const lenet_number *y, ptrdiff_t n);
     void (*softmax_cross_entropy)(lenet_number *da, double *loss, const lenet_number *a, const int64_t *labels,
                                   ptrdiff_t n, int classes, void *workspace);
+    /* out (n, height, width), numbers as the images': images first .. first + n - 1 distorted. The draws of an image are
+     * a function of seed, epoch and the image's number. Up to 16384 rows and columns */
+    size_t (*distort_workspace)(const lenet_distortion *d, int height, int width);
+    void (*distort)(void *out, const lenet_images *images, ptrdiff_t first, ptrdiff_t n, const lenet_distortion *d,
+                    uint64_t seed, uint64_t epoch, int height, int width, void *workspace);
 } lenet_kernels;
 
 #endif

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from . import _engines, _threads
 from ._errors import FormatError
 from .config import CONNECTION_TABLE, Config
+from .distortion import Distortion
 from .history import History, Record, Report
 from .model import LeNet5
 from .optim import Recipe
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CONNECTION_TABLE",
     "Config",
+    "Distortion",
     "FormatError",
     "History",
     "LeNet5",

@@ -46,6 +46,7 @@ def train(args: argparse.Namespace) -> int:
             progress=False if args.quiet else None,
             seed=args.seed,
             keep_best=args.keep_best,
+            augment=args.augment,
         )
     except (KeyboardInterrupt, OSError, FloatingPointError) as stop:
         if _save_rest(model, args, stop) and isinstance(stop, KeyboardInterrupt):

@@ -2,8 +2,8 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from lenet_c.lenet cimport (ABI_VERSION, ADAMW, C1, C3, C5, F6, KERNEL, SDLM, SGD, SUM, Images, Kernels, Links,
-                            lenet_link, number)
+from lenet_c.lenet cimport (ABI_VERSION, ADAMW, C1, C3, C5, F6, KERNEL, SDLM, SGD, SUM, Distortion, Images, Kernels,
+                            Links, lenet_link, number)
 from lenet_c.lenet cimport Net as NetStruct
 from lenet_c.lenet cimport Update
 
@@ -74,6 +74,8 @@ cdef struct Job:
     number* state1
     number* state2
     const Update* update
+    const Draw* draw                     # NULL: the images are presented as they are
+    Py_ssize_t image_bytes
 
 
 cdef void set_step(Update* update, const double* rates, const double* momenta, Py_ssize_t step,
@@ -144,13 +146,15 @@ cdef void batch_gradients(Job* job, double* loss, int64_t* errors, int threads) 
     cdef Py_ssize_t shards = shard_count(job), s
     memset(job.loss, 0, shards * sizeof(double))
     memset(job.errors, 0, shards * sizeof(int64_t))
-    lenet_pool_run(gradients_job, job, <int>min(<Py_ssize_t>threads, shards))
+    lenet_pool_run(gradients_job if job.draw == NULL else distorted_gradients_job, job,
+                   <int>min(<Py_ssize_t>threads, shards))
     for s in range(shards):
         loss[0] += job.loss[s]
         errors[0] += job.errors[s]
 
 
 include "_measure.pxi"
+include "_distort.pxi"
 include "_online.pxi"
 
 
@@ -198,7 +202,7 @@ cdef class Engine(Online):
 
     def train(self, Net net, theta, images, labels, weight, order, Py_ssize_t batch, rule, rates, momenta,
               state1=None, state2=None, gradient=None, Py_ssize_t step=0, int threads=1, double loss=0,
-              uint64_t draw=0):
+              uint64_t draw=0, Draws draws=None):
         """Gradients, and with a rule the updates, of the batches order[0:batch], order[batch:2 batch], ...
 
         Parameters
@@ -220,6 +224,8 @@ cdef class Engine(Online):
             The sum so far, to which the losses are added one after another.
         draw : int
             The seed of stochastic subsampling.
+        draws : Draws, optional
+            Distorts the images before they are presented.
 
         Returns
         -------
@@ -285,10 +291,14 @@ cdef class Engine(Online):
         job.weight = NULL if weight is None else <number*>(<Array>weights).data
         job.theta = <const number*>w.data
         job.room = align64(self.k.workspace(&net.net))
+        job.shard = shard_size(min(batch, total))
+        job.draw = NULL if draws is None else &draws.draw
+        job.image_bytes = net.net.image_height * net.net.image_width * x.buffer.itemsize
+        if draws is not None:
+            job.room += present_room(&job, max(job.shard, <Py_ssize_t>CHUNK))
         memory = take_memory(job.room * check_threads(threads))
         job.workspace = memory.data
         job.state1, job.state2, job.update = state_1, state_2, &update
-        job.shard = shard_size(min(batch, total))
         shards = (min(batch, total) + job.shard - 1) // job.shard
         if update.rule != SUM and self.prefers_online_training(net, batch):
             self.train_online(net, &job, total, batch, <const double*>r.data, <const double*>m.data, step, &loss,

@@ -232,6 +232,8 @@ TABLE.squash_forward = c_squash_forward
 TABLE.squash_backward = c_squash_backward
 TABLE.softmax_cross_entropy = c_softmax_cross_entropy
 
+include "_kernel_distort.pxi"
+
 
 def table():
     """Return the capsule of this build's lenet_kernels."""

@@ -21,7 +21,7 @@ cdef void softmax_rows(floating* a, Py_ssize_t n, Py_ssize_t classes) noexcept n
             a[i * classes + c] /= total
 
 
-cdef class Online(Measured):
+cdef class Online(Distorting):
     """A kernel build with its online schedule."""
     cdef Array images(self, array, Net net):
         return view(array, "images", "B" + self.code, (None, net.net.image_height, net.net.image_width))
@@ -114,21 +114,18 @@ cdef class Online(Measured):
             if update.rule != SGD:
                 self.k.online_move(state2, job.state2, &net.net, 0)
             if batch == 1 and update.rule == SDLM:
-                self.k.online_train(packed, NULL, state2, NULL, loss, errors, job.images, job.labels, job.weight, rates,
-                                    momenta, 0, 1, 0, total, &net.net, job.workspace)
+                online_train(job, packed, NULL, state2, NULL, loss, errors, rates, momenta, 0, 1, 0, total)
             elif batch == 1 and update.rule == SGD:
                 i = total - 1 if plain else 0                # without momentum, only the last velocity is wanted
-                self.k.online_train(packed, NULL, NULL, NULL, loss, errors, job.images, job.labels, job.weight, rates,
-                                    momenta, 0, 1, 0, i, &net.net, job.workspace)
-                self.k.online_train(packed, state1, NULL, NULL, loss, errors, job.images, job.labels, job.weight,
-                                    rates + i, momenta + i, update.decay, 1, i, total - i, &net.net, job.workspace)
+                online_train(job, packed, NULL, NULL, NULL, loss, errors, rates, momenta, 0, 1, 0, i)
+                online_train(job, packed, state1, NULL, NULL, loss, errors, rates + i, momenta + i, update.decay, 1, i,
+                             total - i)
             else:
                 for i in range((total + batch - 1) // batch):
                     first = i * batch
                     memset(sums, 0, room)
-                    self.k.online_train(packed, NULL, NULL, sums, loss, errors, job.images, job.labels, job.weight,
-                                        NULL, NULL, 0, 1.0 / min(batch, total - first), first,
-                                        min(batch, total - first), &net.net, job.workspace)
+                    online_train(job, packed, NULL, NULL, sums, loss, errors, rates, momenta, 0,
+                                 1.0 / min(batch, total - first), first, min(batch, total - first))
                     set_step(update, rates, momenta, step, i)
                     self.k.update(packed, state1, state2, sums, 0, 1, 0, trained, update)
             self.k.online_move(packed, <number*>job.theta, &net.net, 1)

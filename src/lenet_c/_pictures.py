@@ -1,6 +1,7 @@
-"""Image files for `lenet-c predict`: arrays (.npy, IDX) and pictures (through Pillow)."""
+"""Image files: arrays (.npy, IDX) and pictures (through Pillow) are read, PNG is written."""
 
 import os
+import struct
 from typing import BinaryIO
 
 import numpy as np
@@ -82,6 +83,30 @@ def prepare(grey: np.ndarray) -> np.ndarray:
         top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
         grey[top : top + size[1], left : left + size[0]] = small
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+
+def png(grey: np.ndarray) -> bytes:
+    """Return a grey picture as a PNG file (ISO/IEC 15948), without Pillow.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (height, width)
+    """
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        data = kind + data
+        return struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
+
+    height, width = grey.shape
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey
+    lines = np.pad(np.asarray(grey, np.uint8), ((0, 0), (1, 0)))  # before each row its filter: none
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines.tobytes(), 9))
+        + chunk(b"IEND", b"")
+    )
 
 
 def _read_npy(stream: BinaryIO, name: str) -> np.ndarray:

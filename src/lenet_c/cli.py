@@ -10,9 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, _cli_train, _cli_use
+from . import __version__, _cli_show, _cli_train, _cli_use
 from ._cli_common import UsageError, complain, describe_error, integer, integers, number
 from .config import PRESETS
+from .distortion import Distortion
 from .optim import DEFAULTS, SCHEDULES
 
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_info(commands)
     _add_fetch(commands)
     _add_benchmark(commands)
+    _add_show(commands)
     return parser
 
 
@@ -165,6 +167,11 @@ def _add_train(commands) -> None:
         default=0,
         metavar="N",
         help="of the initial weights and of the order of the images (default: %(default)s)",
+    )
+    add(
+        "--augment",
+        choices=Distortion.presets(),
+        help="distort the training images, afresh each time they are presented",
     )
     _add_threads(parser)
     add(
@@ -271,6 +278,38 @@ def _add_benchmark(commands) -> None:
     )
     add("--json", metavar="FILE", help="write the figures to a file")
     add("--plot", metavar="FILE", help='draw them; takes Matplotlib: pip install "lenet-c[plot]"')
+def _add_show(commands) -> None:
+    parser = _add(
+        commands,
+        "show",
+        None,
+        help="draw pictures of what the package does",
+        description="Draw a picture.",
+    )
+    pictures = parser.add_subparsers(title="pictures", metavar="PICTURE", required=True)
+    parser = _add(
+        pictures,
+        "distortions",
+        _cli_show.distortions,
+        help="digits and distorted versions of them",
+        description="Draw the ten digits, each with distorted versions as training presents them, "
+        "as PNG.",
+    )
+    add = parser.add_argument
+    add("--augment", choices=Distortion.presets(), default="elastic", help="default: %(default)s")
+    add(
+        "--seed",
+        type=integer(0, 2**63 - 1),
+        default=0,
+        metavar="N",
+        help="of the distortions (default: %(default)s)",
+    )
+    add(
+        "--output",
+        default="distortions.png",
+        metavar="FILE",
+        help="default: %(default)s",
+    )
 
 
 def _benchmark(args: argparse.Namespace) -> int:

@@ -64,6 +64,9 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         const int64_t* index
         uint64_t draw
 
+    ctypedef struct Distortion "lenet_distortion":
+        double translation, scale, squeeze, shear, rotation, elastic, sigma
+
     ctypedef struct Update "lenet_update":
         int rule
         double rate, momentum, decay, beta2, epsilon, correction1, correction2
@@ -117,6 +120,9 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         void (*squash_backward)(number* da, const number* dy, const number* y, Py_ssize_t n) noexcept nogil
         void (*softmax_cross_entropy)(number* da, double* loss, const number* a, const int64_t* labels,
                                       Py_ssize_t n, int classes, void* workspace) noexcept nogil
+        size_t (*distort_workspace)(const Distortion* d, int height, int width) noexcept nogil
+        void (*distort)(void* out, const Images* images, Py_ssize_t first, Py_ssize_t n, const Distortion* d,
+                        uint64_t seed, uint64_t epoch, int height, int width, void* workspace) noexcept nogil
 
     int lenet_layout(Net* net)
     int lenet_link(Links* links, int n_in, int n_out, const unsigned char* table)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from . import _threads, training
 from ._network import Network
+from .distortion import Distortion
 from .history import History, Report
 from .inputs import as_batch, as_labels, as_pixels, as_sample_weight
 from .optim import Recipe
@@ -68,6 +69,7 @@ class LeNet5(Network):
         early_stopping: int | None = None,
         keep_best: bool = False,
         sample_weight: npt.ArrayLike | None = None,
+        augment: Distortion | str | None = None,
         threads: int | None = None,
         progress: bool | None = None,
         seed: int = 0,
@@ -103,12 +105,15 @@ class LeNet5(Network):
             Return to the weights of the lowest validation error at the end.
         sample_weight : array_like (n,), optional
             Weights of the images in the loss; scaled to a mean of 1.
+        augment : Distortion or str, optional
+            Every image is distorted afresh each time it is presented; see `lenet_c.Distortion`,
+            one of whose presets a name means. Loss and training error are of these images.
         threads : int, optional
             None: the cores this process may use. The result does not depend on it.
         progress : bool, optional
             None: where standard error is a terminal.
         seed : int
-            Of the order of the images.
+            Of the order of the images, and of their distortions.
 
         Returns
         -------
@@ -155,6 +160,7 @@ class LeNet5(Network):
             checkpoint=checkpoint,
             patience=early_stopping,
             keep_best=keep_best,
+            augment=Distortion.of(augment),
             threads=_threads.resolve(threads),
             progress=progress,
             shuffle=shuffle,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._progress import Progress
+from .distortion import Distortion
 from .history import History, Record
 from .optim import Recipe
 
@@ -46,13 +47,13 @@ class OptimizerState:
         return self
 
 
-def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, threads, loss=0.0):
+def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, threads, loss=0.0, draws=None):
     net, momenta = model._net_of(pixels.shape[1:]), recipe.momenta(len(rates))
     first, second = state.moments[0], state.moments[-1]
     try:
         return model._engine.train(
             net, model._theta, pixels, targets, weight, order, batch, recipe.rule,
-            rates, momenta, first, second, None, state.step, threads, loss, model.config.seed,
+            rates, momenta, first, second, None, state.step, threads, loss, model.config.seed, draws,
         )  # fmt: skip
     finally:  # Ctrl-C may come between the kernels' return and the next line
         state.step += len(rates)
@@ -117,7 +118,8 @@ def set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen):
 
 
 def _epoch(
-    model, pixels, targets, weight, order, batch, recipe, first, total, epochs, state, threads, bar
+    model, pixels, targets, weight, order, batch, recipe, first, total, epochs, state, threads, bar,
+    draws,
 ):
     """Present the images once; return the summed loss and the wrong labels."""
     n, stretch, done, loss, errors = len(order), 1, 0, 0.0, 0
@@ -126,7 +128,7 @@ def _epoch(
         part = order[done : done + stretch * batch]
         rates = recipe.rates(first + done // batch, -(-len(part) // batch), total, epochs)
         loss, part_errors = _run(
-            model, pixels, targets, weight, part, batch, recipe, rates, state, threads, loss
+            model, pixels, targets, weight, part, batch, recipe, rates, state, threads, loss, draws
         )
         errors, done = errors + part_errors, done + len(part)
         if not math.isfinite(loss):
@@ -176,6 +178,7 @@ def fit(
     checkpoint,
     patience: int | None,
     keep_best: bool,
+    augment: Distortion | None,
     threads: int,
     progress: bool | None,
     shuffle: str,
@@ -200,6 +203,7 @@ def fit(
             rng = np.random.default_rng([seed, model._epochs])
             if order is None or shuffle == "epoch":
                 order = rng.permutation(n)
+            draws = augment and augment._draws(seed, model._epochs)
             begin, by_layer = time.perf_counter(), None
             if recipe.optimizer == "sdlm":
                 rate = recipe.rates(epoch * steps, 1, epochs * steps, epochs)[0]
@@ -207,7 +211,7 @@ def fit(
                 by_layer = set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen)
             loss, errors = _epoch(
                 model, pixels, targets, weight, order, batch_size, recipe,
-                epoch * steps, epochs * steps, epochs, state, threads, bar,
+                epoch * steps, epochs * steps, epochs, state, threads, bar, draws,
             )  # fmt: skip
             seconds = time.perf_counter() - begin
             if not (math.isfinite(loss) and np.isfinite(model._theta).all()):

@@ -1,0 +1,135 @@
+# Distorted images, and training on them: each thread distorts what it is about to present.
+
+cdef enum:
+    CHUNK = 32                           # images distorted at a time where there are no shards
+
+cdef struct Draw:
+    Distortion ranges
+    uint64_t seed, epoch
+
+cdef struct Batch:
+    Images images
+    int64_t* labels
+    number* weight
+
+cdef struct DistortJob:
+    const Kernels* kernels
+    const Images* images
+    const Draw* draw
+    char* out
+    Py_ssize_t n, image_bytes
+    int height, width
+    char* workspace                      # `room` bytes a thread
+    size_t room
+
+
+cdef class Draws:
+    """Distortions, drawn for one pass over the images.
+
+    Parameters
+    ----------
+    ranges : seven floats
+        translation, scale, squeeze, shear, rotation, elastic, sigma; see lenet_c.h.
+    seed, epoch : int
+        With an image's number they make its draws.
+    """
+    cdef Draw draw
+
+    def __cinit__(self, ranges, uint64_t seed, uint64_t epoch):
+        cdef Distortion* d = &self.draw.ranges
+        d.translation, d.scale, d.squeeze, d.shear, d.rotation, d.elastic, d.sigma = ranges
+        self.draw.seed, self.draw.epoch = seed, epoch
+        if not (0 <= d.scale < 1 and 0 <= d.squeeze < 1 and d.sigma >= 1):
+            raise ValueError(f"ranges: expected scale and squeeze in [0, 1) and sigma from 1 up, got {tuple(ranges)}")
+
+
+cdef size_t present_room(const Job* job, Py_ssize_t n) noexcept nogil:
+    # bytes that `present` needs for n images
+    return (align64(job.kernels.distort_workspace(&job.draw.ranges, job.net.image_height, job.net.image_width))
+            + align64(n * job.image_bytes) + align64(n * sizeof(int64_t)) + align64(n * job.kernels.number_size))
+
+
+cdef void present(Batch* batch, const Job* job, Py_ssize_t first, Py_ssize_t n, char* room) noexcept nogil:
+    # images first .. first + n - 1, distorted, with their labels and weights, as a batch that has no index
+    cdef int number_size = job.kernels.number_size, height = job.net.image_height, width = job.net.image_width
+    cdef char* pixels = room + align64(job.kernels.distort_workspace(&job.draw.ranges, height, width))
+    cdef Py_ssize_t i, image
+    batch.labels = <int64_t*>(pixels + align64(n * job.image_bytes))
+    batch.weight = NULL if job.weight == NULL else <number*>(<char*>batch.labels + align64(n * sizeof(int64_t)))
+    batch.images.pixels, batch.images.bytes, batch.images.index = pixels, job.images.bytes, NULL
+    batch.images.draw = job.images.draw + (<uint64_t>first << 20) if job.images.draw else 0
+    job.kernels.distort(pixels, job.images, first, n, &job.draw.ranges, job.draw.seed, job.draw.epoch, height, width,
+                        room)
+    for i in range(n):
+        image = job.images.index[first + i]
+        batch.labels[i] = job.labels[image]
+        if job.weight != NULL:
+            memcpy(number_at(batch.weight, i, number_size), <const char*>job.weight + image * number_size, number_size)
+
+
+cdef void distorted_gradients_job(void* arg, int i, int parts) noexcept nogil:
+    # gradients_job on distorted images
+    cdef Job* job = <Job*>arg
+    cdef Batch batch
+    cdef Py_ssize_t s = i, n
+    cdef char* workspace = job.workspace + i * job.room
+    cdef char* room = workspace + align64(job.kernels.workspace(job.net))
+    while s < shard_count(job):
+        n = min(job.shard, job.n - s * job.shard)
+        present(&batch, job, job.first + s * job.shard, n, room)
+        job.kernels.gradients(number_at(job.out, s * job.net.size, job.kernels.number_size), job.loss + s,
+                              job.errors + s, &batch.images, batch.labels, batch.weight, job.scale, 0, n, job.theta,
+                              job.net, workspace)
+        s += parts
+
+
+cdef void online_train(const Job* job, number* packed, number* velocity, const number* scales, number* gradient,
+                       double* loss, int64_t* errors, const double* rates, const double* momenta, double decay,
+                       double scale, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    # the online schedule on images first .. first + n - 1, distorted or not; rates, momenta: of image `first` on
+    cdef Batch batch
+    cdef Py_ssize_t done = 0, count
+    if job.draw == NULL:
+        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, job.images, job.labels, job.weight,
+                                 rates, momenta, decay, scale, first, n, job.net, job.workspace)
+        return
+    while done < n:
+        count = min(<Py_ssize_t>CHUNK, n - done)
+        present(&batch, job, first + done, count, job.workspace + align64(job.kernels.workspace(job.net)))
+        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, &batch.images, batch.labels,
+                                 batch.weight, rates + done, momenta + done, decay, scale, 0, count, job.net,
+                                 job.workspace)
+        done += count
+
+
+cdef void distort_job(void* arg, int i, int parts) noexcept nogil:
+    # part i of the images
+    cdef DistortJob* job = <DistortJob*>arg
+    cdef Py_ssize_t start = job.n * i // parts, stop = job.n * (i + 1) // parts
+    job.kernels.distort(job.out + start * job.image_bytes, job.images, start, stop - start, &job.draw.ranges,
+                        job.draw.seed, job.draw.epoch, job.height, job.width, job.workspace + i * job.room)
+
+
+cdef class Distorting(Measured):
+    """A kernel build that distorts images."""
+
+    def distort(self, Draws draws, images, out, int threads=1):
+        """Write the images (n, height, width), uint8 or `dtype` 0..1, distorted into `out`."""
+        cdef Array x = view(images, "images", "B" + self.code, (None, None, None)), y
+        cdef Py_ssize_t n = x.buffer.shape[0], height = x.buffer.shape[1], width = x.buffer.shape[2]
+        cdef int parts = <int>min(<Py_ssize_t>check_threads(threads), max((n + CHUNK - 1) // CHUNK, 1))
+        cdef Memory memory
+        cdef Images source
+        cdef DistortJob job
+        if not (1 <= height <= 16384 and 1 <= width <= 16384):
+            raise ValueError(f"images: expected 1 to 16384 rows and columns, got {height} x {width}")
+        y = view(out, "out", x.buffer.format.decode(), (n, height, width), True)
+        source = all_images(x)
+        job.kernels, job.images, job.draw, job.out, job.n = self.k, &source, &draws.draw, <char*>y.data, n
+        job.height, job.width, job.image_bytes = <int>height, <int>width, height * width * x.buffer.itemsize
+        job.room = align64(self.k.distort_workspace(&draws.draw.ranges, job.height, job.width))
+        memory = take_memory(job.room * parts)
+        job.workspace = memory.data
+        with nogil:
+            lenet_pool_run(distort_job, &job, parts)
+        give_memory(memory)
