@@ -16,7 +16,7 @@ import pytest
 import lenet_c
 from lenet_c import _pictures, cli
 
-COMMANDS = ("train", "evaluate", "predict", "info", "fetch", "benchmark")
+COMMANDS = ("train", "evaluate", "predict", "info", "fetch", "benchmark", "show")
 TIMEOUT = 60
 
 # runs the command line as the console script does, after some preparation
@@ -130,6 +130,10 @@ def test_version(run, args):
         (("train", "--optimizer", "magic"), "--optimizer: invalid choice: 'magic'"),
         (("train", "--schedule", "magic"), "--schedule: invalid choice: 'magic'"),
         (("train", "--preset", "magic"), "--preset: invalid choice: 'magic'"),
+        (("train", "--augment", "magic"), "--augment: invalid choice: 'magic'"),
+        (("show",), "PICTURE"),
+        (("show", "distortions", "--augment", "magic"), "--augment: invalid choice: 'magic'"),
+        (("show", "distortions", "--seed", "-1"), "--seed: expected 0 or more"),
         (("train", "--keep-best"), "--keep-best needs --hold-out"),
         (("train", "--hold-out", "6000"), "--hold-out 6000 leaves none of the 6,000 images"),
         (("train", "--epoch", "3"), "unrecognized arguments"),
@@ -182,6 +186,14 @@ def test_options_reach_training(run, tmp_path):
         **{"learning_rate": 0.002, "momentum": 0.8, "weight_decay": 0.1, "schedule": "cosine"},
     )
     assert lenet_c.LeNet5.load(tmp_path / "lenet5.safetensors") == expected
+
+
+def test_augment_reaches_training(run, tmp_path):
+    options = ("--epochs", "1", "--augment", "elastic", "--seed", "2", "--quiet")
+    run("train", *options, "--output", tmp_path / "elastic.safetensors")
+    sample = lenet_c.datasets.load_sample("train")
+    expected = lenet_c.train(*sample, epochs=1, seed=2, augment="elastic")
+    assert lenet_c.LeNet5.load(tmp_path / "elastic.safetensors") == expected
 
 
 def test_held_out_images_are_the_last_and_the_best_weights_are_kept(run, tmp_path):
@@ -483,6 +495,33 @@ def test_pictures_of_more_than_8_bits(tmp_path, dtype):
     image_module.fromarray((grey * float(scale)).astype(dtype)).save(tmp_path / "deep.tiff")
     read = _pictures.read_images(tmp_path / "deep.tiff").astype(int)
     assert abs(read - grey).max() <= 1
+
+
+# show
+
+
+def test_show_distortions(run, tmp_path):
+    from PIL import Image
+
+    assert "distortions.png" in run("show", "distortions", cwd=tmp_path).stdout
+    other = tmp_path / "other.png"
+    run("show", "distortions", "--augment", "affine", "--seed", "5", "--output", other)
+    pictures = []
+    for path in (tmp_path / "distortions.png", other):
+        with Image.open(path) as picture:
+            assert picture.mode == "L"
+            pictures.append(np.asarray(picture))
+    images, labels = lenet_c.datasets.load_sample("test")
+    zero = images[labels == 0][0]
+    for picture in pictures:
+        assert picture.shape == (10 * 58 + 2, 12 * 58 + 2)
+        np.testing.assert_array_equal(picture[2:58:2, 2:58:2], zero)
+    assert (pictures[0] != pictures[1]).mean() > 0.1
+
+
+def test_show_where_nothing_can_be_written(run, tmp_path):
+    done = run("show", "distortions", "--output", tmp_path / "none" / "a.png", status=1)
+    assert str(tmp_path / "none" / "a.png") in one_line(done)
 
 
 # info, fetch, and output that nobody reads

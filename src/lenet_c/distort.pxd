@@ -13,7 +13,7 @@
 # e: noise at the points of a grid `sigma` pixels apart, uniform with variance 1, times Gaussians of that sigma (those
 # of the 8 x 8 points around the pixel), divided by the root of the sum of the Gaussians' squares: a field of elastic
 # pixels rms in x and in y, with the correlation exp(-distance^2 / (4 sigma^2)) that smoothing noise of every pixel has.
-from libc.math cimport M_PI, cos, exp, sin, sqrt
+from libc.math cimport cos, exp, sin, sqrt
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
@@ -129,7 +129,7 @@ cdef inline void warp_begin(Warp* w, const Distortion* d) noexcept nogil:
 cdef inline Map draw_map(uint64_t key, const Distortion* d, int height, int width) noexcept nogil:
     cdef double tx = d.translation * uniform(key, 0), ty = d.translation * uniform(key, 1)
     cdef double s = 1 + d.scale * uniform(key, 2), f = 1 + d.squeeze * uniform(key, 3)
-    cdef double k = d.shear * uniform(key, 4), angle = d.rotation * uniform(key, 5) * (M_PI / 180)
+    cdef double k = d.shear * uniform(key, 4), angle = d.rotation * uniform(key, 5) * 0.017453292519943295
     cdef double sine = sin(angle), cosine = cos(angle)
     cdef Map m
     m.xx = (cosine - k * sine) * f / s
@@ -197,7 +197,9 @@ cdef inline void fetch(real* top, real* bottom, int* place, const real* source, 
         memcpy(bottom + 2 * j, source + place[j] + stride, 2 * sizeof(real))
 
 
-cdef inline void interpolate(real* value, real_in top, real_in bottom, real_in u, real_in v, Py_ssize_t n) noexcept nogil:
+cdef inline void interpolate(real* value, real_in top, real_in bottom, real_in u, real_in v,
+                             Py_ssize_t n) noexcept nogil:
+    # value[j]: between the four, by the fractions of u[j] and v[j]
     cdef real x, y, a, b
     cdef Py_ssize_t j
     for j in range(n):

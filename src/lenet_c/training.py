@@ -47,7 +47,20 @@ class OptimizerState:
         return self
 
 
-def _run(model, pixels, targets, weight, order, batch, recipe, rates, state, threads, loss=0.0, draws=None):
+def _run(
+    model,
+    pixels,
+    targets,
+    weight,
+    order,
+    batch,
+    recipe,
+    rates,
+    state,
+    threads,
+    loss=0.0,
+    draws=None,
+):
     net, momenta = model._net_of(pixels.shape[1:]), recipe.momenta(len(rates))
     first, second = state.moments[0], state.moments[-1]
     try:

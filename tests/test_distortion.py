@@ -1,0 +1,449 @@
+"""Distortions: the oracle, exact cases, what the draws depend on, bad arguments; training."""
+
+import math
+import struct
+
+import numpy as np
+import pytest
+from distortion_case import distorted, draw, uniforms
+from kernel_case import assert_same_bits
+from numpy.testing import assert_array_equal
+
+import lenet_c
+from lenet_c import Distortion, LeNet5, _cli_show, _core, _engines, _pictures
+
+SINGLE = [
+    {"translation": 3},
+    {"scale": 0.4},
+    {"squeeze": 0.3},
+    {"shear": 0.5},
+    {"rotation": 40},
+    {"elastic": 1.5},
+    {"elastic": 1, "sigma": 1},
+    {"elastic": 3, "sigma": 9.7},
+]
+ALL = [Distortion(**ranges) for ranges in SINGLE]
+ALL += [Distortion.of(name) for name in Distortion.presets()]
+# Pixels 0..1. float32: places are off by some roundings of numbers up to 40. Seen: 5e-6, 8e-15.
+TOLERANCE = {"float32": 3e-5, "float64": 1e-13}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return lenet_c.datasets.load_sample("test")[0][:40]
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return lenet_c.datasets.load_sample("train")
+
+
+def run(engine, d, images, seed=0, epoch=0, threads=1):
+    out = np.full_like(images, np.nan if images.dtype.kind == "f" else 77)
+    engine.distort(d._draws(seed, epoch), images, out, threads)
+    return out
+
+
+def as_real(engine, images):
+    return (images / 255).astype(engine.dtype)
+
+
+# --- against the oracle
+
+
+@pytest.mark.parametrize("d", ALL, ids=repr)
+def test_oracle(engine, digits, d):
+    reals = as_real(engine, digits[:3])
+    want = np.stack([distorted(d, reals[i], 5, 2, i) for i in range(3)])
+    got = run(engine, d, reals, 5, 2)
+    assert np.abs(got - want).max() < TOLERANCE[engine.dtype]
+    levels = run(engine, d, digits[:3], 5, 2)
+    assert np.abs(levels - 255 * want).max() < 0.5 + 255 * TOLERANCE[engine.dtype]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 2), (31, 33), (32, 32), (40, 19), (70, 65)])
+def test_oracle_on_other_sizes(engine, size):
+    image = np.random.default_rng(3).random((1, *size)).astype(engine.dtype)
+    d = Distortion(1, 0.2, 0.1, 0.3, 20, 1, 5)
+    want = distorted(d, image[0], 9)
+    assert np.abs(run(engine, d, image, 9)[0] - want).max() < TOLERANCE[engine.dtype]
+
+
+def test_same_bits_on_avx2_and_avx512_and_a_level_elsewhere(digits):
+    engines = {name: _engines.load(name) for name in _engines.available()}
+    for d in ALL:
+        bytes_, reals = {}, {}
+        for name, engine in engines.items():
+            bytes_[name] = run(engine, d, digits, 1)
+            reals[name] = run(engine, d, as_real(engine, digits), 1)
+        for name in engines:
+            first = next(iter(engines))
+            assert np.abs(bytes_[name].astype(int) - bytes_[first]).max() <= 1
+        if {"avx2", "avx512"} <= set(engines):
+            assert_same_bits(bytes_["avx2"], bytes_["avx512"])
+            assert_same_bits(reals["avx2"], reals["avx512"])
+
+
+# --- exact cases
+
+
+def test_no_distortion_gives_the_same_bits(engine, digits):
+    for images in (digits, as_real(engine, digits)):
+        assert_same_bits(run(engine, Distortion(), images, 3, 4), images)
+
+
+@pytest.mark.parametrize("shift", [1, 2, 5])
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_translation_by_whole_pixels(engine, axis, shift):
+    """Stripes along the other axis: far from their ends they are moved by whole pixels."""
+    for seed in range(100):
+        u = uniforms(seed, 0, 0)[f"translation {axis}"]
+        if abs(u) > 0.9 and abs(shift / u) * u == math.copysign(shift, u):
+            break
+    d, moved = Distortion(translation=abs(shift / u)), int(math.copysign(shift, u))
+    stripes = np.random.default_rng(0).integers(0, 256, 28).astype(np.uint8)
+    want = np.zeros(28, np.uint8)
+    want[max(moved, 0) : 28 + min(moved, 0)] = stripes[max(-moved, 0) : 28 - max(moved, 0)]
+    images = np.tile(stripes, (1, 28, 1))
+    if axis == "x":
+        for pixels in (images, as_real(engine, images)):
+            got = run(engine, d, pixels, seed)[0, 10:18]
+            expected = want if pixels.dtype == np.uint8 else as_real(engine, want)
+            assert_array_equal(got, np.tile(expected, (8, 1)))
+    else:
+        got = run(engine, d, np.ascontiguousarray(images.swapaxes(1, 2)), seed)[0, :, 10:18]
+        assert_array_equal(got, np.tile(want[:, None], (1, 8)))
+
+
+def test_background_and_range(engine):
+    """Nothing becomes nothing, ink stays within 0 and 1, and what comes from outside is 0."""
+    d = Distortion(translation=3, elastic=2, rotation=180)
+    for dtype in (np.uint8, engine.dtype):
+        assert not run(engine, d, np.zeros((5, 28, 28), dtype)).any()
+        full = np.full((50, 28, 28), 255 if dtype == np.uint8 else 1, dtype)
+        got = run(engine, d, full)
+        assert got.max() == full.max()
+        assert got.min() == 0
+        assert (got[:, 10:18, 10:18] == full.max()).all()
+
+
+def test_far_away_is_empty(engine, digits):
+    got = run(engine, Distortion(translation=1000, rotation=180, shear=10), digits, 2)
+    assert np.count_nonzero(got.any(axis=(1, 2))) < 10
+
+
+# --- what the draws depend on
+
+
+@pytest.mark.parametrize("name", Distortion.presets())
+def test_threads_and_batches_do_not_matter(engine, sample, name):
+    images, d = sample[0][:131], Distortion.of(name)
+    whole = run(engine, d, images, 3, 1)
+    for threads in (2, 3, 4, 64):
+        assert_same_bits(run(engine, d, images, 3, 1, threads), whole)
+    for n in (0, 1, 33):
+        assert_same_bits(run(engine, d, images[:n], 3, 1), whole[:n])
+
+
+def test_every_image_epoch_and_seed_has_its_own_draws(float32_engine, digits):
+    same = np.repeat(digits[:1], 50, axis=0)
+    d = Distortion(translation=2, elastic=1)
+    seen = {
+        image.tobytes()
+        for seed in (0, 1, 2**63 - 1)
+        for epoch in (0, 1, 2, 1000)
+        for image in run(float32_engine, d, same, seed, epoch)
+    }
+    assert len(seen) == 50 * 4 * 3
+
+
+def test_draws_are_uniform():
+    u = np.array([list(uniforms(7, 3, number).values()) for number in range(4000)])
+    assert u.min() >= -1
+    assert u.max() < 1
+    assert np.abs(u.mean(0)).max() < 0.05  # five standard deviations
+    assert np.abs(u.std(0) * math.sqrt(3) - 1).max() < 0.03
+    assert np.abs(np.corrcoef(u.T) - np.eye(6)).max() < 0.09
+    assert len({draw(0, 0, n, k) for n in range(50) for k in range(50)}) == 2500
+
+
+def centres(images):
+    """Return the centres of mass (n, 2), x and y."""
+    weight = images.astype(np.float64)
+    total = weight.sum((1, 2))
+    i, j = np.indices(images.shape[1:])
+    return np.stack([(weight * j).sum((1, 2)) / total, (weight * i).sum((1, 2)) / total], 1)
+
+
+def test_translation_keeps_its_range(float32_engine):
+    dot = np.zeros((2000, 28, 28), np.float32)
+    dot[:, 13:15, 13:15] = 1
+    moved = centres(run(float32_engine, Distortion(translation=4), dot)) - 13.5
+    assert np.abs(moved).max() <= 4.0001
+    assert np.abs(moved).max(0).min() > 3.9
+    assert np.abs(moved.mean(0)).max() < 0.25
+    assert abs(np.corrcoef(moved.T)[0, 1]) < 0.1
+
+
+def test_scale_and_squeeze_keep_their_ranges(float32_engine):
+    """The extent of a square to the side and upwards, from its mass."""
+    square = np.zeros((1000, 40, 40), np.float32)
+    square[:, 10:30, 10:30] = 1
+
+    def extents(d):
+        out = run(float32_engine, d, square)
+        return out[:, 20].sum(1) / 20, out[:, :, 20].sum(1) / 20
+
+    width, height = extents(Distortion(scale=0.2))
+    assert np.abs(width - height).max() < 1e-3
+    assert width.min() > 0.79
+    assert width.min() < 0.83
+    assert width.max() < 1.21
+    assert width.max() > 1.17
+    width, height = extents(Distortion(squeeze=0.2))
+    assert np.abs(width * height - 1).max() < 0.02
+    assert height.min() > 0.79
+    assert height.max() < 1.21
+    assert height.max() > 1.17
+
+
+def test_positive_rotation_is_anticlockwise():
+    line = np.zeros((1, 29, 29), np.float32)
+    line[0, 14, 14:] = 1  # to the right
+    seed = next(s for s in range(99) if uniforms(s, 0, 0)["rotation"] > 0.5)
+    assert centres(Distortion(rotation=90).apply(line, seed=seed))[0, 1] < 13  # goes up
+
+
+def elastic_field(engine, strength, sigma, n=200):
+    """Displacements to the side, seen on a ramp: (n, 40, 40)."""
+    ramp = np.tile(np.linspace(0, 1, 101), (n, 101, 1)).astype(engine.dtype)
+    e = run(engine, Distortion(elastic=strength, sigma=sigma), ramp) - ramp
+    return 100 * e[:, 30:70, 30:70].astype(np.float64)
+
+
+@pytest.mark.parametrize("sigma", [2, 4, 8])
+def test_elastic_field_has_its_strength_and_is_smooth(float64_engine, sigma):
+    e = elastic_field(float64_engine, 1.5, sigma)
+    rms = np.sqrt((e**2).mean(0))
+    assert abs(np.sqrt((e**2).mean()) / 1.5 - 1) < 0.06
+    assert rms.max() / rms.min() < 1.5  # everywhere, chance aside
+    assert abs(e.mean()) < 0.15
+    for distance in (1, sigma, 2 * sigma):
+        for a, b in [
+            (e[:, :, distance:], e[:, :, :-distance]),
+            (e[:, distance:], e[:, :-distance]),
+        ]:
+            correlation = (a * b).mean() / (e**2).mean()
+            assert abs(correlation - math.exp(-(distance**2) / (4 * sigma**2))) < 0.08
+    # neighbours differ by about strength / (sigma sqrt 2), no jump from cell to cell
+    assert np.abs(np.diff(e, axis=2)).max() < 6 * 1.5 / (sigma * math.sqrt(2))
+
+
+# --- the class
+
+
+def test_apply_takes_and_returns_any_form(digits):
+    d = Distortion.of("elastic")
+    want = d.apply(digits, seed=4)
+    assert want.dtype == np.uint8
+    assert_array_equal(d.apply(digits.reshape(-1, 784), seed=4), want.reshape(-1, 784))
+    assert_array_equal(d.apply(digits[:, None], seed=4), want[:, None])
+    assert_array_equal(d.apply(digits[0], seed=4), want[0])
+    assert_array_equal(d.apply(digits.tolist()[:2], seed=4), want[:2])
+    assert d.apply(digits.astype(np.int64), seed=4).dtype == np.int64
+    assert_array_equal(d.apply(digits.astype(np.int64), seed=4), want)
+    assert_array_equal(d.apply(np.asfortranarray(digits), seed=4), want)
+    for dtype in (np.float16, np.float32, np.float64):
+        got = d.apply((digits / 255).astype(dtype), seed=4)
+        assert got.dtype == dtype
+        assert np.abs(got * 255.0 - want).max() < 0.7
+    assert d.apply(digits[:0]).shape == (0, 28, 28)
+
+
+def test_apply_leaves_what_is_given(digits):
+    frozen = digits.copy()
+    frozen.flags.writeable = False
+    assert_array_equal(
+        Distortion.of("affine").apply(frozen, threads=2), Distortion.of("affine").apply(digits)
+    )
+    assert_array_equal(frozen, digits)
+
+
+def test_presets_and_names():
+    assert Distortion.presets() == ("affine", "elastic")
+    affine = Distortion.of("affine")
+    assert affine.rotation == affine.elastic == 0  # the paper's family
+    assert min(affine.translation, affine.scale, affine.squeeze, affine.shear) > 0
+    assert Distortion.of("elastic").elastic > 0
+    assert Distortion.of(None) is None
+    assert Distortion.of(affine) is affine
+    assert affine.replace(rotation=5) == Distortion(
+        affine.translation, affine.scale, affine.squeeze, affine.shear, 5
+    )
+    with pytest.raises(AttributeError):
+        affine.scale = 1
+
+
+@pytest.mark.parametrize(
+    ("ranges", "error", "match"),
+    [
+        ({"translation": -1}, ValueError, r"translation: expected 0 .. 1000, got -1"),
+        ({"scale": 1}, ValueError, r"scale: expected 0 .. 0.9, got 1"),
+        ({"squeeze": math.nan}, ValueError, r"squeeze: expected 0 .. 0.9, got nan"),
+        ({"shear": math.inf}, ValueError, r"shear: expected 0 .. 10, got inf"),
+        ({"rotation": 181}, ValueError, r"rotation: expected 0 .. 180, got 181"),
+        ({"elastic": "1"}, TypeError, r"elastic: expected a number, got str"),
+        ({"sigma": 0.5}, ValueError, r"sigma: expected 1 .. 1000, got 0.5"),
+        ({"scale": None}, TypeError, r"scale: expected a number, got NoneType"),
+        ({"scale": True}, TypeError, r"scale: expected a number, got bool"),
+    ],
+)
+def test_bad_ranges(ranges, error, match):
+    with pytest.raises(error, match=f"^{match}$"):
+        Distortion(**ranges)
+
+
+@pytest.mark.parametrize(
+    ("images", "options", "error", "match"),
+    [
+        (np.zeros((2, 3, 4, 5)), {}, ValueError, r"images: expected \(n, height, width\)"),
+        (np.zeros(784), {}, ValueError, r"images: expected \(n, height, width\)"),
+        (np.zeros((2, 0, 5)), {}, ValueError, r"images: expected \(n, height, width\)"),
+        (np.zeros((1, 2, 20000), np.uint8), {}, ValueError, r"images: expected 1 to 16384 rows"),
+        (np.full((1, 9, 9), 300), {}, ValueError, r"images: integers must be 0..255"),
+        (np.full((1, 9, 9), 1.5), {}, ValueError, r"images: floats must be 0..1"),
+        (np.full((1, 9, 9), np.nan), {}, ValueError, r"images: NaN"),
+        (np.zeros((1, 9, 9), bool), {}, TypeError, r"images: expected integers .* got bool"),
+        ([[1], [2, 3]], {}, ValueError, r"images: expected an array"),
+        (np.zeros((1, 9, 9)), {"seed": -1}, ValueError, r"seed: expected 0 .. 2\^63 - 1, got -1"),
+        (np.zeros((1, 9, 9)), {"epoch": 0.5}, TypeError, r"epoch: expected an int, got float"),
+        (np.zeros((1, 9, 9)), {"threads": 0}, ValueError, r"threads: expected 1 or more, got 0"),
+    ],
+)
+def test_bad_arguments(images, options, error, match):
+    with pytest.raises(error, match=f"^{match}"):
+        Distortion(scale=0.1).apply(images, **options)
+
+
+def test_bad_arrays_for_the_kernels(float64_engine):
+    draws = Distortion()._draws(0, 0)
+    images = np.zeros((2, 9, 9), np.uint8)
+    for out in (np.zeros((2, 9, 8), np.uint8), np.zeros((2, 9, 9)), np.zeros((9, 9), np.uint8)):
+        with pytest.raises(ValueError, match=r"^out: "):
+            float64_engine.distort(draws, images, out)
+    with pytest.raises(ValueError, match=r"^images: "):
+        float64_engine.distort(draws, images.astype(np.float32), images)
+    for ranges in ((0, 1, 0, 0, 0, 0, 4), (0, 0, 2, 0, 0, 0, 4), (0, 0, 0, 0, 0, 1, 0.1)):
+        with pytest.raises(ValueError, match=r"^ranges: "):
+            _core.Draws(ranges, 0, 0)
+
+
+# --- training
+
+
+def theta(sample, n=300, dtype="float32", **options):
+    model = LeNet5(seed=1, dtype=dtype)
+    images, labels = sample[0][:n], sample[1][:n]
+    history = model.fit(images, labels, epochs=2, progress=False, **options)
+    return model._theta.copy(), [record.loss for record in history]
+
+
+@pytest.mark.parametrize("batch_size", [1, 64, 200])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_fit_gives_the_same_bits_with_any_threads(sample, batch_size, weighted):
+    options = {"batch_size": batch_size, "augment": "elastic", "seed": 3}
+    if weighted:
+        options["sample_weight"] = np.linspace(0.5, 2, 300)
+    first, losses = theta(sample, threads=1, **options)
+    for threads in (1, 2, 3, 4):
+        again, same = theta(sample, threads=threads, **options)
+        assert_same_bits(again, first)
+        assert same == losses
+    assert theta(sample, **options | {"seed": 4})[1] != losses
+    assert theta(sample, **options | {"augment": None})[1] != losses
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch_size", [1, 50])
+def test_fit_presents_what_apply_returns(sample, batch_size, dtype):
+    """An epoch with a distortion is an epoch on the images that `apply` makes."""
+    images, labels, d = sample[0][:120], sample[1][:120], Distortion.of("affine")
+    weight = np.linspace(0.1, 3, 120)
+    options = {"epochs": 1, "batch_size": batch_size, "seed": 6, "sample_weight": weight}
+    augmented, plain = LeNet5(seed=1, dtype=dtype), LeNet5(seed=1, dtype=dtype)
+    for epoch in range(2):
+        augmented.fit(images, labels, augment=d, **options)
+        plain.fit(d.apply(images, seed=6, epoch=epoch), labels, **options)
+        assert_same_bits(augmented._theta, plain._theta)
+
+
+def test_fit_takes_images_with_their_border_and_floats(sample):
+    images, labels = sample[0][:64], sample[1][:64]
+    d = Distortion.of("elastic")
+    wide = np.pad(images, ((0, 0), (2, 2), (2, 2)))
+    for pixels in (wide, (images / 255).astype(np.float32)):
+        a, b = LeNet5(seed=1), LeNet5(seed=1)
+        a.fit(pixels, labels, epochs=1, augment=d)
+        b.fit(d.apply(pixels), labels, epochs=1)
+        assert_same_bits(a._theta, b._theta)
+
+
+def test_no_ranges_train_as_no_augmentation(sample):
+    want = theta(sample)
+    got = theta(sample, augment=Distortion())
+    assert_same_bits(got[0], want[0])
+    assert got[1] == want[1]
+
+
+def test_fit_again_goes_on_with_other_draws(sample):
+    """The draws are those of the model's epoch: in two calls as in one."""
+    images, labels = sample[0][:100], sample[1][:100]
+    options = {"augment": "elastic", "schedule": "constant", "optimizer": "sgd", "momentum": 0}
+    once, twice = LeNet5(seed=1), LeNet5(seed=1)
+    once.fit(images, labels, epochs=2, **options)
+    for _ in range(2):
+        twice.fit(images, labels, epochs=1, **options)
+    assert_same_bits(twice._theta, once._theta)
+
+
+def test_fit_learns_distorted_digits(sample):
+    model = LeNet5(seed=1)
+    model.fit(*sample, epochs=6, augment="affine")
+    test = lenet_c.datasets.load_sample("test")
+    assert model.evaluate(*test).error_rate < 0.04
+    twisted = Distortion.of("affine").apply(test[0], seed=99), test[1]
+    plain = lenet_c.train(*sample, epochs=6, seed=1)
+    assert model.evaluate(*twisted).error_rate < 0.7 * plain.evaluate(*twisted).error_rate
+
+
+@pytest.mark.parametrize(
+    ("augment", "error", "match"),
+    [
+        ("rubber", ValueError, "augment: expected one of affine, elastic, got 'rubber'"),
+        (True, TypeError, "augment: expected a Distortion, a preset's name or None, got bool"),
+        (3, TypeError, "augment: expected a Distortion, a preset's name or None, got int"),
+    ],
+)
+def test_fit_refuses_other_things(sample, augment, error, match):
+    with pytest.raises(error, match=f"^{match}$"):
+        LeNet5().fit(sample[0][:9], sample[1][:9], augment=augment)
+
+
+# --- the picture
+
+
+def test_sheet_and_png(digits, tmp_path):
+    from PIL import Image
+
+    sheet = _cli_show.distortion_sheet(Distortion.of("affine"), digits[:3], 0)
+    assert sheet.dtype == np.uint8
+    assert_array_equal(sheet[2:58:2, 2:58:2], digits[0])
+    data = _pictures.png(sheet)
+    assert struct.unpack(">II", data[16:24]) == sheet.shape[::-1]
+    path = tmp_path / "sheet.png"
+    path.write_bytes(data)
+    with Image.open(path) as picture:
+        picture.verify()
+    with Image.open(path) as picture:
+        assert picture.mode == "L"
+        assert_array_equal(np.asarray(picture), sheet)
