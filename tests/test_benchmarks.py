@@ -36,6 +36,11 @@ def peers(tmp_path, *arguments):
     return out, json.loads(path.read_text())
 
 
+def test_scan_speed():
+    out = run(FOLDER / "scan_speed.py", "--threads", 1, "--seconds", 0.01)
+    assert "| 32 x 256 | 57 | 1 |" in out
+
+
 def test_peers(tmp_path):
     out, data = peers(tmp_path, "--peers", "lenet_c,engines,numpy", "--batches", 33, "--threads", 2)
     assert data["machine"]["threads"] == 2

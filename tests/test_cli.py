@@ -305,8 +305,9 @@ def test_evaluate(run, trained):
     wanted = next(line for line in trained[0].splitlines() if line.startswith("test error"))
     lines = done.stdout.splitlines()
     assert lines[2].startswith(f"{wanted}, loss ")
-    assert lines[5].split() == [*map(str, range(10)), "images", "error"]
-    table = [line.split() for line in lines[6:]]
+    assert lines[3].startswith("rejected, the least sure first, for an error of 0.5 %: ")
+    assert lines[6].split() == [*map(str, range(10)), "images", "error"]
+    table = [line.split() for line in lines[7:]]
     assert [row[0] for row in table] == [str(k) for k in range(10)]
     assert all(row[11] == "100" for row in table)
 
@@ -319,6 +320,9 @@ def test_evaluate_as_json(run, model):
     assert report["error_rate"] == expected.error_rate
     assert report["loss"] == pytest.approx(expected.loss)
     assert report["confusion"] == expected.confusion.tolist()
+    assert report["rejection"] == {
+        str(rate): expected.rejection_for(rate) for rate in (0.005, 0.0025, 0.001)
+    }
 
 
 @pytest.mark.parametrize("command", ["evaluate", "info"])

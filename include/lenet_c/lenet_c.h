@@ -174,6 +174,33 @@ static inline int lenet_layout(lenet_net *net)
     return 0;
 }
 
+/* The layers C1 .. S4 of a tile of a larger image: S4's maps have rows x columns, and nothing comes after them. */
+static inline void lenet_tile(lenet_net *tile, int rows, int columns)
+{
+    tile->border = 0;
+    tile->c5.height = tile->c5.width = 1;
+    tile->s4.height = rows;
+    tile->s4.width = columns;
+#define LENET_GROW(to, from, op) tile->to.height = tile->from.height op; tile->to.width = tile->from.width op
+    LENET_GROW(c3, s4, * 2);
+    LENET_GROW(s2, c3, + LENET_KERNEL - 1);
+    LENET_GROW(c1, s2, * 2);
+    LENET_GROW(x, c1, + LENET_KERNEL - 1);
+#undef LENET_GROW
+    tile->image_height = tile->x.height;
+    tile->image_width = tile->x.width;
+}
+
+/* One large image: rows x columns outputs of the network, 4 pixels apart. */
+typedef struct {
+    const void *pixels;                /* uint8 0..255 where bytes is set, else lenet_number 0..1 */
+    int bytes;
+    int height, width;                 /* of which the outputs read the first 4 s4.height + 12 rows, and columns alike */
+    int rows, columns;
+    lenet_size s4;                     /* of the whole image */
+    lenet_size tile;                   /* of S4, one tile a lane; tiles are numbered row by row */
+} lenet_scan;
+
 /* Images in memory, each image_height x image_width, contiguous; image i is number index[i], or i where index is NULL. */
 typedef struct {
     const void *pixels;                /* uint8 0..255 where bytes is set, else lenet_number 0..1 */
@@ -277,6 +304,13 @@ typedef struct {
     size_t (*distort_workspace)(const lenet_distortion *d, int height, int width);
     void (*distort)(void *out, const lenet_images *images, ptrdiff_t first, ptrdiff_t n, const lenet_distortion *d,
                     uint64_t seed, uint64_t epoch, int height, int width, void *workspace);
+    /* tiles first .. first + n - 1 of S4 (16, s4.height, s4.width) of a large image; `tile`: lenet_tile of the network */
+    void (*scan_tiles)(lenet_number *s4, const lenet_scan *scan, ptrdiff_t first, ptrdiff_t n, const lenet_number *theta,
+                       const lenet_net *tile, void *workspace);
+    /* scores (rows x columns, classes) of the outputs first .. first + n - 1 from S4, `lanes` numbers after which may be
+     * read; the network's own S4 is what C5 sees at one output */
+    void (*scan_scores)(lenet_number *scores, const lenet_number *s4, const lenet_scan *scan, ptrdiff_t first,
+                        ptrdiff_t n, const lenet_number *theta, const lenet_net *net, void *workspace);
 } lenet_kernels;
 
 #endif

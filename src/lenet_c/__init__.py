@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _threads
+from . import _engines, _threads, reading
 from ._errors import FormatError
 from .config import CONNECTION_TABLE, Config
 from .distortion import Distortion
@@ -37,6 +37,7 @@ __all__ = [
     "get_include",
     "idx",
     "predict",
+    "reading",
     "show_config",
     "train",
 ]

@@ -12,6 +12,9 @@ from ._cli_common import Source, UsageError, complain, describe_error, error_tex
 from ._pictures import read_images
 from .model import LeNet5
 
+#: Errors whose rejection is told. (LeCun 1998, Fig. 10, has the first)
+ERROR_RATES = (0.005, 0.0025, 0.001)
+
 
 def evaluate(args: argparse.Namespace) -> int:
     """Run ``lenet-c evaluate``."""
@@ -31,6 +34,7 @@ def evaluate(args: argparse.Namespace) -> int:
                     "loss": report.loss if math.isfinite(report.loss) else None,
                     "confusion": report.confusion.tolist(),
                     "wrong_images": report.wrong.tolist(),
+                    "rejection": {str(rate): report.rejection_for(rate) for rate in ERROR_RATES},
                 }
             )
         )
@@ -38,6 +42,8 @@ def evaluate(args: argparse.Namespace) -> int:
     print(f"data   {source}: {report.images:,} test images{source.hint}")
     print(f"model  {args.model}: {model!r}")
     print(f"test error {error_text(len(report.wrong), report.images)}, loss {report.loss:.4f}")
+    shares = [f"{100 * r:g} %: {100 * report.rejection_for(r):.2f} %" for r in ERROR_RATES]
+    print(f"rejected, the least sure first, for an error of {', '.join(shares)}")
     print()
     print(_confusion_table(report.confusion))
     return 0

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from lenet_c.lenet cimport (ABI_VERSION, ADAMW, C1, C3, C5, F6, KERNEL, SDLM, SGD, SUM, Distortion, Images, Kernels,
-                            Links, lenet_link, number)
+                            Links, Scan, Size, lenet_link, lenet_tile, number)
 from lenet_c.lenet cimport Net as NetStruct
 from lenet_c.lenet cimport Update
 
@@ -155,6 +155,7 @@ cdef void batch_gradients(Job* job, double* loss, int64_t* errors, int threads) 
 
 include "_measure.pxi"
 include "_distort.pxi"
+include "_scan.pxi"
 include "_online.pxi"
 
 

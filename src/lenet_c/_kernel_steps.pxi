@@ -7,6 +7,7 @@ from lenet_c.network cimport (average_backward, average_forward, c1_backward_wei
                               f6_backward, f6_forward, output_backward, output_forward, s2_backward, s4_backward,
                               s4_forward)
 from lenet_c.pool cimport Pool, pool_backward, pool_forward
+from lenet_c.simd cimport C3_COLUMNS, C3_ROWS
 from lenet_c.squash cimport activate, activate_backward
 
 
@@ -53,9 +54,11 @@ cdef void step_c1_s2_predict(Block* block, real* gradient, const real* theta, co
 
 cdef void step_c3(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
     if usual(net):
-        c3_forward(block, theta, net, 14, 14)
+        c3_forward(block, theta, net, 14, 14, C3_ROWS, C3_COLUMNS)
+    elif net.c3.width % C3_COLUMNS and net.c3.width % 8 == 0:
+        c3_forward(block, theta, net, net.s2.height, net.s2.width, 2 if C3_ROWS > 1 else 1, 8)
     else:
-        c3_forward(block, theta, net, net.s2.height, net.s2.width)
+        c3_forward(block, theta, net, net.s2.height, net.s2.width, C3_ROWS, C3_COLUMNS)
 
 
 cdef void step_s4(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:

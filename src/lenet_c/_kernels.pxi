@@ -101,6 +101,9 @@ cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssiz
         done += count
 
 
+include "_kernel_scan.pxi"
+
+
 cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Images* images, const int64_t* labels,
                       const real* weight, double scale, Py_ssize_t first, Py_ssize_t n, const real* theta,
                       const Net* net, void* workspace) noexcept nogil:
@@ -231,6 +234,8 @@ TABLE.dense_backward = c_dense_backward
 TABLE.squash_forward = c_squash_forward
 TABLE.squash_backward = c_squash_backward
 TABLE.softmax_cross_entropy = c_softmax_cross_entropy
+TABLE.scan_tiles = c_scan_tiles
+TABLE.scan_scores = c_scan_scores
 
 include "_kernel_distort.pxi"
 

@@ -21,7 +21,7 @@ cdef void softmax_rows(floating* a, Py_ssize_t n, Py_ssize_t classes) noexcept n
             a[i * classes + c] /= total
 
 
-cdef class Online(Distorting):
+cdef class Online(Scanner):
     """A kernel build with its online schedule."""
     cdef Array images(self, array, Net net):
         return view(array, "images", "B" + self.code, (None, net.net.image_height, net.net.image_width))

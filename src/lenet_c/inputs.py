@@ -10,6 +10,34 @@ from .config import Config
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 
+def as_numbers(images: npt.ArrayLike, name: str = "images") -> np.ndarray:
+    """Return an array of integers, floats or bools of any shape; TypeError or ValueError if not."""
+    if not isinstance(images, np.ndarray):
+        try:
+            images = np.asarray(images)
+        except ValueError as error:
+            raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    if images.dtype.kind not in "buif":
+        raise TypeError(f"{name}: expected integers 0..255 or floats 0..1, got {images.dtype}")
+    return images
+
+
+def as_image(image: npt.ArrayLike, least: int = 1) -> np.ndarray:
+    """Return one image as an array (height, width) of its own type, `least` pixels a side or more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The type is not a number's, or the shape is another.
+    """
+    image = as_numbers(image, "image")
+    if image.ndim != 2 or min(image.shape) < least:
+        raise ValueError(
+            f"image: expected (height, width), each at least {least}, got {image.shape}"
+        )
+    return image
+
+
 def as_batch(images: npt.ArrayLike, config: Config) -> tuple[np.ndarray, bool]:
     """Return the images as an array (n, height, width) of their own type, and whether it was one.
 
@@ -24,13 +52,7 @@ def as_batch(images: npt.ArrayLike, config: Config) -> tuple[np.ndarray, bool]:
     TypeError, ValueError
         The type is not a number's, or the shape is another.
     """
-    if not isinstance(images, np.ndarray):
-        try:
-            images = np.asarray(images)
-        except ValueError as error:
-            raise ValueError(f"images: expected an array of numbers ({error})") from None
-    if images.dtype.kind not in "buif":
-        raise TypeError(f"images: expected integers 0..255 or floats 0..1, got {images.dtype}")
+    images = as_numbers(images)
     sides = {config.image_size, config.input_size}
     shape = images.shape
     if images.ndim == 4 and shape[1] == 1:

@@ -67,6 +67,11 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
     ctypedef struct Distortion "lenet_distortion":
         double translation, scale, squeeze, shear, rotation, elastic, sigma
 
+    ctypedef struct Scan "lenet_scan":
+        const void* pixels
+        int bytes, height, width, rows, columns
+        Size s4, tile
+
     ctypedef struct Update "lenet_update":
         int rule
         double rate, momentum, decay, beta2, epsilon, correction1, correction2
@@ -123,6 +128,11 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         size_t (*distort_workspace)(const Distortion* d, int height, int width) noexcept nogil
         void (*distort)(void* out, const Images* images, Py_ssize_t first, Py_ssize_t n, const Distortion* d,
                         uint64_t seed, uint64_t epoch, int height, int width, void* workspace) noexcept nogil
+        void (*scan_tiles)(number* s4, const Scan* scan, Py_ssize_t first, Py_ssize_t n, const number* theta,
+                           const Net* tile, void* workspace) noexcept nogil
+        void (*scan_scores)(number* scores, const number* s4, const Scan* scan, Py_ssize_t first, Py_ssize_t n,
+                            const number* theta, const Net* net, void* workspace) noexcept nogil
 
     int lenet_layout(Net* net)
+    void lenet_tile(Net* tile, int rows, int columns)
     int lenet_link(Links* links, int n_in, int n_out, const unsigned char* table)

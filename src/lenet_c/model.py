@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from . import _threads, training
-from ._network import Network
+from . import _rejection, _threads, training
+from ._scanning import Scanning
 from .distortion import Distortion
 from .history import History, Report
 from .inputs import as_batch, as_labels, as_pixels, as_sample_weight
@@ -18,7 +18,7 @@ from .optim import Recipe
 _CHUNK = 4096  # images that prediction converts and computes at a time
 
 
-class LeNet5(Network):
+class LeNet5(Scanning):
     """The LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998).
 
     Parameters
@@ -220,7 +220,14 @@ class LeNet5(Network):
             scores = self._scores_of(images[start : start + _CHUNK], threads)
             yield slice(start, start + len(scores)), scores
 
-    def predict(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
+    def predict(
+        self,
+        images: npt.ArrayLike,
+        *,
+        threads: int | None = None,
+        reject: float | None = None,
+        reject_by: str = "probability",
+    ) -> np.ndarray:
         """Return the class of highest probability, or of least RBF distance, of each image.
 
         Parameters
@@ -229,12 +236,25 @@ class LeNet5(Network):
             See the class.
         threads : int, optional
             None: the cores this process may use.
+        reject : float, optional
+            Images whose prediction is less sure than that get the label -1.
+        reject_by : {"probability", "margin"}
+            How sure a prediction is: the probability of its class, or the difference of the two
+            best scores, as in the paper. `evaluate` tells thresholds.
 
         Returns
         -------
         labels : ndarray of int64, shape (n,), or a scalar for one image
         """
         batch, single = as_batch(images, self.config)
+        by = _rejection.check_criterion(reject_by)
+        if reject is not None:
+            reject = _rejection.check_threshold(reject, by)
+            labels = np.empty(len(batch), np.int64)
+            for part, scores in self._scores(batch, threads):
+                sure = _rejection.confidence(scores, by) >= reject
+                labels[part] = np.where(sure, scores.argmax(1), -1)
+            return labels[0] if single else labels
         if len(batch) <= _CHUNK:
             labels = self._scores_of(batch, threads).argmax(1)
             return labels[0] if single else labels
@@ -264,14 +284,29 @@ class LeNet5(Network):
         return p
 
     def evaluate(
-        self, images: npt.ArrayLike, labels: npt.ArrayLike, *, threads: int | None = None
+        self,
+        images: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        *,
+        threads: int | None = None,
+        reject_by: str = "probability",
     ) -> Report:
         """Compare predictions with labels.
+
+        Parameters
+        ----------
+        images, labels : array_like
+            See the class; labels are integers 0 .. classes - 1, (n,).
+        threads : int, optional
+        reject_by : {"probability", "margin"}
+            What the report's rejection goes by, see `predict`.
 
         Returns
         -------
         Report
-            error_rate, loss (the mean of the model's), confusion (classes, classes), wrong (indices).
+            error_rate, loss (the mean of the model's), confusion (classes, classes), wrong
+            (indices), and the rejection that a lower error costs: reject_curve, rejection_for,
+            threshold_for.
 
         Raises
         ------
@@ -282,14 +317,17 @@ class LeNet5(Network):
         targets = as_labels(labels, len(batch), self.config.classes)
         if not len(batch):
             raise ValueError("evaluate needs at least one image")
+        by = _rejection.check_criterion(reject_by)
         loss, predicted = 0.0, np.empty(len(batch), np.int64)
+        sure = np.empty(len(batch), self.config.dtype)
         for part, scores in self._scores(batch, threads):
             scores.argmax(1, out=predicted[part])
             loss += self._loss(scores.astype(np.float64), targets[part])
+            sure[part] = _rejection.confidence(scores, by)
         k = self.config.classes
         confusion = np.bincount(targets * k + predicted, minlength=k * k).reshape(k, k)
         wrong = np.flatnonzero(predicted != targets)
-        return Report(len(wrong) / len(batch), loss / len(batch), confusion, wrong)
+        return Report(len(wrong) / len(batch), loss / len(batch), confusion, wrong, sure, by)
 
     def _loss(self, scores: np.ndarray, targets: np.ndarray) -> float:
         """Return the summed loss of scores (m, classes), the best highest."""

@@ -9,7 +9,7 @@ from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_fo
 from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
 from lenet_c.losses cimport rbf_backward, rbf_forward
 from lenet_c.pool cimport Pool
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, C3_COLUMNS, C3_ROWS, LANES, lane_sum, real, splat, vec
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, LANES, lane_sum, real, splat, vec
 from lenet_c.squash cimport activate, activate_backward
 from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
 
@@ -119,9 +119,10 @@ cdef inline void c1_s2_forward(Block* block, const real* theta, const Net* net, 
         squash_rest(block.c1, C1, net.c1.height, columns)
 
 
-cdef inline void c3_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:
+cdef inline void c3_forward(Block* block, const real* theta, const Net* net, int height, int width,
+                            int ROWS, int COLUMNS) noexcept nogil:
     conv_forward(block.c3, block.s2, theta + net.c3_weight, theta + net.c3_bias, net.c3_links.first,
-                 net.c3_links.input, C1, C3, height, width, KERNEL, 1, C3_ROWS, C3_COLUMNS)
+                 net.c3_links.input, C1, C3, height, width, KERNEL, 1, ROWS, COLUMNS)
 
 
 cdef inline void s4_forward(Block* block, const real* theta, const Net* net, int height, int width) noexcept nogil:

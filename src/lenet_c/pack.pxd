@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
-from lenet_c.lenet cimport Images, Net
+from lenet_c.lenet cimport Images, Net, Scan
 from lenet_c.simd cimport LANES, WORDS, bytes_of, load, real, splat, store, vec
 
 
@@ -63,6 +63,54 @@ cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int
             for lane in range(count, LANES):
                 for j in range(width):
                     (<real*>line)[j * LANES + lane] = 0
+            for j in range(width):
+                line[j] = background + line[j] * scale
+
+
+cdef inline void pack_tiles(vec* x, const Scan* scan, Py_ssize_t first, int count, int across, const real* level,
+                            const Net* tile) noexcept nogil:
+    # x (height, width of the tile's input): `count` tiles of a large image from number `first` on, `across` of them
+    # side by side, by the arithmetic of pack_images; background beyond what the outputs read, and in the other lanes.
+    cdef int lane, i, j, have, height = tile.x.height, width = tile.x.width
+    cdef int rows = 4 * scan.s4.height + 12, columns = 4 * scan.s4.width + 12      # both are read, and fit the image
+    cdef vec background = splat(<real>tile.low), scale = splat(<real>(tile.high - tile.low))
+    cdef int[64] top, left
+    cdef unsigned int[64 * 16] word
+    cdef vec[4] four
+    cdef bint words = scan.bytes and WORDS and width <= 64
+    cdef Py_ssize_t at
+    cdef real* out
+    cdef vec* line
+    for lane in range(LANES):
+        top[lane] = <int>((first + lane) // across * 4 * scan.tile.height) if lane < count else rows
+        left[lane] = <int>((first + lane) % across * 4 * scan.tile.width)
+    for i in range(height):
+        line = x + i * width
+        for lane in range(LANES):
+            have = min(width, columns - left[lane]) if top[lane] + i < rows else 0
+            at = <Py_ssize_t>(top[lane] + i) * scan.width + left[lane]
+            out = <real*>line + lane
+            if words:
+                for j in range(have // 4):                   # have is a multiple of 4
+                    memcpy(&word[j * LANES + lane], <const unsigned char*>scan.pixels + at + 4 * j, 4)
+                for j in range(have // 4, width // 4):
+                    word[j * LANES + lane] = 0
+            elif scan.bytes:
+                for j in range(have):
+                    out[j * LANES] = level[(<const unsigned char*>scan.pixels)[at + j]]
+                for j in range(have, width):
+                    out[j * LANES] = level[0]
+            else:
+                for j in range(have):
+                    out[j * LANES] = (<const real*>scan.pixels)[at + j]
+                for j in range(have, width):
+                    out[j * LANES] = 0
+        if words:
+            for j in range(width // 4):
+                bytes_of(four, word + j * LANES)
+                for lane in range(4):
+                    line[4 * j + lane] = background + four[lane] * scale
+        elif not scan.bytes:
             for j in range(width):
                 line[j] = background + line[j] * scale
 

@@ -1,0 +1,65 @@
+"""Rejection: which predictions are too close to call, and what the others' error is then."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+#: What a prediction is judged by.
+CRITERIA = ("probability", "margin")
+
+
+def check_criterion(by: object) -> str:
+    """Return the name of a criterion; ValueError where it is none."""
+    if not isinstance(by, str) or by not in CRITERIA:
+        raise ValueError(f"reject_by: expected one of {', '.join(CRITERIA)}, got {by!r}")
+    return by
+
+
+def check_threshold(reject: object, by: str) -> float:
+    """Return the threshold as a float; TypeError or ValueError where it is none."""
+    if isinstance(reject, bool) or not isinstance(reject, (int, float, np.integer, np.floating)):
+        raise TypeError(f"reject: expected a number or None, got {type(reject).__name__}")
+    reject = float(reject)
+    if not reject >= 0 or (by == "probability" and 1 < reject < math.inf):
+        limits = "0 .. 1 (or infinity)" if by == "probability" else "a number from 0 up"
+        raise ValueError(f"reject: expected {limits} for reject_by={by!r}, got {reject!r}")
+    return reject
+
+
+def confidence(scores: np.ndarray, by: str) -> np.ndarray:
+    """Return how sure each prediction is, (n,), from scores (n, classes), the largest the best.
+
+    "margin": the best score less the second; "probability": that of the best, by softmax. Of
+    distances, the smallest the best, hand in the negative.
+    """
+    if by == "margin":
+        two = np.partition(scores, -2, axis=1)[:, -2:]
+        return two[:, 1] - two[:, 0]
+    return 1 / np.exp(scores - scores.max(1, keepdims=True)).sum(1)
+
+
+def reject_curve(
+    confidence: np.ndarray, correct: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what happens when the threshold rises.
+
+    Returns
+    -------
+    rejected : ndarray of float64 (m,)
+        Fractions of all images, rising from 0 to 1.
+    error : ndarray of float64 (m,)
+        Fraction of wrong ones among those not rejected; 0 where all are.
+    threshold : ndarray of float64 (m,)
+        The lowest confidence that is not rejected; infinite where all are.
+    """
+    n = len(confidence)
+    order = np.argsort(confidence, kind="stable")
+    sure = np.asarray(confidence, np.float64)[order]
+    new = np.flatnonzero(np.concatenate([[True], sure[1:] != sure[:-1]]))  # equals go together
+    below = np.concatenate([new, [n]])
+    wrong = np.concatenate([[0], np.cumsum(~np.asarray(correct)[order])])
+    left = n - below
+    error = (wrong[-1] - wrong[below]) / np.maximum(left, 1)
+    return below / n, error, np.concatenate([sure[new], [np.inf]])

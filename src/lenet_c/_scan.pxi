@@ -1,0 +1,119 @@
+# A larger image, scanned by the network: the sizes checked, the tiles chosen, the work divided.
+
+cdef struct ScanJob:
+    const Kernels* kernels
+    const Scan* scan
+    const NetStruct* net
+    const NetStruct* tile
+    const number* theta
+    number* s4
+    number* out
+    char* workspace                      # `room` bytes a thread
+    size_t room
+    Py_ssize_t tiles, positions
+
+
+cdef void scan_part(Py_ssize_t n, int lanes, int i, int parts, Py_ssize_t* first, Py_ssize_t* count) noexcept nogil:
+    # part i of n things, in whole blocks of `lanes`
+    cdef Py_ssize_t blocks = (n + lanes - 1) // lanes
+    first[0] = blocks * i // parts * lanes
+    count[0] = min(blocks * (i + 1) // parts * lanes, n) - first[0]
+
+
+cdef void scan_tiles_job(void* arg, int i, int parts) noexcept nogil:
+    cdef ScanJob* job = <ScanJob*>arg
+    cdef Py_ssize_t first, n
+    scan_part(job.tiles, job.kernels.lanes, i, parts, &first, &n)
+    job.kernels.scan_tiles(job.s4, job.scan, first, n, job.theta, job.tile, job.workspace + i * job.room)
+
+
+cdef void scan_scores_job(void* arg, int i, int parts) noexcept nogil:
+    cdef ScanJob* job = <ScanJob*>arg
+    cdef Py_ssize_t first, n
+    scan_part(job.positions, job.kernels.lanes, i, parts, &first, &n)
+    job.kernels.scan_scores(job.out, job.s4, job.scan, first, n, job.theta, job.net, job.workspace + i * job.room)
+
+
+cdef Py_ssize_t tile_count(const Size* s4, int height, int width) noexcept nogil:
+    return <Py_ssize_t>((s4.height + height - 1) // height) * ((s4.width + width - 1) // width)
+
+
+cdef Size choose_tile(const Size* s4, int lanes, int threads) noexcept nogil:
+    # The tile of S4 whose whole blocks cost the busiest thread least. The weights are measured multiply-adds per unit:
+    # a unit of S2 with the four of C1 below it, a unit of S4 with C3's, a pixel packed. Up to 64 units, which the
+    # second-level cache holds.
+    cdef Size best, size
+    cdef double cost, least = 0
+    cdef Py_ssize_t blocks
+    cdef int w, h
+    cdef int[4] width
+    width[0], width[1], width[2], width[3] = 4, 5, 8, 10         # C3's columns are whole register tiles
+    best.height, best.width = 1, 4
+    for w in range(4):
+        for h in range(1, 64 // width[w] + 1):
+            size.height, size.width = h, width[w]
+            blocks = (tile_count(s4, h, width[w]) + lanes - 1) // lanes
+            cost = (1000.0 * (2 * h + 4) * (2 * width[w] + 4) + 7800.0 * h * width[w]
+                    + 25.0 * (4 * h + 12) * (4 * width[w] + 12)) * ((blocks + threads - 1) // threads)
+            if least == 0 or cost < least:
+                best, least = size, cost
+    return best
+
+
+cdef class Scanner(Distorting):
+    """A kernel build that scans images larger than the network's input."""
+
+    def scan(self, Net net, theta, image, out, int threads=1, tile=None):
+        """Write the scores (rows, columns, classes) of all crops of an image, 4 pixels apart, into `out`.
+
+        Parameters
+        ----------
+        net : Net
+            Of an input with one output position.
+        image : (height, width)
+            uint8 0..255 or `dtype` 0..1, at least as large as the network's input; no border is added.
+        tile : (int, int), optional
+            Rows and columns of S4 that a lane computes; None: chosen for the size and the threads.
+        """
+        cdef Array x = view(image, "image", "B" + self.code, (None, None)), w, y
+        cdef Py_ssize_t height = x.buffer.shape[0], width = x.buffer.shape[1], blocks
+        cdef NetStruct* n = &net.net
+        cdef NetStruct part = net.net
+        cdef Scan scan
+        cdef ScanJob job
+        cdef Memory memory, map
+        cdef int tile_parts, parts, lanes = self.k.lanes
+        if n.c5.height != 1 or n.c5.width != 1:
+            raise ValueError("scan needs a network with one output position")
+        if not n.x.height <= height < 1 << 24 or not n.x.width <= width < 1 << 24:
+            raise ValueError(f"image: expected at least {n.x.height} x {n.x.width} pixels, got {height} x {width}")
+        w = self.numbers(theta, "theta", (n.total,))
+        check_threads(threads)
+        scan.pixels, scan.bytes, scan.height, scan.width = x.data, x.buffer.itemsize == 1, height, width
+        scan.rows, scan.columns = (height - n.x.height) // 4 + 1, (width - n.x.width) // 4 + 1
+        scan.s4.height, scan.s4.width = scan.rows + n.s4.height - 1, scan.columns + n.s4.width - 1
+        y = self.numbers(out, "out", (scan.rows, scan.columns, n.classes), True)
+        if tile is None:
+            scan.tile = choose_tile(&scan.s4, lanes, threads)
+        else:
+            scan.tile.height, scan.tile.width = tile
+            if not (1 <= scan.tile.height <= 64 and 1 <= scan.tile.width <= 64):
+                raise ValueError(f"tile: expected 1 .. 64 rows and columns, got {tile}")
+        lenet_tile(&part, scan.tile.height, scan.tile.width)
+        job.kernels, job.scan, job.net, job.tile = self.k, &scan, n, &part
+        job.theta, job.out = <const number*>w.data, <number*>y.data
+        job.tiles = tile_count(&scan.s4, scan.tile.height, scan.tile.width)
+        job.positions = <Py_ssize_t>scan.rows * scan.columns
+        blocks = (job.tiles + lanes - 1) // lanes
+        tile_parts = <int>min(<Py_ssize_t>threads, blocks)
+        blocks = (job.positions + lanes - 1) // lanes
+        parts = <int>min(<Py_ssize_t>threads, blocks)
+        job.room = align64(max(self.k.workspace(n), self.k.workspace(&part)))
+        memory = take_memory(job.room * max(tile_parts, parts))
+        map = take_memory((<Py_ssize_t>C3 * scan.s4.height * scan.s4.width + lanes) * self.k.number_size)
+        job.workspace, job.s4 = memory.data, <number*>map.data
+        with nogil:
+            lenet_pool_run(scan_tiles_job, &job, tile_parts)
+            lenet_pool_run(scan_scores_job, &job, parts)
+        give_memory(memory)
+        give_memory(map)
