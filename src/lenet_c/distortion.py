@@ -131,7 +131,8 @@ class Distortion:
             width), of integers 0..255 or floats 0..1, 0 the background.
         seed, epoch : int
             From 0 up; another of either: other draws. `fit` with this seed presents image i of
-            its arrays as this one does, in the epochs of the model counted from 0.
+            its arrays as this one does, in the epochs of the model counted from 0 (a model in
+            float64 rounds integers for itself: a grey level at most).
         threads : int, optional
             None: the cores this process may use. The result does not depend on it.
 
