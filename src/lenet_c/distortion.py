@@ -163,7 +163,7 @@ class Distortion:
         return _core.Draws(dataclasses.astuple(self), seed, epoch)
 
 
-#: name -> distortion. Ours, the best of a few on images held out of the training set.
+#: name -> distortion. Our choice; ranges tried on images held out of the training set.
 PRESETS = {
     "affine": Distortion(translation=1.5, scale=0.1, squeeze=0.1, shear=0.15),
     "elastic": Distortion(
