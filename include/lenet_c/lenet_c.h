@@ -94,6 +94,12 @@ typedef struct {
 /* Of 2 x 2. TRAINABLE: f(coefficient * sum + bias); the others have no parameters and no f. LP: (mean |x|^p)^(1/p).
  * STOCHASTIC: one of the four with probability x / sum in training (Zeiler and Fergus 2013), sum x^2 / sum else. */
 enum { LENET_TRAINABLE, LENET_AVERAGE, LENET_MAX, LENET_LP, LENET_STOCHASTIC };
+typedef struct {
+    int kind;                          /* not TRAINABLE */
+    double p;                          /* of LP */
+    uint64_t draw, layer;              /* of STOCHASTIC: as in lenet_images; tells apart the layers that draw: 2, 4 */
+} lenet_pooling;
+
 /* FULL: C5, F6, output. GLOBAL_AVERAGE: S4's maps, averaged, and the output. */
 enum { LENET_FULL, LENET_GLOBAL_AVERAGE };
 /* CROSS_ENTROPY: softmax of a full layer. MSE (eq. 8), MAP (eq. 9): RBF units, squared distances from `codes`. */
@@ -299,6 +305,26 @@ typedef struct {
     void (*squash_backward)(lenet_number *da, const lenet_number *dy, const lenet_number *y, ptrdiff_t n);
     void (*softmax_cross_entropy)(lenet_number *da, double *loss, const lenet_number *a, const int64_t *labels,
                                   ptrdiff_t n, int classes, void *workspace);
+    void (*pool_forward)(lenet_number *y, const lenet_number *x, const lenet_pooling *pooling, ptrdiff_t n, int maps,
+                         int height, int width, void *workspace);
+    void (*pool_backward)(lenet_number *dx, const lenet_number *dy, const lenet_number *x,
+                          const lenet_pooling *pooling, ptrdiff_t n, int maps, int height, int width,
+                          void *workspace);
+    void (*activation_forward)(lenet_number *y, const lenet_number *a, ptrdiff_t n, const lenet_activation *f);
+    void (*activation_backward)(lenet_number *da, const lenet_number *dy, const lenet_number *y, ptrdiff_t n,
+                                const lenet_activation *f);
+    /* of all of a map, (n, maps) */
+    void (*average_forward)(lenet_number *y, const lenet_number *x, ptrdiff_t n, int maps, int height, int width,
+                            void *workspace);
+    void (*average_backward)(lenet_number *dx, const lenet_number *dy, ptrdiff_t n, int maps, int height, int width,
+                             void *workspace);
+    void (*rbf_forward)(lenet_number *y, const lenet_number *x, const lenet_number *codes, ptrdiff_t n, int n_in,
+                        int classes, void *workspace);
+    void (*rbf_backward)(lenet_number *dx, lenet_number *dcodes, const lenet_number *dy, const lenet_number *x,
+                         const lenet_number *codes, ptrdiff_t n, int n_in, int classes, void *workspace);
+    /* kind: LENET_MSE, LENET_MAP */
+    void (*rbf_loss)(lenet_number *dy, double *loss, const lenet_number *y, const int64_t *labels, ptrdiff_t n,
+                     int classes, int kind, double j, void *workspace);
     /* out (n, height, width), numbers as the images': images first .. first + n - 1 distorted. The draws of an image are
      * a function of seed, epoch and the image's number. Up to 16384 rows and columns */
     size_t (*distort_workspace)(const lenet_distortion *d, int height, int width);

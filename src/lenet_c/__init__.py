@@ -1,7 +1,8 @@
 """lenet-c: the LeNet-5 of 1998, its forward and backward loops in typed Cython.
 
 `LeNet5` trains and predicts; `train` and `predict` are the same in one call each;
-`datasets` and `idx` read MNIST. See the README and docs/ for the rest.
+`datasets` and `idx` read MNIST; `layers` has every layer by itself. See the README and docs/ for
+the rest.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ __all__ = [
     "datasets",
     "get_include",
     "idx",
+    "layers",
     "predict",
     "reading",
     "show_config",
@@ -44,7 +46,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name in ("datasets", "idx"):  # imported on first use
+    if name in ("datasets", "idx", "layers"):  # imported on first use
         return importlib.import_module(f"lenet_c.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

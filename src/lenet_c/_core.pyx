@@ -49,6 +49,7 @@ def cpu_level():
 
 
 include "_net.pxi"
+include "_single_variants.pxi"
 
 
 cdef Py_ssize_t shard_size(Py_ssize_t n) noexcept nogil:

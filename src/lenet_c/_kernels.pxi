@@ -35,6 +35,7 @@ cdef size_t c_workspace(const Net* net) noexcept nogil:
 
 include "_kernel_online.pxi"
 include "_kernel_steps.pxi"
+include "_kernel_variants.pxi"
 
 
 cdef void forward(Block* block, const real* theta, const Net* net, bint keep) noexcept nogil:
@@ -234,6 +235,15 @@ TABLE.dense_backward = c_dense_backward
 TABLE.squash_forward = c_squash_forward
 TABLE.squash_backward = c_squash_backward
 TABLE.softmax_cross_entropy = c_softmax_cross_entropy
+TABLE.pool_forward = c_pool_forward
+TABLE.pool_backward = c_pool_backward
+TABLE.activation_forward = c_activation_forward
+TABLE.activation_backward = c_activation_backward
+TABLE.average_forward = c_average_forward
+TABLE.average_backward = c_average_backward
+TABLE.rbf_forward = c_rbf_forward
+TABLE.rbf_backward = c_rbf_backward
+TABLE.rbf_loss = c_rbf_loss
 TABLE.scan_tiles = c_scan_tiles
 TABLE.scan_scores = c_scan_scores
 

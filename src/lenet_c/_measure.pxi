@@ -2,7 +2,7 @@
 from time import perf_counter
 
 
-cdef class Measured(Layers):
+cdef class Measured(Variants):
     """A kernel build that times its own steps."""
 
     def profile(self, Net net, theta, images, labels, double seconds=0.2):

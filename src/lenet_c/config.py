@@ -228,12 +228,7 @@ class Config:
     def curve(self, activation: str | None) -> tuple[str, float, float, float]:
         """Return kind, gain, slope and offset of offset + gain tanh(slope a)."""
         slope = self.slope if activation is None else None
-        kind = activation or self.activation
-        if kind == "tanh":
-            return "tanh", 1.0, (2.0 if slope is None else slope) / 2, 0.0
-        if kind == "sigmoid":
-            return "tanh", 0.5, (1.0 if slope is None else slope) / 2, 0.5
-        return kind, 1.7159, 2 / 3, 0.0
+        return curve(activation or self.activation, slope)
 
     def net(self, height: int, width: int, border: int) -> _core.Net:
         """Return the geometry for images of this size."""
@@ -273,6 +268,15 @@ class Config:
             unknown = sorted(set(fields) - known) if isinstance(fields, dict) else fields
             raise ValueError(f"unknown fields of a configuration: {unknown}")
         return cls(**fields)
+
+
+def curve(kind: str, slope: float | None = None) -> tuple[str, float, float, float]:
+    """Return kind, gain, slope and offset of an activation as offset + gain tanh(slope a)."""
+    if kind == "tanh":
+        return "tanh", 1.0, (2.0 if slope is None else slope) / 2, 0.0
+    if kind == "sigmoid":
+        return "tanh", 0.5, (1.0 if slope is None else slope) / 2, 0.5
+    return kind, 1.7159, 2 / 3, 0.0
 
 
 def preset(name: str, **overrides: object) -> Config:

@@ -44,6 +44,11 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         int kind
         double gain, slope, offset
 
+    ctypedef struct Pooling "lenet_pooling":
+        int kind
+        double p
+        uint64_t draw, layer
+
     ctypedef struct Net "lenet_net":
         int image_height, image_width, border, classes
         double low, high
@@ -125,6 +130,23 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         void (*squash_backward)(number* da, const number* dy, const number* y, Py_ssize_t n) noexcept nogil
         void (*softmax_cross_entropy)(number* da, double* loss, const number* a, const int64_t* labels,
                                       Py_ssize_t n, int classes, void* workspace) noexcept nogil
+        void (*pool_forward)(number* y, const number* x, const Pooling* pooling, Py_ssize_t n, int maps, int height,
+                             int width, void* workspace) noexcept nogil
+        void (*pool_backward)(number* dx, const number* dy, const number* x, const Pooling* pooling, Py_ssize_t n,
+                              int maps, int height, int width, void* workspace) noexcept nogil
+        void (*activation_forward)(number* y, const number* a, Py_ssize_t n, const Activation* f) noexcept nogil
+        void (*activation_backward)(number* da, const number* dy, const number* y, Py_ssize_t n,
+                                    const Activation* f) noexcept nogil
+        void (*average_forward)(number* y, const number* x, Py_ssize_t n, int maps, int height, int width,
+                                void* workspace) noexcept nogil
+        void (*average_backward)(number* dx, const number* dy, Py_ssize_t n, int maps, int height, int width,
+                                 void* workspace) noexcept nogil
+        void (*rbf_forward)(number* y, const number* x, const number* codes, Py_ssize_t n, int n_in, int classes,
+                            void* workspace) noexcept nogil
+        void (*rbf_backward)(number* dx, number* dcodes, const number* dy, const number* x, const number* codes,
+                             Py_ssize_t n, int n_in, int classes, void* workspace) noexcept nogil
+        void (*rbf_loss)(number* dy, double* loss, const number* y, const int64_t* labels, Py_ssize_t n, int classes,
+                         int kind, double j, void* workspace) noexcept nogil
         size_t (*distort_workspace)(const Distortion* d, int height, int width) noexcept nogil
         void (*distort)(void* out, const Images* images, Py_ssize_t first, Py_ssize_t n, const Distortion* d,
                         uint64_t seed, uint64_t epoch, int height, int width, void* workspace) noexcept nogil

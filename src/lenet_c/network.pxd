@@ -8,7 +8,7 @@ from lenet_c.conv cimport conv_backward_input, conv_backward_weight, conv_forwar
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
 from lenet_c.losses cimport rbf_backward, rbf_forward
-from lenet_c.pool cimport Pool
+from lenet_c.pool cimport Pool, average_maps, average_maps_backward
 from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, LANES, lane_sum, real, splat, vec
 from lenet_c.squash cimport activate, activate_backward
 from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
@@ -146,14 +146,7 @@ cdef inline void c5_forward(Block* block, const real* theta, const Net* net, int
 
 
 cdef inline void average_forward(Block* block, const Net* net) noexcept nogil:
-    # global average pooling: the mean of each map of S4, in the place of F6
-    cdef int m, i, size = net.s4.height * net.s4.width
-    cdef vec sum
-    for m in range(C3):
-        sum = splat(0)
-        for i in range(size):
-            sum += block.s4[m * size + i]
-        block.f6[m] = sum / splat(<real>size)
+    average_maps(block.f6, block.s4, C3, net.s4.height * net.s4.width)
 
 
 cdef inline void f6_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
@@ -205,10 +198,7 @@ cdef inline void f6_backward(Block* block, real* gradient, const real* theta, co
 
 
 cdef inline void average_backward(Block* block, const Net* net) noexcept nogil:
-    cdef int m, i, size = net.s4.height * net.s4.width
-    for m in range(C3):
-        for i in range(size):
-            block.d_s4[m * size + i] = block.d_f6[m] / splat(<real>size)
+    average_maps_backward(block.d_s4, block.d_f6, C3, net.s4.height * net.s4.width)
 
 
 cdef inline void c5_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:

@@ -232,3 +232,22 @@ cdef inline void pool_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec
         pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, LP)
     else:
         pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, STOCHASTIC)
+
+
+cdef inline void average_maps(vec* y, const vec* x, int maps, int size) noexcept nogil:
+    # global average pooling, y[m] = mean of map m, in the place of F6. Overwrites y.
+    cdef int m, i
+    cdef vec sum
+    for m in range(maps):
+        sum = splat(0)
+        for i in range(size):
+            sum += x[m * size + i]
+        y[m] = sum / splat(<real>size)
+
+
+cdef inline void average_maps_backward(vec* dx, const vec* dy, int maps, int size) noexcept nogil:
+    # dx = dy[m] / size over all of map m. Overwrites dx.
+    cdef int m, i
+    for m in range(maps):
+        for i in range(size):
+            dx[m * size + i] = dy[m] / splat(<real>size)
