@@ -272,8 +272,8 @@ typedef struct {
                          const int64_t *labels, const lenet_number *weight, const double *rates,
                          const double *momenta, double decay, double scale, ptrdiff_t first, ptrdiff_t n,
                          const lenet_net *net, void *workspace);
-    /* adds to curvature (net->size) the diagonal Gauss-Newton second derivatives of the images' losses by the
-     * parameters (Appendix C); theta2: the squares of theta (net->total) */
+    /* overwrites curvature (net->size) with the sum of the diagonal Gauss-Newton second derivatives of the images'
+     * losses by the parameters (Appendix C); theta2: the squares of theta (net->total) */
     void (*curvature)(lenet_number *curvature, const lenet_images *images, const int64_t *labels, ptrdiff_t first,
                       ptrdiff_t n, const lenet_number *theta, const lenet_number *theta2, const lenet_net *net,
                       void *workspace);

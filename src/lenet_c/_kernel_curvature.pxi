@@ -131,6 +131,8 @@ cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py
     block_layout(&block, workspace, net)
     level_table(block.level, net)
     gradient_begin(&block, sum, net)
+    if n == 0:
+        memset(sum, 0, net.size * sizeof(real))
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_images(block.x, images, first + done, count, block.level, net)

@@ -199,7 +199,8 @@ class Config:
             raise ValueError(f"loss: with output {self.output} expected {wanted}, got {self.loss}")
         if not rbf:
             for name in ("codes", "train_codes"):
-                if getattr(self, name):
+                value = getattr(self, name)
+                if value is not None and value is not False:
                     raise ValueError(f"{name}: of RBF units, the output is {self.output}")
             return
         if self.head != "full" or self.output_activation:

@@ -8,7 +8,7 @@
 #                without a draw: y = sum x^2 / sum              dx = dy (2 x - y) / sum;   0 where the sum is 0
 #
 # x (maps, height, width), y (maps, height/2, width/2): an odd last row or column of x is not read.
-from libc.math cimport fabs, pow, sqrt
+from libc.math cimport HUGE_VAL, fabs, pow, sqrt
 from libc.stdint cimport uint64_t
 
 from lenet_c.lenet cimport AVERAGE, LP, MAX, RELU, SCALED_TANH, STOCHASTIC, TANH, TRAINABLE, Activation
@@ -61,7 +61,7 @@ cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_
     cdef vec y, total
     cdef vec[4] part
     cdef int lane, q
-    cdef double sum, x
+    cdef double sum, x, top
     if KIND == TRAINABLE:
         return (((s[0] + s[1]) + s[2]) + s[3]) * splat(c) + splat(b)
     if KIND == AVERAGE:
@@ -77,10 +77,19 @@ cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_
         return y / (total + vequal(total, splat(0)))
     for lane in range(LANES):
         sum = 0
+        top = 0
         for q in range(4):
-            x = (<const real*>&s[q])[lane]
-            sum += x * x if pool.p == 2 else pow(fabs(x), pool.p)
-        (<real*>&y)[lane] = <real>(sqrt(sum / 4) if pool.p == 2 else pow(sum / 4, 1 / pool.p))
+            x = fabs((<const real*>&s[q])[lane])
+            sum += x * x if pool.p == 2 else x
+            top = x if x > top else top
+        if pool.p == 2:
+            sum = sqrt(sum / 4)
+        elif 0 < sum < HUGE_VAL:                             # |x| / top: no power overflows, nor all four vanish
+            sum = 0
+            for q in range(4):
+                sum += pow(fabs((<const real*>&s[q])[lane]) / top, pool.p)
+            sum = top * pow(sum / 4, 1 / pool.p)
+        (<real*>&y)[lane] = <real>sum
     return y
 
 

@@ -2,7 +2,7 @@
 # Activations, f(a) = offset + gain tanh(slope a) or max(a, 0). The paper's is A tanh(S a), `squash` of simd.h. (LeCun
 # 1998, Appendix A)
 from lenet_c.lenet cimport RELU, SCALED_TANH, TANH, Activation
-from lenet_c.simd cimport SQUASH_A, SQUASH_S, real, splat, squash, vec, vmax, vpositive
+from lenet_c.simd cimport SQUASH_A, SQUASH_S, real, splat, squash, vec, vmax, vmin, vpositive
 
 
 cdef inline vec squash_derivative(vec y) noexcept nogil:
@@ -25,11 +25,13 @@ cdef inline void squash_backward(vec* dy, const vec* y, Py_ssize_t n) noexcept n
 
 
 cdef inline vec value(vec a, const Activation* f, int KIND) noexcept nogil:
-    # f(a)
+    # f(a); rounding never leaves offset - gain .. offset + gain
+    cdef vec y
     if KIND == SCALED_TANH:
         return squash(a)
     if KIND == TANH:
-        return squash(a * splat(<real>(f.slope / SQUASH_S))) * splat(<real>(f.gain / SQUASH_A)) + splat(<real>f.offset)
+        y = squash(a * splat(<real>(f.slope / SQUASH_S))) * splat(<real>(f.gain / SQUASH_A)) + splat(<real>f.offset)
+        return vmax(splat(<real>(f.offset - f.gain)), vmin(splat(<real>(f.offset + f.gain)), y))
     return vmax(splat(0), a)
 
 

@@ -88,10 +88,10 @@ def one_step(
     model: LeNet5, pixels: np.ndarray, targets: np.ndarray, recipe: Recipe, threads: int
 ) -> float:
     """Update the model from one batch; return the mean loss before."""
-    state = model._optimizer.prepare(recipe.optimizer, model._theta)
-    order, n = np.arange(len(pixels)), len(pixels)
     if recipe.optimizer == "sdlm":
         raise ValueError("optimizer: sdlm takes its rates before every pass, and needs fit")
+    state = model._optimizer.prepare(recipe.optimizer, model._theta)
+    order, n = np.arange(len(pixels)), len(pixels)
     rates = recipe.rates(0, 1, 1)
     good = model._theta.copy()
     loss, _ = _run(model, pixels, targets, None, order, n, recipe, rates, state, threads)
@@ -126,8 +126,9 @@ def set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen):
     net = model._net_of(pixels.shape[1:])
     h = np.zeros_like(model._theta)
     model._engine.curvature(net, model._theta, pixels, targets, chosen, h)
-    state.moments[1][...] = rate / (recipe.mu + h / len(chosen))
-    return layer_rates(model, state.moments[1])
+    with np.errstate(over="ignore", invalid="ignore"):  # rates that are infinite show in the loss
+        state.moments[1][...] = rate / (recipe.mu + h / len(chosen))
+        return layer_rates(model, state.moments[1])
 
 
 def _epoch(
