@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import reference
-from numpy.linalg import norm
 
 # Largest norm of a difference, as a part of the norm of what is expected; with "terms", of the
 # norm of the same sums over absolute values, which no cancelling makes small.
@@ -45,9 +44,13 @@ def assert_close(got, want, tolerance, what="", terms=None):
     """
     got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
     assert got.shape == want.shape, f"{what}: {got.shape} for {want.shape}"
-    error = norm((got - want).ravel())
-    size = norm((want if terms is None else terms).ravel())
+    error = _norm(got - want)
+    size = _norm(want if terms is None else terms)
     assert error <= TOLERANCE[tolerance] * size, f"{what}: {error:.2e} off, of {size:.2e}"
+
+
+def _norm(array):
+    return np.sqrt(np.square(array).sum())  # numpy.linalg's wakes the threads of BLAS each time
 
 
 def assert_same_bits(got, want, what=""):
