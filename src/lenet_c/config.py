@@ -185,7 +185,7 @@ class Config:
         if value is None and name == "slope":
             return
         try:
-            number = float(value)
+            number = float("" if isinstance(value, str) else value)
         except (TypeError, ValueError, OverflowError):
             raise TypeError(f"{name}: expected a number, got {value!r}") from None
         if not low <= number <= high:
@@ -306,7 +306,7 @@ def _as_levels(levels: object) -> tuple[float, float]:
 def _as_codes(codes: object, classes: int) -> tuple:
     try:
         array = np.asarray(codes, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty(0)
     if array.shape != (classes, 84) or not (np.abs(array) < 1e6).all():
         shape = getattr(array, "shape", None)

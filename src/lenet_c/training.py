@@ -92,7 +92,7 @@ def one_step(
         raise ValueError("optimizer: sdlm takes its rates before every pass, and needs fit")
     state = model._optimizer.prepare(recipe.optimizer, model._theta)
     order, n = np.arange(len(pixels)), len(pixels)
-    rates = recipe.rates(0, 1, 1)
+    rates = np.array([recipe.learning_rate])
     good = model._theta.copy()
     loss, _ = _run(model, pixels, targets, None, order, n, recipe, rates, state, threads)
     if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
