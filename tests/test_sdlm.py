@@ -121,6 +121,25 @@ def test_partial_fit_refuses():
     assert_same_bits(models[0]._theta, models[1]._theta)
 
 
+def test_a_recipe_in_partial_fit_means_its_learning_rate():
+    """One update has no schedule."""
+    kind, ends = "lecun1998", []
+    for optimizer in (
+        Recipe("sgd", 1e-3, 0.0, 0.0),
+        Recipe("sgd", 1e-3, 0.0, 0.0, "constant"),
+        Recipe("sgd", 1e-3, 0.0, 0.0, "cosine"),
+    ):
+        model = LeNet5(kind)
+        model.partial_fit(images_of(kind, 4), labels_of(kind, 4), optimizer=optimizer)
+        ends.append(model._theta)
+    model = LeNet5(kind)
+    model.partial_fit(
+        images_of(kind, 4), labels_of(kind, 4), learning_rate=1e-3, momentum=0, weight_decay=0
+    )
+    for theta in ends:
+        assert_same_bits(theta, model._theta)
+
+
 # --- steps
 
 

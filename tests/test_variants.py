@@ -5,6 +5,7 @@ import pytest
 import reference
 import reference_variants as variants
 from kernel_case import assert_close, assert_same_bits
+from network_case import scores
 from numpy.testing import assert_array_equal
 from variant_case import (
     ANY_KIND,
@@ -132,6 +133,23 @@ def test_any_size_of_input(engine, kind):
 @pytest.mark.parametrize("kind", ANY_KIND)
 def test_gradients_are_derivatives_of_the_loss(float64_engine, kind):
     check_derivatives(model_on(float64_engine, kind), images_of(kind, 1), labels_of(kind, 1))
+
+
+@pytest.mark.parametrize("kind", [*PRESETS, "mse", "lp 3", "f6 tanh", "stochastic", "course 31"])
+def test_each_output_of_a_larger_input_is_that_of_its_crop(engine, kind):
+    """SPEC section 7, bit for bit: output [r, c] reads [4r : 4r+side, 4c : 4c+side]."""
+    config, theta = config_of(kind), model_on(engine, kind)._theta
+    side = 28 if config.input_size < 32 else 32
+    images = np.random.default_rng(8).integers(0, 256, (2, 39, 46), dtype=np.uint8)
+    large, small = config.net(39, 46, 0), config.net(side, side, 0)
+    _, rows, columns = large.shapes["output"]
+    assert (rows, columns) == ((39 - side) // 4 + 1, (46 - side) // 4 + 1)
+    got = scores(engine, images, large, theta).reshape(2, rows, columns, config.classes)
+    for r in range(rows):
+        for c in range(columns):
+            crop = images[:, 4 * r : 4 * r + side, 4 * c : 4 * c + side].copy()
+            want = scores(engine, crop, small, theta)[:, 0]
+            assert_same_bits(got[:, r, c].copy(), want, f"output {r}, {c}")
 
 
 # --- max and lp
