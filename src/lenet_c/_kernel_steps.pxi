@@ -73,9 +73,11 @@ cdef void step_s4(Block* block, real* gradient, const real* theta, const Net* ne
 
 
 cdef void step_c5(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
+    if net.head != FULL:
+        return
     if usual(net):
         c5_forward(block, theta, net, 5, 5)
-    elif net.head == FULL:
+    else:
         c5_forward(block, theta, net, net.s4.height, net.s4.width)
 
 
