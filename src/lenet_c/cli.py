@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, _cli_show, _cli_train, _cli_use
+from . import __version__, _cli_reproduce, _cli_show, _cli_train, _cli_use
 from ._cli_common import UsageError, complain, describe_error, integer, integers, number
 from .config import PRESETS
 from .distortion import Distortion
@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_fetch(commands)
     _add_benchmark(commands)
     _add_show(commands)
+    _add_reproduce(commands)
     return parser
 
 
@@ -108,12 +109,12 @@ def _add(commands, name: str, run, **texts: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
+def _add_data(parser: argparse.ArgumentParser, sample: bool = True) -> None:
     parser.add_argument(
         "--data",
         metavar="DIR",
-        help="folder of MNIST (default: $LENET_C_DATA, else what `lenet-c fetch` downloaded, "
-        "else the sample inside the package)",
+        help="folder of MNIST (default: $LENET_C_DATA, else what `lenet-c fetch` downloaded"
+        + (", else the sample inside the package)" if sample else ")"),
     )
 
 
@@ -310,6 +311,19 @@ def _add_show(commands) -> None:
         metavar="FILE",
         help="default: %(default)s",
     )
+
+
+def _add_reproduce(commands) -> None:
+    parser = _add(
+        commands,
+        "reproduce",
+        _cli_reproduce.run,
+        help="remake figures of the paper from a run on MNIST",
+        description=_cli_reproduce.HELP,
+    )
+    _add_data(parser, sample=False)
+    _cli_reproduce.add_options(parser)
+    _add_threads(parser)
 
 
 def _benchmark(args: argparse.Namespace) -> int:

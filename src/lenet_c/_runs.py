@@ -1,0 +1,269 @@
+"""The training runs behind the figures: planned, trained side by side, kept and found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__, _engines
+from . import config as _config
+from ._files import atomic_write
+from ._progress import Progress
+from .distortion import Distortion
+from .model import LeNet5
+from .optim import Recipe
+
+OPTIMIZER = "sdlm"
+AUGMENT = "affine"
+_POLL = 0.1  # seconds between two looks at the workers, and for Ctrl-C
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """MNIST, or what is taken for it."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the contents."""
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels, self.test_images, self.test_labels):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    def part(self, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return `size` training images drawn at random; less are a part of more."""
+        if size == len(self.images):
+            return self.images, self.labels
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self.images))[:size])
+        return self.images[chosen], self.labels[chosen]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training from the first weights to the last pass."""
+
+    size: int
+    augment: str | None
+    preset: str
+    passes: int
+    seed: int
+
+    @property
+    def presentations(self) -> int:
+        """Images presented in all passes."""
+        return self.size * self.passes
+
+    def key(self, data: Data) -> dict[str, object]:
+        """Return everything that the result depends on, as JSON gives it back."""
+        distortion = Distortion.of(self.augment)
+        key = {
+            **dataclasses.asdict(self),
+            "augment": distortion and dataclasses.asdict(distortion),
+            "config": dataclasses.asdict(_config.preset(self.preset, seed=self.seed)),
+            "recipe": dataclasses.asdict(Recipe(OPTIMIZER)),
+            "data": data.fingerprint,
+            "lenet_c": __version__,
+        }
+        return json.loads(json.dumps(key))
+
+    def path(self, folder: Path, data: Data) -> Path:
+        """Return the name of its files, but for the suffix."""
+        text = json.dumps(self.key(data), sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        return folder / f"{self.size}-{self.augment or 'plain'}-{digest}"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass over the training images.
+
+    Attributes
+    ----------
+    loss, learning_error : float
+        Means over the images as they were presented, each before the update it led to.
+    train_error, test_error : float
+        After the pass, of the training images without distortion, and of the test images; 0 .. 1.
+    seconds : float
+        Of training alone.
+    """
+
+    number: int
+    loss: float
+    learning_error: float
+    train_error: float
+    test_error: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run led to; `kept` if it was found in the folder."""
+
+    run: Run
+    passes: tuple[Pass, ...]
+    model: LeNet5
+    kept: bool
+
+    @property
+    def last(self) -> Pass:
+        """The last pass."""
+        return self.passes[-1]
+
+
+def find(run: Run, data: Data, folder: Path) -> Result | None:
+    """Return the result that the folder holds; None if there is none, or no sound one."""
+    path = run.path(folder, data)
+    try:
+        stored = json.loads(Path(f"{path}.json").read_text("utf-8"))
+        if stored["key"] != run.key(data):
+            return None
+        passes = tuple(Pass(**fields) for fields in stored["passes"])
+        model = LeNet5.load(f"{path}.safetensors")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if [one.number for one in passes] != list(range(1, run.passes + 1)):
+        return None
+    return Result(run, passes, model, kept=True)
+
+
+def keep(result: Result, data: Data, folder: Path) -> None:
+    """Write a result into the folder; the JSON file, which makes it count, comes last."""
+    path = result.run.path(folder, data)
+    result.model.save(f"{path}.safetensors")
+    stored = {
+        "key": result.run.key(data),
+        "engine": _engines.default_isa(),
+        "passes": [dataclasses.asdict(one) for one in result.passes],
+    }
+    with atomic_write(f"{path}.json") as file:
+        file.write(json.dumps(stored, indent=1).encode() + b"\n")
+
+
+def train(
+    run: Run,
+    data: Data,
+    threads: int = 1,
+    stop: threading.Event | None = None,
+    advance: Callable[[int], object] | None = None,
+) -> Result | None:
+    """Train from the start; None if `stop` was set before the last pass was over.
+
+    `advance` is called with the images presented, after every pass.
+    """
+    images, labels = data.part(run.size, run.seed)
+    model, passes = LeNet5(run.preset, seed=run.seed), []
+
+    def after(model: LeNet5, record) -> bool:
+        train_error, test_error = (
+            model.evaluate(*pair, threads=threads).error_rate
+            for pair in ((images, labels), (data.test_images, data.test_labels))
+        )
+        passes.append(
+            Pass(
+                record.epoch,
+                record.loss,
+                record.train_error,
+                train_error,
+                test_error,
+                record.seconds,
+            )
+        )
+        if advance is not None:
+            advance(record.images)
+        return stop is not None and stop.is_set()
+
+    model.fit(
+        images,
+        labels,
+        epochs=run.passes,
+        optimizer=OPTIMIZER,
+        augment=run.augment,
+        callbacks=(after,),
+        threads=threads,
+        progress=False,
+        seed=run.seed,
+    )
+    return Result(run, tuple(passes), model, kept=False) if len(passes) == run.passes else None
+
+
+def train_all(
+    runs: Iterable[Run],
+    data: Data,
+    folder: str | os.PathLike,
+    *,
+    threads: int,
+    progress: bool | None = None,
+    report: Callable[[Result], object] | None = None,
+) -> dict[Run, Result]:
+    """Return the results of all runs: those that the folder holds, the others trained.
+
+    As many runs at a time as threads, each in a Python thread; the longest first. Finished runs
+    are kept in the folder even if another fails or Ctrl-C ends the whole.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+    data : Data
+    folder : path
+    threads : int
+    progress : bool, optional
+        None: where standard error is a terminal.
+    report : callable, optional
+        Called with each result, in the order in which they come.
+    """
+    folder, results, missing = Path(folder), {}, []
+    report = report or (lambda result: None)
+    for run in runs:
+        result = find(run, data, folder)
+        if result is None:
+            missing.append(run)
+        else:
+            results[run] = result
+            report(result)
+    if not missing:
+        return results
+    missing.sort(key=lambda run: (run.size, run.augment is not None), reverse=True)
+    workers = min(threads, len(missing))
+    stop, presented = threading.Event(), queue.SimpleQueue()
+
+    def work(run: Run) -> Result | None:
+        if stop.is_set():
+            return None
+        result = train(run, data, threads // workers, stop, presented.put)
+        if result is not None:
+            keep(result, data, folder)
+        return result
+
+    total = sum(run.presentations for run in missing)
+    with Progress(total, "training", "image", progress) as bar, ThreadPoolExecutor(workers) as pool:
+        try:
+            waiting = {pool.submit(work, run) for run in missing}
+            while waiting:
+                done, waiting = wait(waiting, _POLL, FIRST_COMPLETED)
+                images = sum(presented.get_nowait() for _ in range(presented.qsize()))
+                for result in [future.result() for future in done]:
+                    results[result.run] = result
+                    report(result)
+                bar.update(images, runs=f"{len(missing) - len(waiting)} of {len(missing)}")
+        except BaseException:  # the passes under way are finished, no more
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results
