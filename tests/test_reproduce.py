@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -315,6 +316,20 @@ def test_ctrl_c_and_on_again(arrays, tmp_path, monkeypatch, without_matplotlib, 
     outcome = reproduce.run(*arrays, tmp_path, **OPTIONS | {"passes": 8}, threads=1)
     assert len(calls) - 3 == 6 - kept
     assert sum(result.kept for result in outcome.results.values()) == kept
+
+
+def test_a_run_is_stopped_within_a_pass(arrays):
+    presented, stop = [], threading.Event()
+
+    def advance(n):
+        presented.append(n)
+        stop.set()
+
+    run = reproduce.Run(400, None, "lecun1998", 1000, 3)
+    with pytest.raises(_runs._Stopped):
+        _runs.train(run, reproduce.Data(*arrays), progress=_runs._Share(advance, stop))
+    assert len(presented) == 1
+    assert 0 < presented[0] < 400
 
 
 def test_a_run_that_fails(arrays, tmp_path, monkeypatch):

@@ -156,21 +156,34 @@ def keep(result: Result, data: Data, folder: Path) -> None:
         file.write(json.dumps(stored, indent=1).encode() + b"\n")
 
 
+class _Stopped(Exception):
+    """A run is to end before its last pass."""
+
+
+class _Share(Progress):
+    """One run's part in the progress of all; here it is stopped, too."""
+
+    def __init__(self, advance: Callable[[int], object], stop: threading.Event) -> None:
+        super().__init__(None, enabled=False)
+        self._advance, self._stop = advance, stop
+
+    def update(self, n: int, **shown: object) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        self._advance(n)
+
+
 def train(
     run: Run,
     data: Data,
     threads: int = 1,
-    stop: threading.Event | None = None,
-    advance: Callable[[int], object] | None = None,
-) -> Result | None:
-    """Train from the start; None if `stop` was set before the last pass was over.
-
-    `advance` is called with the images presented, after every pass.
-    """
+    progress: bool | Progress = False,
+) -> Result:
+    """Train a model from the start, as the paper does, and measure it after every pass."""
     images, labels = data.part(run.size, run.seed)
     model, passes = LeNet5(run.preset, seed=run.seed), []
 
-    def after(model: LeNet5, record) -> bool:
+    def after(model: LeNet5, record) -> None:
         train_error, test_error = (
             model.evaluate(*pair, threads=threads).error_rate
             for pair in ((images, labels), (data.test_images, data.test_labels))
@@ -185,9 +198,6 @@ def train(
                 record.seconds,
             )
         )
-        if advance is not None:
-            advance(record.images)
-        return stop is not None and stop.is_set()
 
     model.fit(
         images,
@@ -197,10 +207,10 @@ def train(
         augment=run.augment,
         callbacks=(after,),
         threads=threads,
-        progress=False,
+        progress=progress,
         seed=run.seed,
     )
-    return Result(run, tuple(passes), model, kept=False) if len(passes) == run.passes else None
+    return Result(run, tuple(passes), model, kept=False)
 
 
 def train_all(
@@ -243,12 +253,9 @@ def train_all(
     workers = min(threads, len(missing))
     stop, presented = threading.Event(), queue.SimpleQueue()
 
-    def work(run: Run) -> Result | None:
-        if stop.is_set():
-            return None
-        result = train(run, data, threads // workers, stop, presented.put)
-        if result is not None:
-            keep(result, data, folder)
+    def work(run: Run) -> Result:
+        result = train(run, data, threads // workers, _Share(presented.put, stop))
+        keep(result, data, folder)
         return result
 
     total = sum(run.presentations for run in missing)
@@ -262,7 +269,7 @@ def train_all(
                     results[result.run] = result
                     report(result)
                 bar.update(images, runs=f"{len(missing) - len(waiting)} of {len(missing)}")
-        except BaseException:  # the passes under way are finished, no more
+        except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise

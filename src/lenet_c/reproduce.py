@@ -130,7 +130,7 @@ def run(
     TypeError, ValueError
         An argument is not of the form above.
     KeyboardInterrupt
-        Ctrl-C, after the passes under way; finished runs are kept.
+        Ctrl-C; finished runs are kept.
     """
     arrays = (np.asarray(array) for array in (images, labels, test_images, test_labels))
     data = Data(*arrays)

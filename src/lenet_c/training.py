@@ -194,7 +194,7 @@ def fit(
     keep_best: bool,
     augment: Distortion | None,
     threads: int,
-    progress: bool | None,
+    progress: bool | Progress | None,
     shuffle: str,
     seed: int,
 ) -> History:
@@ -211,7 +211,10 @@ def fit(
     steps = -(-n // batch_size)
     history, good, best, order = History(), model._theta.copy(), None, None
     state = OptimizerState().prepare(recipe.optimizer, model._theta)
-    bar = Progress(epochs * n, "training", "image", progress)
+    if isinstance(progress, Progress):  # a share of what several calls do
+        bar = progress
+    else:
+        bar = Progress(epochs * n, "training", "image", progress)
     try:
         for epoch in range(epochs):
             rng = np.random.default_rng([seed, model._epochs])
