@@ -165,9 +165,9 @@ class Distortion:
 
 #: name -> distortion. Our choice; ranges tried on images held out of the training set.
 PRESETS = {
-    "affine": Distortion(translation=1.5, scale=0.1, squeeze=0.1, shear=0.15),
+    "affine": Distortion(translation=1, scale=0.08, squeeze=0.05, shear=0.1),
     "elastic": Distortion(
-        translation=1, scale=0.1, squeeze=0.1, shear=0.1, rotation=5, elastic=1, sigma=4
+        translation=1.5, scale=0.1, squeeze=0.05, shear=0.15, rotation=8, elastic=1, sigma=4
     ),
 }
 
