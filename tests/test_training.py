@@ -861,7 +861,11 @@ FIT = [
     ({"threads": 2.0}, TypeError, "threads: expected an int or None, got float"),
     ({"schedule": "cyclic"}, ValueError, "schedule: expected one of constant, .*, got 'cyclic'"),
     ({"schedule": 3}, ValueError, "schedule: expected one of .*, got 3"),
-    ({"schedule": "step", "optimizer": "sdlm"}, ValueError, "schedule: with sdlm paper or constant"),
+    (
+        {"schedule": "step", "optimizer": "sdlm"},
+        ValueError,
+        "schedule: with sdlm paper or constant",
+    ),
     ({"shuffle": "never"}, ValueError, "shuffle: expected epoch or once, got 'never'"),
     ({"optimizer": Recipe(), "momentum": 0.5}, ValueError, "momentum: stands in the Recipe"),
     ({"early_stopping": 2}, ValueError, "keep_best and early_stopping need validation="),

@@ -1,5 +1,5 @@
-# The diagonal Gauss-Newton second derivatives (LeCun 1998, Appendix C): the way back with the squares of weights, inputs
-# and derivatives. h(a) = f'(a)^2 sum w^2 h(above); of a weight: the sum over its connections of h(a) x^2.
+# The diagonal Gauss-Newton second derivatives (LeCun 1998, Appendix C): the way back with the squares of weights,
+# inputs and derivatives. h(a) = f'(a)^2 sum w^2 h(above); of a weight: the sum over its connections of h(a) x^2.
 from lenet_c.lenet cimport MAP
 from lenet_c.simd cimport vexp, vmax, vmin
 from lenet_c.squash cimport activate_curvature

@@ -279,6 +279,8 @@ def _add_benchmark(commands) -> None:
     )
     add("--json", metavar="FILE", help="write the figures to a file")
     add("--plot", metavar="FILE", help='draw them; takes Matplotlib: pip install "lenet-c[plot]"')
+
+
 def _add_show(commands) -> None:
     parser = _add(
         commands,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 #: optimizer -> learning rate, momentum (beta1 of adamw), weight decay, for batches of 64. Chosen
-#: on images held out of the training set, see docs/accuracy.md. sdlm: the paper's, for single images.
+#: on images held out of the training set, see docs/accuracy.md. sdlm: the paper's.
 DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1), "sdlm": (5e-4, 0.0, 0.0)}
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "paper")
-#: The paper's rates (section III-A) by pass, from 0.0005, as parts of the first; the last from there on.
+#: The paper's rates (section III-A) by pass, as parts of the first; the last from there on.
 PAPER = (1.0,) * 2 + (0.4,) * 3 + (0.2,) * 3 + (0.1,) * 4 + (0.02,)
 
 
@@ -52,7 +52,7 @@ class Recipe:
     schedule: str | None = None
     beta2: float = 0.999
     epsilon: float = 1e-8
-    mu: float = 0.5
+    mu: float = 1.0
     samples: int = 500
 
     def __post_init__(self) -> None:

@@ -66,7 +66,8 @@ def _run(
     try:
         return model._engine.train(
             net, model._theta, pixels, targets, weight, order, batch, recipe.rule,
-            rates, momenta, first, second, None, state.step, threads, loss, model.config.seed, draws,
+            rates, momenta, first, second, None, state.step, threads, loss,
+            model.config.seed, draws,
         )  # fmt: skip
     finally:  # Ctrl-C may come between the kernels' return and the next line
         state.step += len(rates)
@@ -134,7 +135,7 @@ def set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen):
 def _epoch(
     model, pixels, targets, weight, order, batch, recipe, first, total, epochs, state, threads, bar,
     draws,
-):
+):  # fmt: skip
     """Present the images once; return the summed loss and the wrong labels."""
     n, stretch, done, loss, errors = len(order), 1, 0, 0.0, 0
     while done < n:
