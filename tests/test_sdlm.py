@@ -59,7 +59,7 @@ def changes(model, kind):
 
 def test_the_papers_rates():
     recipe = Recipe("sdlm")
-    assert (recipe.learning_rate, recipe.mu, recipe.samples) == (0.0005, 0.02, 500)
+    assert (recipe.learning_rate, recipe.mu, recipe.samples) == (0.0005, 0.5, 500)  # mu: ours
     assert (recipe.schedule, recipe.momentum, recipe.weight_decay) == ("paper", 0, 0)
     assert_allclose(recipe.rates(0, 60, 60, 20), np.repeat(PAPER, 3), rtol=1e-14)
     assert_allclose(recipe.rates(5, 4, 60, 20), np.repeat(PAPER, 3)[5:9], rtol=1e-14)
@@ -165,7 +165,7 @@ def test_passes_are_those_of_the_formula(float64_engine, kind, batch_size):
     config, params = config_of(kind), dict(parameters_of(kind))
     model = model_on(float64_engine, kind)
     model._engine = watched = Watched(float64_engine)
-    recipe = Recipe("sdlm", learning_rate=3e-4, samples=4)
+    recipe = Recipe("sdlm", learning_rate=3e-4, mu=0.02, samples=4)
     history = fit(model, kind, 6, epochs=3, batch_size=batch_size, optimizer=recipe)
     images, labels = images_of(kind, 6), labels_of(kind, 6)
     x = input_of(kind, images)
@@ -205,7 +205,7 @@ def check_rates(got, rates, config):
 def test_rates_in_float32(float32_engine):
     kind = "lecun1998"
     model = model_on(float32_engine, kind)
-    (record,) = fit(model, kind, 3, epochs=1, optimizer="sdlm")
+    (record,) = fit(model, kind, 3, epochs=1, optimizer=Recipe("sdlm", mu=0.02))
     h = oracle_curvature(kind, 3)
     rates = {name: 0.0005 / (0.02 + value / 3) for name, value in h.items()}
     for layer, got in record.rates.items():

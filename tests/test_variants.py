@@ -1,5 +1,9 @@
 """Every kind of network on every build against the oracle: counts, layers, loss, gradients."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import reference
@@ -241,3 +245,52 @@ def test_activations_stay_within_their_bounds(engine, activation):
     c1 = model.activations(noise(3, 28))["c1"]
     assert c1.min() >= (0 if activation == "sigmoid" else -1)
     assert c1.max() <= 1
+
+
+# --- memory
+
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+from lenet_c import _engines
+from variant_case import ANY_KIND, STOCHASTIC, images_of, labels_of, model_on
+
+libc, page, pages = ctypes.CDLL(None), mmap.PAGESIZE, 256
+libc.mprotect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+room = mmap.mmap(-1, (pages + 1) * page)
+whole = np.frombuffer(room, np.uint8)
+if libc.mprotect(whole.ctypes.data + pages * page, page, 0):
+    raise SystemExit("mprotect failed")
+for name in (*_engines.available(), "float64"):
+    engine = _engines.load(name, "float64" if name == "float64" else "float32")
+    for kind in (*ANY_KIND, *STOCHASTIC):
+        model, images, labels = model_on(engine, kind), images_of(kind, 3), labels_of(kind, 3)
+        size = model._theta.nbytes
+        theta = whole[pages * page - size : pages * page].view(engine.dtype)
+        theta[:] = model._theta
+        model._theta = theta
+        print(name, kind, flush=True)
+        model.predict(images)
+        model.activations(images)
+        model.loss_and_gradients(images, labels)
+        out = np.zeros_like(theta)
+        engine.curvature(model._net, theta, images, labels, np.arange(3), out)
+        for n in (1, 3):
+            model.partial_fit(images[:n], labels[:n], learning_rate=1e-4)
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="mprotect")
+def test_nothing_behind_the_parameters_is_read():
+    """They end where a page ends that cannot be read; in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", GUARDED],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, f"status {done.returncode}\n{done.stdout[-80:]}\n{done.stderr}"
+    assert done.stdout.endswith("done\n")
