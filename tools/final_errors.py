@@ -3,6 +3,7 @@
     python tools/final_errors.py DIR                    # every recipe, seeds 1 to 5
     python tools/final_errors.py DIR --recipes paper,modern --seeds 1,2
     python tools/final_errors.py DIR --held-out         # learns from 50,000, measures the rest
+    python tools/final_errors.py DIR --first-pass       # the running loss in pass 1 of `paper`
 
 `paper` and `paper-distorted`: lecun1998 with stochastic diagonal Levenberg-Marquardt, 20 passes;
 `modern`: the softmax network with distortions and a one-cycle schedule; the others: the presets by
@@ -14,8 +15,10 @@ import os
 import statistics
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 import lenet_c
-from lenet_c import LeNet5, Recipe, datasets
+from lenet_c import LeNet5, Recipe, datasets, training
 
 SDLM = Recipe("sdlm", mu=1)
 RECIPES = {
@@ -45,12 +48,32 @@ def run(name, seed, data, threads):
     return model.evaluate(*test, threads=threads).error_rate, train_error, history
 
 
+def first_pass(seed, images, labels):
+    """Return the mean loss of each 10,000 images in the first pass of `paper`."""
+    preset, fields, options = RECIPES["paper"]
+    recipe, model = options["optimizer"], LeNet5(preset, seed=seed, **fields)
+    state = training.OptimizerState().prepare(recipe.optimizer, model._theta)
+    rng, targets = np.random.default_rng([seed, 0]), labels.astype(np.int64)
+    order = rng.permutation(len(images))
+    chosen = rng.permutation(len(images))[: recipe.samples]
+    training.set_sdlm_rates(model, images, targets, recipe, recipe.learning_rate, state, chosen)
+    losses = []
+    for part in np.split(order, 6):
+        rates = np.ones(len(part))
+        loss, _ = training._run(
+            model, images, targets, None, part, 1, recipe, rates, state, 1, None
+        )
+        losses.append(loss / len(part))
+    return losses
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="the folder of MNIST")
     parser.add_argument("--recipes", default=",".join(RECIPES))
     parser.add_argument("--seeds", default="1,2,3,4,5")
     parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--first-pass", action="store_true")
     args = parser.parse_args()
     train = datasets.load_mnist("train", args.data)
     if args.held_out:
@@ -58,6 +81,11 @@ def main():
     else:
         data = train, datasets.load_mnist("test", args.data)
     seeds, cores = [int(seed) for seed in args.seeds.split(",")], os.cpu_count()
+    if args.first_pass:
+        for seed in seeds:
+            losses = first_pass(seed, *train)
+            print(f"seed {seed}:", " ".join(f"{loss:.3f}" for loss in losses), flush=True)
+        return
     which = "held-out" if args.held_out else "test"
     print(f"lenet-c {lenet_c.__version__}, {which} error in per cent")
     for name in args.recipes.split(","):
