@@ -88,7 +88,7 @@ class Config:
         scaled_tanh: 1.7159 tanh(2a/3), the paper's; tanh: tanh(slope a / 2), the course's;
         sigmoid: 1 / (1 + exp(-slope a)); relu: max(a, 0).
     slope : float, optional
-        Of tanh (None: 2, that is tanh(a)) and sigmoid (None: 1).
+        Of tanh (None: 2, that is tanh(a)) and sigmoid (None: 1); the others have none.
     f6_activation : str, optional
         Another activation for F6; None: the same.
     output : {"softmax", "rbf"}

@@ -69,7 +69,7 @@ class Report:
     error_rate : float
         Fraction of wrong labels, 0 .. 1.
     loss : float
-        Mean cross-entropy.
+        The mean of the model's loss.
     confusion : ndarray of int64, shape (classes, classes)
         Rows: the true class; columns: the class predicted.
     wrong : ndarray of int64
