@@ -61,7 +61,7 @@ def first_pass(seed, images, labels):
     for part in np.split(order, 6):
         rates = np.ones(len(part))
         loss, _ = training._run(
-            model, images, targets, None, part, 1, recipe, rates, state, 1, None
+            model, images, targets, None, part, 1, recipe, rates, state, threads=1
         )
         losses.append(loss / len(part))
     return losses
