@@ -59,7 +59,7 @@ def changes(model, kind):
 
 def test_the_papers_rates():
     recipe = Recipe("sdlm")
-    assert (recipe.learning_rate, recipe.mu, recipe.samples) == (0.0005, 0.5, 500)  # mu: ours
+    assert (recipe.learning_rate, recipe.mu, recipe.samples) == (0.0005, 1.0, 500)  # mu: ours
     assert (recipe.schedule, recipe.momentum, recipe.weight_decay) == ("paper", 0, 0)
     assert_allclose(recipe.rates(0, 60, 60, 20), np.repeat(PAPER, 3), rtol=1e-14)
     assert_allclose(recipe.rates(5, 4, 60, 20), np.repeat(PAPER, 3)[5:9], rtol=1e-14)

@@ -107,7 +107,8 @@ cdef inline void c1_s2_forward(Block* block, const real* theta, const Net* net, 
                           net.c1_links.input, 1, columns, KERNEL, C1_MAPS, 1, C1_COLUMNS)
             for k in range(g * C1_MAPS, (g + 1) * C1_MAPS):
                 squash_subsample_row(block.s2 + (k * net.s2.height + i) * (columns // 2), c1 + k * c1_map, columns,
-                                     theta[net.s2_coefficient + k], theta[net.s2_bias + k], columns // 2)
+                                     theta[net.s2_coefficient + k], theta[net.s2_bias + k],
+                                     columns // 2 if keep else net.s2.width)      # a literal makes GCC spill here
     if keep:
         if net.c1.height % 2:
             i = net.c1.height - 1
