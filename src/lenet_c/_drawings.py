@@ -1,4 +1,4 @@
-"""Clean drawings, ink on an even background of 0, made into images as MNIST's are, by NumPy alone."""
+"""Clean drawings, ink on a background of 0, made into images as MNIST's are, by NumPy alone."""
 
 import numpy as np
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, _cli_reproduce, _cli_show, _cli_train, _cli_use
+from . import __version__, _cli_reproduce, _cli_serve, _cli_show, _cli_train, _cli_use
 from ._cli_common import UsageError, complain, describe_error, integer, integers, number
 from .config import PRESETS
 from .distortion import Distortion
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_benchmark(commands)
     _add_show(commands)
     _add_reproduce(commands)
+    _add_serve(commands)
     return parser
 
 
@@ -326,6 +327,17 @@ def _add_reproduce(commands) -> None:
     _add_data(parser, sample=False)
     _cli_reproduce.add_options(parser)
     _add_threads(parser)
+
+
+def _add_serve(commands) -> None:
+    parser = _add(
+        commands,
+        "serve",
+        _cli_serve.run,
+        help="a page to draw digits on, and a JSON endpoint",
+        description=_cli_serve.HELP,
+    )
+    _cli_serve.add_options(parser)
 
 
 def _benchmark(args: argparse.Namespace) -> int:
