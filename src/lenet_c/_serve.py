@@ -74,7 +74,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.limits = limits
         self.files = page()
         self.predictions = threading.BoundedSemaphore(limits.predictions)
-        self._connections = threading.BoundedSemaphore(limits.connections)
+        self._slots = threading.BoundedSemaphore(limits.connections)
+        self._connections: set[socket.socket] = set()
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         except (OSError, UnicodeError) as error:
@@ -93,8 +94,8 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.url = f"http://{shown}:{self.server_address[1]}/"
 
     def process_request(self, request, client_address) -> None:
-        """Start a thread for a connection; where there are too many wait for one to end."""
-        if not self._connections.acquire(timeout=self.limits.seconds):
+        """Start a thread for a connection; where there are too many wait for one to be let go."""
+        if not self._slots.acquire(timeout=2 * self.limits.seconds):
             with contextlib.suppress(OSError):
                 request.settimeout(0)
                 request.send(_BUSY)
@@ -103,15 +104,24 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         try:
             super().process_request(request, client_address)
         except BaseException:
-            self._connections.release()
+            self._slots.release()
             raise
 
     def process_request_thread(self, request, client_address) -> None:
         """Serve a connection in its thread."""
+        self._connections.add(request)
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._connections.release()
+            self._connections.discard(request)
+            self._slots.release()
+
+    def server_close(self) -> None:
+        """Stop listening, and end the connections that are open."""
+        super().server_close()
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request, client_address) -> None:
         """Tell of an error on a connection that had no other way out."""

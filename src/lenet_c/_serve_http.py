@@ -101,6 +101,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             response = self._refuse(error)
         except TimeoutError:
             if self._stream.silent and not self.requestline:
+                self._unread = False
                 return
             response = self._refuse(RequestError(408, f"the request took over {seconds:g} s"))
         except ConnectionError:
@@ -151,8 +152,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(self.raw_requestline) > _LINE_LIMIT:
             raise RequestError(414, f"the request's first line has over {_LINE_LIMIT} bytes")
         self._stream.expect(seconds, _HEAD_LIMIT)
-        if not self.parse_request():  # an empty line
-            return None
+        if not self.parse_request():  # an empty line, which it leaves unanswered
+            raise RequestError(400, "expected a request's first line, got an empty one")
         self._stream.expect(seconds)
         length = self._content_length()
         self._unread = bool(length)
