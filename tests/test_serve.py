@@ -438,7 +438,7 @@ def test_requests_with_faults_at_random(model, digit, capfd):
     greys = PREDICT + "?width=28&height=28&maps=1"
     sound = [
         request(headers=[f"Content-Type: {JSON}", f"Content-Length: {len(image)}"], body=image),
-        request(greys, headers=[f"Content-Type: {RAW}", "Content-Length: 784"], body=bytes(digit)),
+        request(greys, headers=[f"Content-Type: {RAW}", "Content-Length: 784"], body=digit.tobytes()),
         request("/api/model", "GET"),
     ]
     draw = random.Random(8)
