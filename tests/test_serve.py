@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -438,7 +439,9 @@ def test_requests_with_faults_at_random(model, digit, capfd):
     greys = PREDICT + "?width=28&height=28&maps=1"
     sound = [
         request(headers=[f"Content-Type: {JSON}", f"Content-Length: {len(image)}"], body=image),
-        request(greys, headers=[f"Content-Type: {RAW}", "Content-Length: 784"], body=digit.tobytes()),
+        request(
+            greys, headers=[f"Content-Type: {RAW}", "Content-Length: 784"], body=digit.tobytes()
+        ),
         request("/api/model", "GET"),
     ]
     draw = random.Random(8)
@@ -683,3 +686,15 @@ def test_closing_ends_the_connections(model):
     assert kept.recv(1) == b""
     assert time.monotonic() - start < 5  # not the ten seconds that it may be silent
     connection.close()
+
+
+def test_the_example_in_the_documentation(server):
+    text = (Path(__file__).parents[1] / "docs" / "serve.md").read_text(encoding="utf-8")
+    body = re.search(r"-d '\n(.*?)' \|", text, re.DOTALL)[1]
+    code = re.search(r"python3 -c '(.*?)'\n", text, re.DOTALL)[1]
+    expected = re.search(r"```\n\n```\n(.*?)\n```", text, re.DOTALL)[1]
+    answer = ask(server, "POST", PREDICT, body, Content_Type=JSON)[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=answer, capture_output=True, timeout=20, check=True
+    )
+    assert done.stdout.decode().strip() == expected

@@ -80,7 +80,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     server: Server
     protocol_version = default_request_version = request_version = "HTTP/1.1"
-    server_version, sys_version = "lenet-c", ""
     disable_nagle_algorithm = True
     _unread = False  # something may still come that nobody reads
 
@@ -126,6 +125,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 count += received
                 if not received:
                     return
+
+    def version_string(self) -> str:
+        """Return the Server header: no versions."""
+        return "lenet-c"
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Refuse what the base class cannot parse."""
