@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -358,8 +360,6 @@ def test_pictures_that_are_none(server):
 @pytest.mark.parametrize("name", ["PNG", "JPEG"])
 def test_pictures(server, model, digit, name):
     pytest.importorskip("lenet_c.images", reason="this build has no lenet_c.images")
-    import io
-
     from PIL import Image
 
     file = io.BytesIO()
@@ -374,9 +374,55 @@ def test_pictures(server, model, digit, name):
     assert predict(server, file.getvalue(), f"image/{name.lower()}")[0] == 422
 
 
-def test_pictures_without_pillow(server, monkeypatch):
+@pytest.fixture
+def images(monkeypatch):
+    """What stands in the place of lenet_c.images."""
+    stand_in = types.ModuleType("lenet_c.images")
+    monkeypatch.setitem(vars(lenet_c), "images", stand_in)
+    return stand_in
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
+
+
+def test_pictures_go_through_images(server, images, model, digit):
+    def prepare(file):
+        assert file.read() == PNG
+        return digit
+
+    images.prepare = prepare
+    status, found = predict(server, PNG, "image/png")
+    assert status == 200 and found["prepared"] == digit.tolist()
+    assert found["probabilities"] == model.predict_proba(digit).tolist()
+    resizing = lenet_c.LeNet5(preparation="resize")
+    images.resize = lambda file: 255 - digit
+    with serving(resizing) as other:
+        assert predict(other, PNG, "image/png")[1]["prepared"] == (255 - digit).tolist()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (lenet_c.FormatError("broken picture"), 400, "broken picture"),
+        (OSError(f"cannot identify {object()}"), 400, "image/png"),
+        (ValueError("no digit: blank"), 422, "no digit: blank"),
+        (ImportError('pip install "lenet-c[images]"'), 501, "lenet-c[images]"),
+    ],
+)
+def test_pictures_that_cannot_be_read(server, images, error, status, words):
+    def prepare(file):
+        raise error
+
+    images.prepare = prepare
+    found = predict(server, PNG, "image/png")
+    assert found[0] == status
+    assert words in found[1]["error"] and " at 0x" not in found[1]["error"]
+
+
+def test_pictures_without_images(server, monkeypatch):
+    monkeypatch.delitem(vars(lenet_c), "images", raising=False)
     monkeypatch.setitem(sys.modules, "lenet_c.images", None)
-    status, found = predict(server, b"\x89PNG\r\n\x1a\n" + bytes(50), "image/png")
+    status, found = predict(server, PNG, "image/png")
     assert (status, "image/png" in found["error"]) == (501, True)
 
 
