@@ -193,6 +193,18 @@ def test_other_classes_and_another_preparation(digit):
     assert np.shape(found["maps"]["c5"]) == (120, 1, 1)
 
 
+@pytest.mark.parametrize("fields", [*lenet_c.LeNet5.presets(), {"head": "global_average"}], ids=str)
+def test_every_kind_of_network(digit, fields):
+    model = lenet_c.LeNet5(**fields) if isinstance(fields, dict) else lenet_c.LeNet5(fields)
+    with serving(model) as server:
+        described = json.loads(ask(server, "GET", "/api/model")[2])
+        status, found = predict(server, {"image": digit.tolist()}, query="?maps=1")
+    assert status == 200
+    assert found["probabilities"] == model.predict_proba(digit).tolist()
+    for layer in described["layers"]:
+        assert np.size(found["maps"][layer["name"]]) == np.prod(layer["shape"])
+
+
 @pytest.mark.parametrize("path", ["/", "/page.css", "/page.js", "/icon.svg"])
 def test_the_page(server, path):
     status, headers, content = ask(server, "GET", path)
