@@ -1,0 +1,119 @@
+"""`lenet-c show maps`: one image through the layers, as in the paper's Fig. 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _drawing, _terminal
+from ._drawing import BLUE, GREY
+
+_WIDTH, _LEFT, _TALL = 8.0, 0.95, 1.35  # inches: the figure, the names, the input
+_ROOM = _WIDTH - _LEFT - 0.1
+_OUTPUT = "output: probabilities"
+_MOST_BARS = 10  # in the terminal, the most probable classes
+_UNITS = {120: (5, 24), 84: (12, 7), 16: (2, 8)}  # rows and columns; F6: the RBF codes' bitmaps
+
+
+class Outputs(NamedTuple):
+    """The probabilities of the classes, ndarray (classes,), and their names."""
+
+    p: np.ndarray
+    names: Sequence[str]
+
+
+def as_maps(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return activations of one image, input .. F6, as maps (n, height, width); units as one."""
+    maps = {}
+    for name, values in layers.items():
+        if values.ndim == 3 and values.shape[1:] != (1, 1):
+            maps[name] = values
+        elif name != "output":
+            maps[name] = values.reshape(1, *_UNITS.get(values.size, (1, values.size)))
+    return maps
+
+
+def text(layers: dict[str, np.ndarray], outputs: Outputs, heading: str, **style) -> str:
+    """Return the image, the maps of every layer and the outputs as text.
+
+    Parameters
+    ----------
+    layers : dict of str to ndarray
+        "input" and `LeNet5.activations` of one image.
+    outputs : Outputs
+    heading : str
+    **style
+        `colour` and `characters` of `_terminal.shade`.
+    """
+    lines = [heading]
+    for name, maps in as_maps(layers).items():
+        fit = max(1, (_terminal.columns() + 1) // (maps.shape[2] + 1))
+        lines += ["", _caption(name, layers[name])]
+        grey = _terminal.grey(maps)
+        for start in range(0, len(maps), fit):
+            lines += _terminal.shade(_drawing.strip(grey[start : start + fit]), **style)
+    lines += ["", _OUTPUT]
+    wide = max(len(name) for name in outputs.names)
+    for k in np.argsort(-outputs.p, kind="stable")[:_MOST_BARS]:
+        bar = "#" * round(40 * outputs.p[k])
+        lines.append(f"{outputs.names[k]:>{wide}} {outputs.p[k]:>9.4f} {bar}".rstrip())
+    return "\n".join(lines)
+
+
+def _caption(name: str, values: np.ndarray) -> str:
+    shown = name.upper() if len(name) == 2 else name
+    if values.size == len(values):
+        return f"{shown}: {len(values)} units"
+    count = f"{len(values)} of " if len(values) > 1 else ""
+    return f"{shown}: {count}{values.shape[1]} x {values.shape[2]}"
+
+
+@_drawing.styled
+def draw(layers: dict[str, np.ndarray], outputs: Outputs, heading: str):
+    """Draw the image, the maps of every layer, each on its own grey scale, and the outputs."""
+    maps = as_maps(layers)
+    units = [name for name in maps if layers[name].size == len(layers[name])]
+    above = {"input", *units}
+    strips = {name: _drawing.strip(values) for name, values in maps.items() if name not in above}
+    heights = {name: _ROOM * s.shape[0] / s.shape[1] for name, s in strips.items()}
+    tall = 0.45 + _TALL + 0.35 + sum(heights.values()) + 0.16 * len(heights) + 1.1
+    figure = _drawing.new(_WIDTH, tall, layout=None)
+    _drawing.title(figure, heading)
+    _image(figure, _LEFT, 0.45, _TALL, "input", layers, maps["input"][0])
+    _bars(_drawing.inches(figure, 3.25, 0.5, _WIDTH - 3.45, _TALL - 0.1), outputs)
+    top = 0.45 + _TALL + 0.35
+    for name, picture in strips.items():
+        _image(figure, _LEFT, top, heights[name], name, layers, picture)
+        top += heights[name] + 0.16
+    for name in units:
+        picture = maps[name][0]
+        height = min(1.0, 0.25 * len(picture))
+        width = height * picture.shape[1] / picture.shape[0]
+        left = _LEFT if name == units[0] else _LEFT + _ROOM - width
+        _image(figure, left, top, height, name, layers, picture)
+    return figure
+
+
+def _image(figure, left: float, top: float, height: float, name, layers, picture) -> None:
+    """Draw a picture with its layer's name on its left."""
+    width = height * picture.shape[1] / picture.shape[0]
+    ax = _drawing.inches(figure, left, top, width, height)
+    ax.imshow(np.ma.masked_invalid(picture), cmap="gray", aspect="auto")
+    _drawing.bare(ax)
+    shown, _, shape = _caption(name, layers[name]).partition(": ")
+    place = {"textcoords": "offset points", "ha": "right", "xycoords": "axes fraction"}
+    ax.annotate(shown, (0, 1), (-6, -1), va="top", weight="bold", **place)
+    ax.annotate(shape, (0, 1), (-6, -14), va="top", size=7.5, **place)
+
+
+def _bars(ax, outputs: Outputs) -> None:
+    k = len(outputs.p)
+    colours = [BLUE if i == outputs.p.argmax() else GREY for i in range(k)]
+    ax.bar(range(k), outputs.p, color=colours, width=0.7)
+    step = -(-k // 30)
+    ax.set_xticks(range(0, k, step), outputs.names[::step])
+    ax.tick_params(axis="x", length=0)
+    ax.set_title(_OUTPUT, size=9, pad=4)
+    ax.set(xlim=(-0.6, k - 0.4), ylim=(0, 1), yticks=(0, 0.5, 1))
