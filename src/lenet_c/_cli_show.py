@@ -33,10 +33,10 @@ def add_pictures(parser: argparse.ArgumentParser, add: Adder) -> None:
 
     whole = picture("network", "the layers with their sizes and counts")
     _add_configuration(whole)
-    filters_ = picture("filters", "the kernels of C1 and C3, or the weights of a layer")
+    filters_ = picture("filters", "the kernels of C1 and C3, or the weights of F6 or the output")
     _add_model(filters_)
     filters_.add_argument(
-        "--layer", choices=("c1", "c3", "c5", "f6", "output"), help="default: c1 and c3"
+        "--layer", choices=("c1", "c3", "f6", "output"), help="default: c1 and c3"
     )
     maps_ = picture("maps", "one image through all layers, and how it is read")
     _add_model(maps_)

@@ -12,7 +12,8 @@ from ._cli_common import UsageError
 from ._files import atomic_write
 
 #: Blue and vermilion of Okabe and Ito, told apart by everyone; greys for all else.
-INK, GREY, LIGHT, BLUE, ORANGE = "#22262b", "#68707b", "#e7e9ed", "#0072b2", "#d55e00"
+INK, GREY, SILVER, LIGHT = "#22262b", "#68707b", "#b9bfc8", "#e7e9ed"
+BLUE, ORANGE = "#0072b2", "#d55e00"
 PALE_BLUE, PALE_ORANGE, PALE_VIOLET = "#d3e4f3", "#fbe3cd", "#e3e0ee"
 STYLE = {
     "font.family": "sans-serif",
@@ -122,10 +123,15 @@ def inches(figure, left: float, top: float, width: float, height: float):
 
 
 def title(figure, words: str) -> None:
-    """Write the heading of a picture."""
-    figure.text(
-        0.1 / figure.get_figwidth(), 1 - 0.1 / figure.get_figheight(), words, va="top", size=10
-    )
+    """Write the heading of a picture, on its upper left."""
+    x, y = 0.1 / figure.get_figwidth(), 1 - 0.1 / figure.get_figheight()
+    figure.text(x, y, words, va="top", size=10)
+
+
+def note(figure, words: str) -> None:
+    """Write in small what a picture's words mean, on its upper right."""
+    x, y = 1 - 0.1 / figure.get_figwidth(), 1 - 0.12 / figure.get_figheight()
+    figure.text(x, y, words, va="top", ha="right", size=8, color=GREY)
 
 
 def bare(ax) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import _drawing, _show_curves, _show_errors, _show_maps
-from ._drawing import BLUE, GREY
+from ._drawing import BLUE, SILVER
 
 
 def draw_maps(rows: list[tuple], p: np.ndarray):
@@ -65,7 +65,7 @@ def draw_comparison(rows: list[tuple]):
     """Fig. 9, from rows (classifier, test error, source): a bar each, the paper's grey."""
     figure = _drawing.new(7, 0.35 * len(rows) + 0.8)
     ax = figure.subplots()
-    colours = [GREY if source == "paper" else BLUE for *_, source in rows]
+    colours = [SILVER if source == "paper" else BLUE for *_, source in rows]
     bars = ax.barh(range(len(rows)), [error for _, error, _ in rows], color=colours)
     ax.bar_label(bars, [f"{error:g}" for _, error, _ in rows], padding=3, fontsize=8)
     names = [name if source == "paper" else f"{name}, ours" for name, _, source in rows]

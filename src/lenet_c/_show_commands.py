@@ -101,7 +101,7 @@ def confusion(args: argparse.Namespace) -> int:
     names = model.config.names
     return _show(
         args,
-        lambda: f"{heading}\n\n{confusion_table(report.confusion)}",
+        lambda: f"{heading}\n\n{confusion_table(report.confusion, names)}",
         lambda: _show_errors.draw_confusion(report.confusion, heading, names),
         heading,
     )

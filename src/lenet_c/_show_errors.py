@@ -12,6 +12,7 @@ from . import _drawing
 from ._drawing import GREY, INK, LIGHT, ORANGE
 
 _LEAST_COLUMNS = 12
+_LEGEND = "label->answer, and its probability"
 _CELL = 0.62  # inches
 _NUMBERED = 40  # classes up to which the cells of a matrix hold numbers
 
@@ -76,7 +77,10 @@ def draw_images(images: Sequence[np.ndarray], words: Sequence[str], heading: str
         if small:
             ax.text(x + _CELL / 2, y + _CELL + 0.04, small[i], size=7, color=GREY, **place)
     ax.set(xlim=(0, width), ylim=(tall, 0))
-    ax.set_title(heading, x=0.1 / width, y=1 - 0.26 / tall, pad=0)
+    style = {"loc": "center", "ha": "left", "pad": 0}
+    ax.set_title(heading, x=0.1 / width, y=1 - 0.26 / tall, **style)
+    if small:
+        _drawing.note(figure, _LEGEND)
     return figure
 
 
@@ -108,11 +112,8 @@ def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]):
             if count:
                 words = f"{count:,}"
                 ax.text(j, i, words, ha="center", va="center_baseline", size=size, color=INK)
-    step = -(-classes // _NUMBERED)
-    ticks = range(0, classes, step)
-    shown = [names[k] for k in ticks]
-    ax.set_xticks(ticks, shown)
-    ax.set_yticks(ticks, shown)
+    _name_ticks(ax.xaxis, names, side)
+    _name_ticks(ax.yaxis, names, side)
     ax.set(xlabel="read as", ylabel="label", xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5))
     totals = confusion.sum(1)
     errors = 100 * (1 - np.diag(confusion) / np.maximum(totals, 1)) * (totals > 0)
@@ -127,3 +128,15 @@ def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]):
         axes.spines[:].set_visible(False)
     figure.suptitle(heading, x=0.01, ha="left")
     return figure
+
+
+def _name_ticks(axis, names: Sequence[str], inches: float) -> None:
+    """Write names at 0, 1, ... along an axis of that length: on edge or left out for want of room.
+
+    Along the y axis there is room for names of any length.
+    """
+    step = -(-len(names) // max(1, int(inches / 0.14)))
+    shown = names[::step]
+    long = max(map(len, shown)) * 0.085 > inches / len(shown) and axis.axis_name == "x"
+    axis.set_ticks(range(0, len(names), step), shown, rotation=90 if long else 0)
+    axis.set_tick_params(length=0)

@@ -7,13 +7,12 @@ import numpy as np
 from . import _drawing, _terminal
 from .config import Config
 
-LAYERS = ("c1", "c3", "c5", "f6", "output")
+LAYERS = ("c1", "c3", "f6", "output")
 _WIDTH = 8.0
 _CODE = (12, 7)  # rows and columns of the RBF codes' bitmaps
 _WORDS = {
     "c1": "C1: the kernel of each of its 6 maps",
     "c3": "C3: a kernel for each connected pair; rows: maps of S2, columns: maps of C3",
-    "c5": "C5: a kernel for each pair; rows: the 16 maps of S4, columns: the 120 units",
     "f6": "F6: rows: its 84 units, columns: the 120 units of C5",
 }
 
@@ -32,8 +31,8 @@ def kernels(parameters: dict[str, np.ndarray], config: Config, layer: str) -> np
     Returns
     -------
     grid : ndarray (rows, columns, height, width)
-        NaN where there is no connection. c1: (1, 6, 5, 5), c3: (6, 16, 5, 5), c5: (16, 120, 5, 5),
-        f6: (1, 1, 84, 120), output: (1, classes, 12, 7), or (1, 1, classes, 16) behind averages.
+        NaN where there is no connection. c1: (1, 6, 5, 5), c3: (6, 16, 5, 5), f6: (1, 1, 84, 120),
+        output: (1, classes, 12, 7), or (1, 1, classes, 16) behind averages.
 
     Raises
     ------
@@ -112,7 +111,7 @@ def draw(grids: dict[str, np.ndarray]):
         ax = _drawing.inches(figure, 0.35, top + 0.4, wide[layer], heights[layer])
         most = np.nanmax(np.abs(grid)) or 1.0
         kwargs = {"cmap": colours, "vmin": -most, "vmax": most, "aspect": "auto"}
-        picture = ax.imshow(_framed(sheet, grid), **kwargs)
+        picture = ax.imshow(np.ma.masked_invalid(sheet), **kwargs)
         _label(ax, grid)
         bar = _drawing.inches(
             figure, 0.35 + wide[layer] + 0.12, top + 0.4, 0.1, min(heights[layer], 2.0)
@@ -127,10 +126,6 @@ def draw(grids: dict[str, np.ndarray]):
 def _inches_wide(sheet: np.ndarray, room: float) -> float:
     """Return the width at which a sheet of kernels is neither coarse nor taller than the page."""
     return min(room, 0.19 * sheet.shape[1], 9.0 * sheet.shape[1] / sheet.shape[0])
-
-
-def _framed(sheet: np.ndarray, grid: np.ndarray) -> np.ma.MaskedArray:
-    return np.ma.masked_invalid(sheet)
 
 
 def _label(ax, grid: np.ndarray) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from . import _drawing, _terminal
-from ._drawing import BLUE, GREY
+from ._drawing import BLUE, SILVER
 
 _WIDTH, _LEFT, _TALL = 8.0, 0.95, 1.35  # inches: the figure, the names, the input
 _ROOM = _WIDTH - _LEFT - 0.1
 _OUTPUT = "output: probabilities"
-_MOST_BARS = 10  # in the terminal, the most probable classes
+_MOST_BARS = 10
 _UNITS = {120: (5, 24), 84: (12, 7), 16: (2, 8)}  # rows and columns; F6: the RBF codes' bitmaps
 
 
@@ -22,6 +23,13 @@ class Outputs(NamedTuple):
 
     p: np.ndarray
     names: Sequence[str]
+
+    @property
+    def shown(self) -> np.ndarray:
+        """The classes that are shown: all if they are few, else the most probable."""
+        if len(self.p) <= _MOST_BARS:
+            return np.arange(len(self.p))
+        return np.argsort(-self.p, kind="stable")[:_MOST_BARS]
 
 
 def as_maps(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -55,8 +63,8 @@ def text(layers: dict[str, np.ndarray], outputs: Outputs, heading: str, **style)
         for start in range(0, len(maps), fit):
             lines += _terminal.shade(_drawing.strip(grey[start : start + fit]), **style)
     lines += ["", _OUTPUT]
-    wide = max(len(name) for name in outputs.names)
-    for k in np.argsort(-outputs.p, kind="stable")[:_MOST_BARS]:
+    wide = max(len(outputs.names[k]) for k in outputs.shown)
+    for k in outputs.shown:
         bar = "#" * round(40 * outputs.p[k])
         lines.append(f"{outputs.names[k]:>{wide}} {outputs.p[k]:>9.4f} {bar}".rstrip())
     return "\n".join(lines)
@@ -78,12 +86,12 @@ def draw(layers: dict[str, np.ndarray], outputs: Outputs, heading: str):
     above = {"input", *units}
     strips = {name: _drawing.strip(values) for name, values in maps.items() if name not in above}
     heights = {name: _ROOM * s.shape[0] / s.shape[1] for name, s in strips.items()}
-    tall = 0.45 + _TALL + 0.35 + sum(heights.values()) + 0.16 * len(heights) + 1.1
+    tall = 0.45 + _TALL + 0.22 + sum(heights.values()) + 0.16 * len(heights) + 1.1
     figure = _drawing.new(_WIDTH, tall, layout=None)
     _drawing.title(figure, heading)
     _image(figure, _LEFT, 0.45, _TALL, "input", layers, maps["input"][0])
-    _bars(_drawing.inches(figure, 3.25, 0.5, _WIDTH - 3.45, _TALL - 0.1), outputs)
-    top = 0.45 + _TALL + 0.35
+    _bars(_drawing.inches(figure, 3.7, 0.5, _WIDTH - 3.8, _TALL - 0.05), outputs)
+    top = 0.45 + _TALL + 0.22
     for name, picture in strips.items():
         _image(figure, _LEFT, top, heights[name], name, layers, picture)
         top += heights[name] + 0.16
@@ -109,11 +117,14 @@ def _image(figure, left: float, top: float, height: float, name, layers, picture
 
 
 def _bars(ax, outputs: Outputs) -> None:
-    k = len(outputs.p)
-    colours = [BLUE if i == outputs.p.argmax() else GREY for i in range(k)]
-    ax.bar(range(k), outputs.p, color=colours, width=0.7)
-    step = -(-k // 30)
-    ax.set_xticks(range(0, k, step), outputs.names[::step])
-    ax.tick_params(axis="x", length=0)
+    shown = outputs.shown
+    answer = outputs.p.argmax()
+    colours = [BLUE if k == answer else SILVER for k in shown]
+    bars = ax.barh(range(len(shown)), outputs.p[shown], color=colours, height=0.72)
+    ax.bar_label(bars, [f"{p:.4f}" for p in outputs.p[shown]], padding=3, fontsize=7)
+    ax.set_yticks(range(len(shown)), [textwrap.shorten(outputs.names[k], 16) for k in shown])
     ax.set_title(_OUTPUT, size=9, pad=4)
-    ax.set(xlim=(-0.6, k - 0.4), ylim=(0, 1), yticks=(0, 0.5, 1))
+    ax.set(xlim=(0, 1.1), xticks=[])
+    ax.invert_yaxis()
+    ax.tick_params(length=0, labelsize=7.5)
+    ax.spines["bottom"].set_visible(False)

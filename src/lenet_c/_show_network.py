@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from . import _drawing
@@ -11,7 +10,7 @@ from ._layer_table import LayerRow, layer_table, operations
 from .config import Config
 
 _SCALE = 0.034  # inches a pixel of a map
-_LEAST = 1.17  # inches of a column with its words
+_LEAST = 1.23  # inches of a column with its words
 _HEIGHT, _BASE = 3.05, 0.92
 _BAR = 18  # characters
 _FILLS = {"c": PALE_BLUE, "s": PALE_ORANGE}
@@ -49,15 +48,16 @@ def text(config: Config) -> str:
     lines = [
         heading(config),
         "",
-        f"{'layer':<9}{'':<{wide}}{'output':>12}{'trainable':>11}{'connections':>13}  parameters",
+        f"{'layer':<9}{'':<{wide}}{'output':>12}{'trainable':>11}{'connections':>13}"
+        "  share of the parameters",
         f"{'input':<9}{'':<{wide}}{f'1 x {side} x {side}':>12}",
     ]
     for row in rows:
         share = row.parameters / total
-        bar = "#" * math.ceil(share * _BAR)
+        share = f"{'#' * round(share * _BAR)} {100 * share:.2f} %" if row.parameters else ""
         lines.append(
             f"{title(row):<9}{does[row.name]:<{wide}}{size(row):>12}{row.parameters:>11,}"
-            f"{row.connections:>13,}  {bar} {100 * share:.1f} %".replace("  0.0 %", "")
+            f"{row.connections:>13,}  {share}".rstrip()
         )
     return "\n".join(lines)
 

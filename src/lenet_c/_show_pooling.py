@@ -19,6 +19,7 @@ EXAMPLE = np.array(
         [0.9, 0.1, 0.6, 0.1],
     ]
 )
+_WINDOW = "x0 .. x3: the four values of a window"
 HEADING = "What subsampling of 2 x 2 makes of a map"
 
 
@@ -56,7 +57,7 @@ def compute(coefficient: float, bias: float, p: float, seed: int) -> list[Pooled
 
 def text(results: list[Pooled]) -> str:
     """Return the map and the results as text."""
-    lines = [HEADING, "", "the map", *_rows(EXAMPLE, 1)]
+    lines = [HEADING, "", f"the map ({_WINDOW})", *_rows(EXAMPLE, 1)]
     for name, formula, values in results:
         lines += ["", f"{name}: {formula}", *_rows(values, 4)]
     return "\n".join(lines)
@@ -76,13 +77,16 @@ def draw(results: list[Pooled]):
     ax.set_title("the map", size=9, pad=5)
     ax.hlines(1.5, -0.5, 3.5, color=INK, linewidth=1.4)
     ax.vlines(1.5, -0.5, 3.5, color=INK, linewidth=1.4)
+    style = {"va": "top", "size": 7.5, "color": GREY}
+    ax.text(0, -0.03, _WINDOW, transform=ax.transAxes, **style)
     for i, (name, formula, values) in enumerate(results):
         left, top = 2.95 + 1.72 * (i % 3), 0.65 + 1.83 * (i // 3)
         ax = _drawing.inches(figure, left, top, 1.15, 1.15)
         _grid(ax, values, 2, 9)
         ax.set_title(name, size=9, pad=4)
-        words = "\n".join(textwrap.wrap(formula, 27))
-        ax.text(0, -0.06, words, transform=ax.transAxes, va="top", size=7.5, color=GREY)
+        parts = formula.replace(", ", ",\n").splitlines()
+        words = "\n".join(part for cut in parts for part in textwrap.wrap(cut, 28))
+        ax.text(0, -0.06, words, transform=ax.transAxes, **style)
     return figure
 
 

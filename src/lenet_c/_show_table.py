@@ -38,7 +38,7 @@ def draw(table: np.ndarray):
     """Draw a table of connections, bool (6, 16)."""
     from matplotlib.colors import ListedColormap
 
-    figure = _drawing.new(7, 3.4, layout=None)
+    figure = _drawing.new(7, 3.5, layout=None)
     ax = _drawing.inches(figure, 0.75, 0.85, 6.1, 6.1 * 6 / 16)
     ax.imshow(table, cmap=ListedColormap(["white", PALE_BLUE]), vmin=0, vmax=1)
     for n, m in zip(*np.nonzero(table), strict=True):
