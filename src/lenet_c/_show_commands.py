@@ -135,7 +135,8 @@ def curves(args: argparse.Namespace) -> int:
                 raise UsageError(f"--{option} is of a new training, --history of a past one")
         points = _show_curves.read(args.history)
         what = os.path.basename(args.history)
-    heading = f"{what}: test error {100 * points[-1].test_error:.2f} % after {len(points)} epochs"
+    count = f"{len(points)} epoch{'s' * (len(points) > 1)}"
+    heading = f"{what}: test error {100 * points[-1].test_error:.2f} % after {count}"
     return _show(
         args,
         lambda: _show_curves.text(points, heading),

@@ -124,7 +124,7 @@ def _bars(ax, outputs: Outputs) -> None:
     ax.bar_label(bars, [f"{p:.4f}" for p in outputs.p[shown]], padding=3, fontsize=7)
     ax.set_yticks(range(len(shown)), [textwrap.shorten(outputs.names[k], 16) for k in shown])
     ax.set_title(_OUTPUT, size=9, pad=4)
-    ax.set(xlim=(0, 1.1), xticks=[])
+    ax.set(xlim=(0, 1.14), xticks=[])
     ax.invert_yaxis()
     ax.tick_params(length=0, labelsize=7.5)
     ax.spines["bottom"].set_visible(False)

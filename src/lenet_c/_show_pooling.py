@@ -70,7 +70,7 @@ def _rows(values: np.ndarray, digits: int) -> list[str]:
 @_drawing.styled
 def draw(results: list[Pooled]):
     """Draw the map with its windows, and the results beside it."""
-    figure = _drawing.new(8, 4.1, layout=None)
+    figure = _drawing.new(8, 4.25, layout=None)
     _drawing.title(figure, HEADING)
     ax = _drawing.inches(figure, 0.1, 0.65, 2.5, 2.5)
     _grid(ax, EXAMPLE, 1, 10)
