@@ -204,6 +204,10 @@ def test_filters_in_the_terminal(show, model):
     grey = (weights + abs(weights).max()) / (2 * abs(weights).max())
     assert lines[1][0] == " ░▒▓█"[min(int(grey[0, 0, 0, 0] * 5), 4)]
     assert max(map(len, lines[8:])) <= 80
+    assert [line for line in lines if line.startswith("columns")] == [
+        "columns 0 .. 7",
+        "columns 8 .. 15",
+    ]
 
 
 def test_shades_in_characters():
@@ -216,6 +220,14 @@ def test_shades_in_colour():
     picture = np.array([[0.0, 1.0, np.nan, 0.5], [1.0, np.nan, 0.0, 0.5]])
     line = _terminal.shade(picture[:, :3], colour=True)
     assert line == ["\x1b[38;5;232;48;5;255m▀\x1b[0m\x1b[38;5;255m▀\x1b[0m\x1b[38;5;232m▄\x1b[0m"]
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "expected"), [(6, 28, 2), (6, 14, 3), (16, 5, 8), (16, 4, 16), (3, 99, 1)]
+)
+def test_rows_of_like_length(monkeypatch, count, width, expected):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert _terminal.fitting(count, width) == expected
 
 
 def test_greys():

@@ -80,9 +80,12 @@ def text(grids: dict[str, np.ndarray], **style) -> str:
         grey = _terminal.grey(grid, centred=True)
         if layer == "c1":
             grey = grey.repeat(2, 2).repeat(2, 3)
-        fit = max(1, (_terminal.columns() + 1) // (grey.shape[3] + 1))
+        columns = grey.shape[1]
+        fit = _terminal.fitting(columns, grey.shape[3])
         lines = [heading(layer, grid)]
-        for start in range(0, grey.shape[1], fit):
+        for start in range(0, columns, fit):
+            if fit < columns:
+                lines.append(f"columns {start} .. {min(start + fit, columns) - 1}")
             for row in grey[:, start : start + fit]:
                 lines += [*_terminal.shade(_drawing.strip(row), **style), ""]
         blocks.append("\n".join(lines).rstrip())

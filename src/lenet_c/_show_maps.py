@@ -57,11 +57,9 @@ def text(layers: dict[str, np.ndarray], outputs: Outputs, heading: str, **style)
     """
     lines = [heading]
     for name, maps in as_maps(layers).items():
-        fit = max(1, (_terminal.columns() + 1) // (maps.shape[2] + 1))
+        fit = _terminal.fitting(len(maps), maps.shape[2])
         lines += ["", _caption(name, layers[name])]
-        grey = _terminal.grey(maps)
-        for start in range(0, len(maps), fit):
-            lines += _terminal.shade(_drawing.strip(grey[start : start + fit]), **style)
+        lines += _terminal.shade(_drawing.strip(_terminal.grey(maps), fit), **style)
     lines += ["", _OUTPUT]
     wide = max(len(outputs.names[k]) for k in outputs.shown)
     for k in outputs.shown:

@@ -12,9 +12,13 @@ _BLACK, _GREYS = 232, 24  # of the 256 colours of a terminal
 _BLOCKS, _ASCII = " ░▒▓█", " .:-=+*#%@"
 
 
-def columns() -> int:
-    """Return the width of the terminal, 80 where there is none."""
-    return shutil.get_terminal_size().columns
+def fitting(count: int, width: int) -> int:
+    """Return how many of so many pictures stand in a row of the terminal: rows of like length.
+
+    The terminal is as wide as it says, 80 where there is none; a column is left between pictures.
+    """
+    most = max(1, (shutil.get_terminal_size().columns + 1) // (width + 1))
+    return -(-count // -(-count // most))
 
 
 def in_colour(stream: TextIO) -> bool:
