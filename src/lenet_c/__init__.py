@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _threads, reading
+from . import _core, _engines, _threads, reading
 from ._errors import FormatError
 from .config import CONNECTION_TABLE, Config
 from .config import preset as _preset
@@ -55,6 +55,10 @@ _LAZY = ("datasets", "idx", "images", "layers", "recipes")
 def __getattr__(name: str) -> object:
     if name in _LAZY:  # imported on first use
         return importlib.import_module(f"lenet_c.{name}")
+    if name == "_C_API":  # of include/lenet_c/api.h
+        return globals().setdefault(
+            name, _core.api(_engines.default(), _engines.default("float64"))
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
