@@ -292,8 +292,11 @@ def test_maps_of_an_image_of_ones_own(show, digits, tmp_path):
     text = show("maps", "--image", tmp_path / "one.npy")
     answer = LeNet5.pretrained().predict(digits[0][5])
     assert text.startswith(f"one.npy, read as {answer} with probability ")
-    whole = show("maps", "--image", tmp_path / "whole.npy")
-    assert whole.splitlines()[1:] == text.splitlines()[1:]
+    np.save(tmp_path / "batch.npy", digits[0][5:6])
+    np.save(tmp_path / "flat.npy", (digits[0][5] / 255).ravel())
+    for name in ("whole", "batch", "flat"):
+        other = show("maps", "--image", tmp_path / f"{name}.npy")
+        assert other.splitlines()[1:] == text.splitlines()[1:]
     message = show("maps", "--image", tmp_path / "two.npy", status=1)
     assert "two.npy: expected one image, got 2" in message
     assert "missing.npy" in show("maps", "--image", tmp_path / "missing.npy", status=1)
@@ -631,6 +634,12 @@ def test_a_file_that_is_no_model(show, name, tmp_path):
     path.write_bytes(b"no model")
     assert str(path) in show(name, "--model", path, status=1)
     assert "No such file" in show(name, "--model", tmp_path / "none", status=1)
+
+
+def test_long_names_are_cut(show, tmp_path):
+    path = tmp_path / f"{'n' * 100}.safetensors"
+    LeNet5.pretrained().save(path)
+    assert show("confusion", "--model", path).startswith(f"{'n' * 29}..., sample of MNIST: ")
 
 
 def test_show_wants_a_picture_it_knows(show):

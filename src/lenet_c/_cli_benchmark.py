@@ -7,7 +7,7 @@ import sys
 
 from . import _benchmark, _drawing, _progress, _threads, _timing
 from ._benchmark import Profile, Row
-from ._cli_common import UsageError, check_output, complain
+from ._cli_common import UsageError, check_output, check_picture, complain
 from ._contestants import BlasRival
 
 BATCH_SIZES = [1, 4, 16, 64, 256, 1024, 4096]
@@ -24,7 +24,7 @@ def benchmark(args: argparse.Namespace) -> int:
         return _layers(args)
     threads = _threads.resolve(args.threads)
     if args.plot is not None:
-        _drawing.check("--plot", args.plot)
+        check_picture(args.plot, "--plot")
     if CHILD not in os.environ:
         return _run_child(args, threads)
     _timing.pin(threads)

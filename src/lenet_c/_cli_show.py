@@ -128,4 +128,4 @@ def real(text: str) -> float:
 def _run(args: argparse.Namespace) -> int:
     from . import _show_commands  # only this command pays for it
 
-    return _show_commands.COMMANDS[args.picture](args)
+    return _show_commands.run(args)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._cli_common import UsageError
 from ._files import atomic_write
 
 #: Blue and vermilion of Okabe and Ito, told apart by everyone; greys for all else.
@@ -60,20 +59,14 @@ def available() -> bool:
     return True
 
 
-def check(option: str, path: str) -> None:
-    """Make sure that a picture can be drawn into such a file, before anything is computed.
+def kinds() -> set[str]:
+    """Return the kinds of file that Matplotlib writes, as names end in them."""
+    return set(new(1, 1).canvas.get_supported_filetypes())
 
-    Raises
-    ------
-    ImportError
-        No Matplotlib.
-    UsageError
-        It does not write such files.
-    """
-    if not available():
-        raise ImportError(f'{option}: drawing needs Matplotlib: pip install "lenet-c[plot]"')
-    if _kind(path) not in new(1, 1).canvas.get_supported_filetypes():
-        raise UsageError(f"{option} {path}: expected a name that ends in .png, .svg or .pdf")
+
+def kind(path: str | os.PathLike) -> str:
+    """Return what a file's name ends in, in small letters."""
+    return os.path.splitext(os.fsdecode(path))[1].removeprefix(".").lower()
 
 
 def new(width: float, height: float, layout: str | None = "constrained"):
@@ -99,10 +92,10 @@ def styled(draw: Callable) -> Callable:
 @styled
 def save(figure, path: str | os.PathLike) -> None:
     """Write a figure to a file, of the kind that its name ends in."""
-    kind = _kind(path)
-    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    ending = kind(path)
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
     with atomic_write(path) as file:
-        figure.savefig(file, format=kind, metadata=undated)
+        figure.savefig(file, format=ending, metadata=undated)
 
 
 def strip(maps: np.ndarray, columns: int | None = None) -> np.ndarray:
@@ -128,17 +121,7 @@ def title(figure, words: str) -> None:
     figure.text(x, y, words, va="top", size=10)
 
 
-def note(figure, words: str) -> None:
-    """Write in small what a picture's words mean, on its upper right."""
-    x, y = 1 - 0.1 / figure.get_figwidth(), 1 - 0.12 / figure.get_figheight()
-    figure.text(x, y, words, va="top", ha="right", size=8, color=GREY)
-
-
 def bare(ax) -> None:
     """Take ticks and frame off axes that hold an image."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-
-
-def _kind(path: str | os.PathLike) -> str:
-    return os.path.splitext(os.fsdecode(path))[1].removeprefix(".").lower()

@@ -22,7 +22,7 @@ from . import (
     _terminal,
     datasets,
 )
-from ._cli_common import FolderSource, Source, UsageError, check_output, error_text
+from ._cli_common import FolderSource, Source, UsageError, check_output, check_picture, error_text
 from ._cli_use import confusion_table, test_source
 from ._files import atomic_write
 from ._pictures import png, read_images
@@ -30,10 +30,11 @@ from .config import Config, preset
 from .distortion import Distortion
 from .model import LeNet5
 
+_LONGEST_NAME = 32
+
 
 def network(args: argparse.Namespace) -> int:
     """Run ``lenet-c show network``."""
-    _check(args)
     config = _configuration(args)
     return _show(
         args,
@@ -45,7 +46,6 @@ def network(args: argparse.Namespace) -> int:
 
 def table(args: argparse.Namespace) -> int:
     """Run ``lenet-c show table``."""
-    _check(args)
     connections = _configuration(args).table
     return _show(
         args,
@@ -57,7 +57,6 @@ def table(args: argparse.Namespace) -> int:
 
 def filters(args: argparse.Namespace) -> int:
     """Run ``lenet-c show filters``."""
-    _check(args)
     model, name = _model(args)
     chosen = ("c1", "c3") if args.layer is None else (args.layer,)
     parameters = model.parameters()
@@ -72,17 +71,16 @@ def filters(args: argparse.Namespace) -> int:
 
 def maps(args: argparse.Namespace) -> int:
     """Run ``lenet-c show maps``."""
-    _check(args)
     model, _ = _model(args)
     image, what = _image(args, model.config.preparation)
     p = model.predict_proba(image)
-    if p.ndim != 1:
+    if p.size != model.config.classes:
         raise ValueError(f"{args.image}: expected one image, got {len(p)}")
+    side = math.isqrt(image.size)
+    image, p = image.reshape(side, side), p.ravel()
     answer, names = int(p.argmax()), model.config.names
-    side = math.isqrt(np.size(image))
     border = model.config.border if side == model.config.image_size else 0
-    whole = np.pad(np.reshape(image, (side, side)), border)
-    layers = {"input": whole[None], **model.activations(image)}
+    layers = {"input": np.pad(image, border)[None], **model.activations(image)}
     outputs = _show_maps.Outputs(p, names)
     heading = f"{what}, read as {names[answer]} with probability {p[answer]:.4f}"
     return _show(
@@ -126,7 +124,6 @@ def errors(args: argparse.Namespace) -> int:
 
 def curves(args: argparse.Namespace) -> int:
     """Run ``lenet-c show curves``."""
-    _check(args)
     if args.history is None:
         points, what = _train(args)
     else:
@@ -134,7 +131,7 @@ def curves(args: argparse.Namespace) -> int:
             if getattr(args, option) is not None:
                 raise UsageError(f"--{option} is of a new training, --history of a past one")
         points = _show_curves.read(args.history)
-        what = os.path.basename(args.history)
+        what = _short(args.history)
     count = f"{len(points)} epoch{'s' * (len(points) > 1)}"
     heading = f"{what}: test error {100 * points[-1].test_error:.2f} % after {count}"
     return _show(
@@ -158,7 +155,6 @@ def _train(args: argparse.Namespace) -> tuple[list, str]:
 
 def pooling(args: argparse.Namespace) -> int:
     """Run ``lenet-c show pooling``."""
-    _check(args)
     results = _show_pooling.compute(args.coefficient, args.bias, args.p, args.seed)
     return _show(
         args,
@@ -170,29 +166,22 @@ def pooling(args: argparse.Namespace) -> int:
 
 def distortions(args: argparse.Namespace) -> int:
     """Run ``lenet-c show distortions``."""
-    plain = args.output.lower().endswith(".png")
-    if not plain:
-        _check(args)
     images, labels = datasets.load_sample("test")
     digits = images[[np.flatnonzero(labels == digit)[0] for digit in range(10)]]
     sheet = _show_distortions.sheet(Distortion.of(args.augment), digits, args.seed)
-    if plain:
+    if _is_sheet(args):
         with atomic_write(args.output) as file:
             file.write(png(sheet))
     else:
-        figure = _drawing.new(sheet.shape[1] / 100, sheet.shape[0] / 100, layout=None)
-        figure.figimage(sheet, cmap="gray")
-        _drawing.save(figure, args.output)
+        _drawing.save(_show_distortions.draw(sheet), args.output)
     copies = _show_distortions.COPIES
     print(f"ten digits, each with {copies} distorted versions ({args.augment}): {args.output}")
     return 0
 
 
-def _check(args: argparse.Namespace) -> None:
-    """See that the picture can be written, before anything is computed."""
-    if args.output is not None:
-        _drawing.check("--output", args.output)
-        check_output(args.output, "--output")
+def _is_sheet(args: argparse.Namespace) -> bool:
+    """Whether the picture is one that is written without Matplotlib."""
+    return args.picture == "distortions" and _drawing.kind(args.output) == "png"
 
 
 def _show(args: argparse.Namespace, text: Callable, draw: Callable, heading: str) -> int:
@@ -214,7 +203,13 @@ def _style() -> dict[str, object]:
 def _model(args: argparse.Namespace) -> tuple[LeNet5, str]:
     if args.model is None:
         return LeNet5.pretrained(), "Pretrained model"
-    return LeNet5.load(args.model), os.path.basename(args.model)
+    return LeNet5.load(args.model), _short(args.model)
+
+
+def _short(path: str) -> str:
+    """Return the name of a file for a heading, cut where it is long."""
+    name = os.path.basename(path)
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
 def _configuration(args: argparse.Namespace) -> Config:
@@ -230,7 +225,7 @@ def _of(source: Source | FolderSource) -> str:
 def _image(args: argparse.Namespace, preparation: str) -> tuple[np.ndarray, str]:
     """Return the image to look at, and what it is."""
     if args.image is not None:
-        return read_images(args.image, preparation), os.path.basename(args.image)
+        return read_images(args.image, preparation), _short(args.image)
     source = Source.choose(args.data)
     images, labels = source.load("test")
     index = args.test_image
@@ -243,7 +238,6 @@ def _image(args: argparse.Namespace, preparation: str) -> tuple[np.ndarray, str]
 
 def _tested(args: argparse.Namespace) -> tuple[LeNet5, np.ndarray, np.ndarray, str]:
     """Return the model, the test images and labels, and in words what is measured."""
-    _check(args)
     model, name = _model(args)
     source = test_source(args, model)
     if isinstance(source, Source) and list(model.config.names) != list("0123456789"):
@@ -265,3 +259,12 @@ COMMANDS = {
     "pooling": pooling,
     "distortions": distortions,
 }
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show PICTURE``, after a look whether its file can be written."""
+    if args.output is not None:
+        check_output(args.output, "--output")
+        if not _is_sheet(args):
+            check_picture(args.output, "--output")
+    return COMMANDS[args.picture](args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import _drawing
 from .distortion import Distortion
 
 COPIES = 11  # distorted versions beside each digit
@@ -26,6 +27,17 @@ def sheet(distortion: Distortion, images: np.ndarray, seed: int) -> np.ndarray:
     """
     versions = [distortion.apply(images, seed=seed, epoch=epoch) for epoch in range(COPIES)]
     return _tile(np.stack([images, *versions], axis=1))
+
+
+@_drawing.styled
+def draw(sheet: np.ndarray):
+    """Draw a sheet as it is."""
+    height, width = sheet.shape
+    figure = _drawing.new(width / 100, height / 100, layout=None)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.imshow(sheet, cmap="gray", aspect="auto")
+    ax.set_axis_off()
+    return figure
 
 
 def _tile(images: np.ndarray) -> np.ndarray:

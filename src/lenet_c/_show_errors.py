@@ -41,9 +41,11 @@ def misread(model, images: np.ndarray, labels: np.ndarray) -> list[Misread]:
 
 def text(rows: list[Misread], heading: str, names: Sequence[str]) -> str:
     """Return the misread images as a table."""
-    lines = [heading, f"{'image':>7}{'label':>8}{'answer':>8}{'probability':>13}{'of label':>11}"]
+    wide = max(8, *(len(name) + 2 for name in names))
+    columns = f"{'image':>7}{'label':>{wide}}{'answer':>{wide}}{'probability':>13}{'of label':>11}"
+    lines = [heading, columns]
     lines += [
-        f"{one.index:>7}{names[one.label]:>8}{names[one.answer]:>8}"
+        f"{one.index:>7}{names[one.label]:>{wide}}{names[one.answer]:>{wide}}"
         f"{one.probability:>13.4f}{one.of_label:>11.4f}"
         for one in rows
     ]
@@ -64,12 +66,13 @@ def draw_images(images: Sequence[np.ndarray], words: Sequence[str], heading: str
     columns = max(_LEAST_COLUMNS, math.isqrt(len(images)))
     lines = -(-len(images) // columns)
     high = _CELL + (0.22 if small else 0.1)
-    width, tall = columns * _CELL + 0.2, lines * high + 0.42
+    above = 0.58 if small else 0.42
+    width, tall = columns * _CELL + 0.2, lines * high + above
     figure = _drawing.new(width, tall, layout=None)
     ax = _drawing.inches(figure, 0, 0, width, tall)
     ax.set_axis_off()
     for i, image in enumerate(images):
-        x, y = 0.1 + i % columns * _CELL, 0.42 + i // columns * high
+        x, y = 0.1 + i % columns * _CELL, above + i // columns * high
         box = (x + 0.06, x + _CELL - 0.06, y + _CELL - 0.12, y)
         ax.imshow(image, cmap="gray_r", extent=box, aspect="auto")
         place = {"ha": "center", "va": "top"}
@@ -80,7 +83,7 @@ def draw_images(images: Sequence[np.ndarray], words: Sequence[str], heading: str
     style = {"loc": "center", "ha": "left", "pad": 0}
     ax.set_title(heading, x=0.1 / width, y=1 - 0.26 / tall, **style)
     if small:
-        _drawing.note(figure, _LEGEND)
+        ax.text(0.1, 0.33, _LEGEND, size=8, color=GREY, va="top")
     return figure
 
 
