@@ -28,8 +28,8 @@ if [ ! -e "$folder/root" ]; then
   apt-get install -y -q gcc-aarch64-linux-gnu qemu-user > /dev/null || skip "no cross compiler or qemu-user to install"
   version=$(apt-cache policy python3:arm64 | sed -n 's/ *Candidate: \(3\.[0-9]*\).*/\1/p')
   mkdir -p "$folder/debs" "$folder/root"
-  (cd "$folder/debs" && apt-get download -q "${packages[@]/%/:arm64}" > /dev/null 2>&1 ||
-    apt-get download -q $(printf '%s:arm64 ' "${packages[@]//3.X/$version}") > /dev/null 2>&1) ||
+  packages=("${packages[@]//3.X/$version}")
+  (cd "$folder/debs" && apt-get download -q "${packages[@]/%/:arm64}" > /dev/null 2>&1) ||
     skip "Debian's Python for arm64 cannot be downloaded"
   for package in "$folder"/debs/*.deb; do dpkg-deb -x "$package" "$folder/root"; done
 fi
