@@ -21,7 +21,6 @@ from ._cli_common import (
     integers,
     number,
 )
-from .distortion import Distortion
 
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
 
@@ -223,33 +222,10 @@ def _add_show(commands) -> None:
         commands,
         "show",
         None,
-        help="draw pictures of what the package does",
-        description="Draw a picture.",
+        help="draw pictures of the network, of what it learnt and of what it misreads",
+        description=_cli_show.HELP,
     )
-    pictures = parser.add_subparsers(title="pictures", metavar="PICTURE", required=True)
-    parser = _add(
-        pictures,
-        "distortions",
-        _cli_show.distortions,
-        help="digits and distorted versions of them",
-        description="Draw the ten digits, each with distorted versions as training presents them, "
-        "as PNG.",
-    )
-    add = parser.add_argument
-    add("--augment", choices=Distortion.presets(), default="elastic", help="default: %(default)s")
-    add(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help="of the distortions (default: %(default)s)",
-    )
-    add(
-        "--output",
-        default="distortions.png",
-        metavar="FILE",
-        help="default: %(default)s",
-    )
+    _cli_show.add_pictures(parser, _add)
 
 
 def _add_reproduce(commands) -> None:

@@ -73,6 +73,7 @@ class LeNet5(Scanning):
         threads: int | None = None,
         progress: bool | None = None,
         seed: int = 0,
+        communicator: object = None,
     ) -> History:
         """Train on images and labels; called again, it goes on from the weights it finds.
 
@@ -114,6 +115,12 @@ class LeNet5(Scanning):
             None: where standard error is a terminal.
         seed : int
             Of the order of the images, and of their distortions.
+        communicator : optional
+            Of MPI, such as mpi4py.MPI.COMM_WORLD, on every rank of which this is called with the
+            same arguments: each rank takes its slice of every batch, the gradients are summed, and
+            all of them end with the same weights, those of one rank but for rounding. Rank 0's
+            weights are where they begin; it alone writes the checkpoint. batch_size is that of
+            all ranks together, `threads` a rank's own; None is 1 here.
 
         Returns
         -------
@@ -161,10 +168,13 @@ class LeNet5(Scanning):
             patience=early_stopping,
             keep_best=keep_best,
             augment=Distortion.of(augment),
-            threads=_threads.resolve(threads),
+            threads=1
+            if communicator is not None and threads is None
+            else _threads.resolve(threads),
             progress=progress,
             shuffle=shuffle,
             seed=training.positive("seed", seed, least=0),
+            communicator=communicator,
         )
 
     def partial_fit(
