@@ -1,30 +1,23 @@
-"""The drawing page in Chromium without a window, driven by the WebDriver protocol.
+"""The drawing page, drawn on in Chromium.
 
 LENET_C_SCREENSHOT names a file for the picture of the page with a digit on it.
 """
 
 import base64
-import contextlib
-import json
 import os
 import re
-import shutil
 import subprocess
-import threading
 import time
-import urllib.error
-import urllib.request
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from serve_case import serving
+from webdriver import CHROMIUM, DRIVER, Browser
 
 import lenet_c
-from lenet_c._serve import Server
 from lenet_c._serve_predict import Reader
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),
     reason="needs chromium and chromedriver: apt-get install chromium chromium-driver",
@@ -41,107 +34,6 @@ DIGITS = {
     digit: [tuple(int(v) / 100 for v in point.split()) for point in points.split("  ")]
     for digit, points in STROKES.items()
 }
-COLOURS = """
-const { width, height } = document.getElementById(arguments[0]);
-const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-copy.drawImage(document.getElementById(arguments[0]), 0, 0);
-const pixels = new Uint32Array(copy.getImageData(0, 0, width, height).data.buffer);
-return new Set(pixels.filter((pixel) => pixel >>> 24 === 255)).size;
-"""
-
-
-class Browser:
-    """Chromium, by the WebDriver protocol (https://www.w3.org/TR/webdriver2/)."""
-
-    def __init__(self, port):
-        self.session = f"http://127.0.0.1:{port}/session"
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        options = {"binary": CHROMIUM, "args": [*arguments, "--hide-scrollbars"]}
-        capabilities = {
-            "goog:chromeOptions": options,
-            "goog:loggingPrefs": {"browser": "ALL"},
-        }
-        made = self.call("", {"capabilities": {"alwaysMatch": capabilities}})
-        self.session += "/" + made["sessionId"]
-
-    def call(self, path, body=None, method="POST"):
-        data = json.dumps(body or {}).encode() if method == "POST" else None
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.session + path, data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)["value"]
-        except urllib.error.HTTPError as error:
-            with error:
-                raise AssertionError(error.read().decode()) from None
-
-    def run(self, script, *args):
-        return self.call("/execute/sync", {"script": script, "args": args})
-
-    def command(self, name, **parameters):
-        return self.call("/goog/cdp/execute", {"cmd": name, "params": parameters})
-
-    def size(self, width, height):
-        self.command(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=False,
-        )
-
-    def open(self, url):
-        self.call("/url", {"url": url})
-        self.until(lambda: self.run("return Boolean(model && bars.length)"))
-
-    def until(self, condition):
-        end = time.monotonic() + 10
-        while not (found := condition()):
-            assert time.monotonic() < end, f"{self.text('answer')}, {self.text('message')}"
-            time.sleep(0.02)
-        return found
-
-    def text(self, name):
-        return self.run("return document.getElementById(arguments[0]).textContent", name)
-
-    def click(self, name):
-        self.run("document.getElementById(arguments[0]).click()", name)
-
-    def settle(self):
-        """Wait until what is drawn has been answered."""
-        self.until(lambda: self.run("return !waiting && !changed"))
-
-    def draw(self, points, kind="mouse", lift=True):
-        """Draw a stroke; points are parts of the paper's side."""
-        box = self.run("return document.getElementById('paper').getBoundingClientRect().toJSON()")
-        moves = [
-            {
-                "type": "pointerMove",
-                "duration": 15,
-                "x": round(box["x"] + x * box["width"]),
-                "y": round(box["y"] + y * box["height"]),
-            }
-            for x, y in points
-        ]
-        actions = [moves[0], {"type": "pointerDown", "button": 0}, *moves[1:]]
-        if lift:
-            actions.append({"type": "pointerUp", "button": 0})
-        pointer = {"type": "pointer", "id": kind, "parameters": {"pointerType": kind}}
-        self.call("/actions", {"actions": [pointer | {"actions": actions}]})
-
-    def release(self):
-        self.call("/actions", method="DELETE")
-
-    def press(self, *keys):
-        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
-        self.call("/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
-
-    def colours(self, name):
-        """Return how many colours a canvas has."""
-        return self.run(COLOURS, name)
-
-    def complaints(self):
-        return self.call("/se/log", {"type": "browser"})
 
 
 @pytest.fixture(scope="module")
@@ -158,29 +50,6 @@ def browser():
                 browser.call("", method="DELETE")
         finally:
             driver.terminate()
-
-
-@contextlib.contextmanager
-def serving(model, reader=Reader):
-    with Server(reader(model, "pretrained"), port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture(scope="module")
-def model():
-    return lenet_c.LeNet5.pretrained()
-
-
-@pytest.fixture(scope="module")
-def server(model):
-    with serving(model) as server:
-        yield server
 
 
 @pytest.fixture
@@ -318,7 +187,7 @@ def test_nothing_comes_from_elsewhere(page, server):
     assert all(name.startswith(server.url) for name in names)
 
 
-def test_one_request_at_a_time_and_the_last_counts(browser, model):
+def test_one_request_at_a_time_and_the_last_counts(browser, pretrained):
     at_once, most = [], []
 
     class Slow(Reader):
@@ -329,7 +198,7 @@ def test_one_request_at_a_time_and_the_last_counts(browser, model):
             at_once.pop()
             return super().answer(*args)
 
-    with serving(model, Slow) as server:
+    with serving(pretrained, Slow) as server:
         browser.size(1280, 1000)
         browser.open(server.url)
         browser.draw([p for a, b in pairwise(DIGITS["3"]) for p in (a, b)])
@@ -338,9 +207,9 @@ def test_one_request_at_a_time_and_the_last_counts(browser, model):
         assert max(most) == 1 and 2 <= len(most) < 20
 
 
-def test_a_server_that_is_gone(browser, model):
+def test_a_server_that_is_gone(browser, pretrained):
     browser.size(1280, 1000)
-    with serving(model) as server:
+    with serving(pretrained) as server:
         browser.open(server.url)
     browser.draw(DIGITS["7"])
     browser.settle()

@@ -1,64 +1,19 @@
-"""The server of `lenet-c serve`, by real HTTP on a port of its own: answers, limits, refusals."""
+"""What `lenet-c serve` answers and what it refuses, by real HTTP on a port of its own."""
 
-import contextlib
-import http.client
 import io
 import json
-import os
-import random
 import re
-import signal
-import socket
-import struct
 import subprocess
 import sys
-import threading
-import time
 import types
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from serve_case import JSON, PREDICT, RAW, ask, exchange, predict, request, serving, statuses
 
 import lenet_c
 from lenet_c import _drawings, _serve_predict
-from lenet_c._serve import Limits, Server
-from lenet_c._serve_predict import BODY_LIMIT, Reader
-
-RAW = "application/octet-stream"
-JSON = "application/json"
-PREDICT = "/api/predict"
-
-
-@contextlib.contextmanager
-def serving(model, **options):
-    with Server(Reader(model, "a model"), port=0, **options) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture(scope="module")
-def model():
-    return lenet_c.LeNet5.pretrained()
-
-
-@pytest.fixture(scope="module")
-def server(model):
-    with serving(model) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def hasty(model):
-    """A server that waits half a second for a request, of two connections."""
-    with serving(model, limits=Limits(0.5, connections=2, predictions=1)) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -66,58 +21,8 @@ def digit():
     return lenet_c.datasets.load_sample("test")[0][0]
 
 
-def ask(server, method, path, body=None, **headers):
-    """Return status, headers and contents of an answer."""
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=20)
-    try:
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
-    finally:
-        connection.close()
-
-
-def predict(server, body, kind=JSON, query="", **headers):
-    """Return status and the JSON object of an answer of the endpoint."""
-    if kind == JSON and not isinstance(body, bytes):
-        body = json.dumps(body)
-    status, found, content = ask(
-        server, "POST", PREDICT + query, body, Content_Type=kind, **headers
-    )
-    assert found["Content-Type"] == JSON
-    return status, json.loads(content)
-
-
-def exchange(server, *parts, pause=0.0, shut=True, timeout=20):
-    """Send bytes, then read until the server closes; return what it said."""
-    with socket.create_connection(server.server_address[:2], timeout=timeout) as connection:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(pause)
-            if shut:
-                connection.shutdown(socket.SHUT_WR)
-        said = b""
-        while received := connection.recv(65536):
-            said += received
-        return said
-
-
-def statuses(said):
-    return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
-
-
-def request(path=PREDICT, method="POST", body=b"", headers=(), host="Host: localhost"):
-    head = [f"{method} {path} HTTP/1.1", *([host] if host else []), *headers, "", ""]
-    return "\r\n".join(head).encode("latin-1") + body
-
-
-# what it answers
-
-
 @pytest.mark.parametrize("form", ["rows", "flat", "floats", "raw"])
-def test_an_image_of_mnist_is_taken_as_it_is(server, model, digit, form):
+def test_an_image_of_mnist_is_taken_as_it_is(server, pretrained, digit, form):
     if form == "raw":
         answer = predict(server, digit.tobytes(), RAW, "?width=28&height=28")
     elif form == "flat":
@@ -126,7 +31,7 @@ def test_an_image_of_mnist_is_taken_as_it_is(server, model, digit, form):
         answer = predict(server, {"image": (digit if form == "rows" else digit / 255).tolist()})
     status, found = answer
     assert status == 200
-    p = model.predict_proba(digit)
+    p = pretrained.predict_proba(digit)
     assert found["prepared"] == digit.tolist()
     assert found["probabilities"] == p.tolist()
     assert found["label"] == int(p.argmax()) and found["name"] == str(p.argmax())
@@ -135,37 +40,37 @@ def test_an_image_of_mnist_is_taken_as_it_is(server, model, digit, form):
     assert "maps" not in found
 
 
-def test_maps(server, model, digit):
+def test_maps(server, pretrained, digit):
     status, found = predict(server, {"image": digit.tolist()}, query="?maps=1")
     assert status == 200
-    expected = model.activations(digit)
+    expected = pretrained.activations(digit)
     assert list(found["maps"]) == list(expected)
     for name, values in expected.items():
         assert np.shape(found["maps"][name]) == values.shape
         np.testing.assert_allclose(found["maps"][name], values, atol=0.0006)
 
 
-def test_a_drawing_is_prepared(server, model, digit):
+def test_a_drawing_is_prepared(server, pretrained, digit):
     drawing = np.pad(digit.repeat(9, 0).repeat(9, 1), ((30, 200), (180, 5)))
     height, width = drawing.shape
     status, found = predict(server, drawing.tobytes(), RAW, f"?width={width}&height={height}")
     assert status == 200
     image = _drawings.centre(drawing / 255, 28)
     assert found["prepared"] == image.tolist()
-    assert found["probabilities"] == model.predict_proba(image).tolist()
+    assert found["probabilities"] == pretrained.predict_proba(image).tolist()
     assert np.abs(image.astype(int) - digit).mean() < 3  # it had been made as MNIST's are
 
 
-def test_doubt_is_told(server, model):
+def test_doubt_is_told(server, pretrained):
     images = lenet_c.datasets.load_sample("test")[0]
-    p = model.predict_proba(images)
+    p = pretrained.predict_proba(images)
     unsure = images[p.max(1).argmin()]
     status, found = predict(server, {"image": unsure.tolist()})
     assert status == 200
     assert found["sure"] is False and found["probability"] < _serve_predict.SURE
 
 
-def test_the_model_is_described(server, model):
+def test_the_model_is_described(server, pretrained):
     status, _, content = ask(server, "GET", "/api/model")
     found = json.loads(content)
     assert status == 200
@@ -370,7 +275,7 @@ def test_pictures_that_are_none(server):
 
 
 @pytest.mark.parametrize("name", ["PNG", "JPEG"])
-def test_pictures(server, model, digit, name):
+def test_pictures(server, pretrained, digit, name):
     pytest.importorskip("lenet_c.images", reason="this build has no lenet_c.images")
     from PIL import Image
 
@@ -378,7 +283,7 @@ def test_pictures(server, model, digit, name):
     paper = 255 - np.pad(digit.repeat(6, 0).repeat(6, 1), 40)
     Image.fromarray(paper).save(file, name)
     status, found = predict(server, file.getvalue(), f"image/{name.lower()}")
-    assert (status, found["label"]) == (200, int(model.predict(digit)))
+    assert (status, found["label"]) == (200, int(pretrained.predict(digit)))
     status, found = predict(server, file.getvalue()[:150], f"image/{name.lower()}")
     assert (status, list(found)) == (400, ["error"])
     file = io.BytesIO()
@@ -397,7 +302,7 @@ def images(monkeypatch):
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 
 
-def test_pictures_go_through_images(server, images, model, digit):
+def test_pictures_go_through_images(server, images, pretrained, digit):
     def prepare(file):
         assert file.read() == PNG
         return digit
@@ -405,7 +310,7 @@ def test_pictures_go_through_images(server, images, model, digit):
     images.prepare = prepare
     status, found = predict(server, PNG, "image/png")
     assert status == 200 and found["prepared"] == digit.tolist()
-    assert found["probabilities"] == model.predict_proba(digit).tolist()
+    assert found["probabilities"] == pretrained.predict_proba(digit).tolist()
     resizing = lenet_c.LeNet5(preparation="resize")
     images.resize = lambda file: 255 - digit
     with serving(resizing) as other:
@@ -449,301 +354,6 @@ def test_an_error_in_the_server(server, monkeypatch, capfd):
     monkeypatch.setattr(server, "verbose", True)
     predict(server, b"{}")
     assert "Traceback" in capfd.readouterr().err
-
-
-# HTTP that is not as it should be
-
-
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        (b"GARBAGE\r\n\r\n", 400),
-        (b"\r\n\r\n", 400),
-        (b"GET /\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
-        (b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", 505),
-        (b"GET / FTP/1.1\r\nHost: localhost\r\n\r\n", 400),
-        (request("/", "GET", host=None), 400),
-        (request("/", "GET", headers=["Host: localhost"]), 400),
-        (request("/" + 5000 * "a", "GET"), 414),
-        (request("/", "GET", headers=[f"A{i}: b" for i in range(200)]), 431),
-        (request("/", "GET", headers=["A: " + 60_000 * "b"]), 431),
-        (request("/", "GET", headers=["A: " + 70_000 * "b"]), 431),
-        (request(headers=["Content-Length: -1", f"Content-Type: {JSON}"]), 400),
-        (request(headers=["Content-Length: 1e3", f"Content-Type: {JSON}"]), 400),
-        (request(headers=["Content-Length: 5, 5", f"Content-Type: {JSON}"]), 400),
-        (request(headers=["Content-Length: " + 50 * "9", f"Content-Type: {JSON}"]), 400),
-        (request(headers=["Content-Length: 2", "Content-Length: 3"]), 400),
-        (request(headers=["Content-Length: 2", "Transfer-Encoding: chunked"]), 400),
-        (request(headers=[f"Content-Type: {JSON}"]), 411),
-        (
-            request(headers=["Transfer-Encoding: chunked"], body=b"2\r\n{}\r\n0\r\n\r\n"),
-            411,
-        ),
-        (request(headers=["Content-Length: 9", f"Content-Type: {JSON}"], body=b"{}"), 400),
-        (request(headers=[f"Content-Length: {BODY_LIMIT + 1}", f"Content-Type: {JSON}"]), 413),
-    ],
-)
-def test_malformed_requests(server, sent, status):
-    said = exchange(server, sent)
-    assert statuses(said) == [status]
-    head, _, body = said.partition(b"\r\n\r\n")
-    assert b"Connection: close" in head and f"Content-Type: {JSON}".encode() in head
-    assert list(json.loads(body)) == ["error"]
-
-
-def test_requests_with_faults_at_random(model, digit, capfd):
-    image = json.dumps({"image": digit[:6, :6].tolist()}).encode()
-    greys = PREDICT + "?width=28&height=28&maps=1"
-    sound = [
-        request(headers=[f"Content-Type: {JSON}", f"Content-Length: {len(image)}"], body=image),
-        request(
-            greys, headers=[f"Content-Type: {RAW}", "Content-Length: 784"], body=digit.tobytes()
-        ),
-        request("/api/model", "GET"),
-    ]
-    draw = random.Random(8)
-    with serving(model, limits=Limits(seconds=0.5)) as server:
-        for _ in range(500):
-            sent = bytearray(draw.choice(sound))
-            for _ in range(draw.randint(1, 6)):
-                at, count = draw.randrange(len(sent)), draw.randint(0, 8)
-                other = draw.randrange(len(sent))
-                new = draw.choice([b"", draw.randbytes(2), sent[other : other + 20]])
-                sent[at : at + count] = new
-            said = statuses(exchange(server, bytes(sent)))
-            assert said, bytes(sent)
-            assert set(said) <= {200, 400, 404, 405, 408, 411, 413, 415, 421, 422, 431, 505}, sent
-    assert capfd.readouterr().err == ""
-
-
-def test_a_body_too_large_is_told_of_while_it_is_sent(server):
-    body = bytes(3 * BODY_LIMIT)
-    status, found = predict(server, body, RAW)
-    assert status == 413
-    assert str(BODY_LIMIT) in found["error"]
-
-
-def test_a_body_of_the_limit(server):
-    status, found = predict(server, b"\x80" * 2**20, RAW, "?width=1024&height=1024")
-    assert (status, len(found["probabilities"])) == (200, 10)
-
-
-def test_expect_100(server, digit):
-    headers = [f"Content-Type: {RAW}", "Content-Length: 784", "Expect: 100-continue"]
-    query = PREDICT + "?width=28&height=28"
-    sent = request(query, headers=[*headers, "Connection: close"])
-    assert statuses(exchange(server, sent, digit.tobytes())) == [100, 200]
-    headers[1] = f"Content-Length: {BODY_LIMIT + 1}"
-    assert statuses(exchange(server, request(query, headers=headers))) == [413]
-
-
-def test_pipelining(server, digit):
-    headers = [f"Content-Type: {RAW}", "Content-Length: 784"]
-    post = request(PREDICT + "?width=28&height=28", headers=headers, body=digit.tobytes())
-    get = request("/api/model", "GET")
-    assert statuses(exchange(server, post + get + post)) == [200, 200, 200]
-    with_body = request("/", "GET", headers=["Content-Length: 5"], body=b"hello")
-    said = exchange(server, with_body + get)  # what follows a body that is not read is lost
-    assert statuses(said) == [200] and b"Connection: close" in said
-    assert statuses(exchange(server, request("/nowhere", "GET") + get)) == [404]
-
-
-def test_http_1_0(server):
-    said = exchange(
-        server, b"GET /api/model HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", shut=False
-    )
-    assert statuses(said) == [200] and b"Connection: close" in said
-
-
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", ""])
-def test_other_hosts(server, host):
-    said = exchange(server, request("/api/model", "GET", host=f"Host: {host}"))
-    assert statuses(said) == [421]
-
-
-@pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:99", "127.0.0.1:8000", "[::1]:80", "[::1]"]
-)
-def test_our_hosts(server, host):
-    headers = ["Connection: close"]
-    said = exchange(server, request("/api/model", "GET", headers=headers, host=f"Host: {host}"))
-    assert statuses(said) == [200]
-
-
-def test_any_host_where_others_may_come(model):
-    with serving(model, host="0.0.0.0") as server:
-        assert not server.names
-        status, _, _ = ask(server, "GET", "/api/model", Host="digits.example")
-    assert status == 200
-
-
-# too slow, too many
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        (b"GET",),
-        (b"GET / HTTP/1.1\r\nHost: loc",),
-        (request(headers=[f"Content-Type: {JSON}", "Content-Length: 50"], body=b'{"im'),),
-        tuple(bytes([byte]) for byte in request("/", "GET")),  # a byte every tenth of a second
-        (
-            request(headers=[f"Content-Type: {JSON}", "Content-Length: 50"]),
-            *(b"[" for _ in range(20)),
-        ),
-    ],
-    ids=["line", "headers", "body", "drop by drop", "drops of a body"],
-)
-def test_slow_clients(hasty, parts):
-    start = time.monotonic()
-    said = exchange(hasty, *parts, pause=0.1, shut=False)
-    assert time.monotonic() - start < 5
-    assert statuses(said) == [408]
-
-
-def test_a_silent_client_is_let_go(hasty):
-    start = time.monotonic()
-    assert exchange(hasty, shut=False) == b""
-    assert 0.3 < time.monotonic() - start < 5
-
-
-def test_connections_that_are_held(hasty):
-    address = hasty.server_address[:2]
-    with contextlib.ExitStack() as stack:
-        for _ in range(2):
-            stack.enter_context(socket.create_connection(address))
-        status, _, _ = ask(hasty, "GET", "/")  # waits until the two are let go
-        assert status == 200
-
-
-def test_too_many_connections(model):
-    with serving(model, limits=Limits(0.3, connections=0, predictions=1)) as server:
-        said = exchange(server, request("/", "GET"), shut=False)
-    assert statuses(said) == [503]
-
-
-def test_too_many_predictions(hasty, digit):
-    with hasty.predictions:
-        status, found = predict(hasty, digit.tobytes(), RAW, "?width=28&height=28")
-    assert (status, "too many" in found["error"]) == (503, True)
-    assert predict(hasty, digit.tobytes(), RAW, "?width=28&height=28")[0] == 200
-
-
-def test_200_requests_at_once(server, model):
-    images = lenet_c.datasets.load_sample("test")[0][:200]
-    gate = threading.Barrier(200)
-
-    def one(image):
-        gate.wait()
-        return predict(server, image.tobytes(), RAW, "?width=28&height=28")
-
-    with ThreadPoolExecutor(200) as pool:
-        answers = list(pool.map(one, images))
-    assert {status for status, _ in answers} == {200}
-    expected = [model.predict_proba(image).tolist() for image in images]
-    assert [found["probabilities"] for _, found in answers] == expected
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SO_LINGER of another form")
-def test_a_client_that_leaves(server, digit, capfd):
-    for cut in (10, 100, 500):
-        headers = [f"Content-Type: {RAW}", "Content-Length: 784"]
-        sent = request(PREDICT + "?width=28&height=28&maps=1", headers=headers, body=bytes(784))
-        with socket.create_connection(server.server_address[:2]) as connection:
-            reset = struct.pack("ii", 1, 0)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-            connection.sendall(sent[:cut])
-    assert predict(server, digit.tobytes(), RAW, "?width=28&height=28")[0] == 200
-    assert capfd.readouterr().err == ""
-
-
-# the command
-
-
-def start(*args, **options):
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "lenet_c", "serve", *args],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        **options,
-    )
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process")
-def test_the_command(digit, tmp_path):
-    path = tmp_path / "own.safetensors"
-    lenet_c.LeNet5(seed=3).save(path)
-    process = start("--port", "0", "--model", str(path), "--verbose")
-    try:
-        line = process.stdout.readline()
-        port = int(re.match(r"http://127\.0\.0\.1:(\d+)/ ", line)[1])
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        connection.request("GET", "/api/model")
-        assert json.load(connection.getresponse())["model"] == "own.safetensors"
-        second = start("--port", str(port))
-        assert second.wait(20) == 1
-        out, err = second.communicate()
-        assert out == "" and err.count("\n") == 1
-        assert f"port {port}" in err and "--port" in err
-        connection.close()
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
-    finally:
-        process.kill()
-        process.wait()
-    assert (process.returncode, out) == (0, "")
-    assert '"GET /api/model HTTP/1.1" 200' in err and "Traceback" not in err
-
-
-def test_the_command_opens_the_page_and_is_quiet(monkeypatch, capsys):
-    import webbrowser
-
-    from lenet_c import _serve, cli
-
-    opened = threading.Event()
-    urls = []
-    monkeypatch.setattr(webbrowser, "open", lambda url: (urls.append(url), opened.set()))
-
-    def serve_forever(server):
-        assert opened.wait(10)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(_serve.Server, "serve_forever", serve_forever)
-    assert cli.main(["serve", "--port", "0", "--open", "--host", "0.0.0.0"]) == 0
-    out, err = capsys.readouterr()
-    assert urls == [out.split()[0]]
-    assert "other machines" in err
-
-
-@pytest.mark.parametrize(
-    ("args", "status", "words"),
-    [
-        (["--port", "70000"], 2, "65535 or less"),
-        (["--model", "none.safetensors"], 1, "none.safetensors"),
-        (["--host", "no such host", "--port", "0"], 1, "no such host"),
-    ],
-)
-def test_wrong_usage(args, status, words):
-    process = start(*args)
-    out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (status, "")
-    assert words in err and "Traceback" not in err
-
-
-def test_closing_ends_the_connections(model):
-    with serving(model) as server:
-        connection = http.client.HTTPConnection(*server.server_address[:2], timeout=20)
-        connection.request("GET", "/api/model")
-        assert connection.getresponse().read()
-        kept = connection.sock
-        start = time.monotonic()
-    assert kept.recv(1) == b""
-    assert time.monotonic() - start < 5  # not the ten seconds that it may be silent
-    connection.close()
 
 
 def test_the_example_in_the_documentation(server):
