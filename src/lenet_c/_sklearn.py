@@ -86,11 +86,12 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
     -----
     X is (n, 784), (n, 28, 28), (n, 1, 28, 28), (n, 1024), (n, 32, 32) with their border, or a data
     frame (n, 784), of numbers of any type, in the same units in `fit` and in prediction. uint8 is
-    0..255, and numbers within 0..1 are 0..1; of others the range is from the lowest to the highest
+    0..255 and numbers within 0..1 are 0..1; of others the range is from the lowest to the highest
     value among the images of `fit`, or of the first `partial_fit`, that weigh more than 0. Values
-    beyond it are clipped. Values below 0, such as come from a StandardScaler, are not ink on a
-    background of 0: with them the configuration's `levels` are chosen such that the network's
-    inputs have mean 0 and variance 1, unless `config` says them.
+    beyond it are clipped; floats 0..1 after 0..255, and integers 0..255 after 0..1, are warned of.
+    Values below 0, such as come from a StandardScaler, are not ink on a background of 0: with
+    them the configuration's `levels` are chosen such that the network's inputs have mean 0 and
+    variance 1, unless `config` says them.
 
     An image's scores are the same bits whatever other images stand beside it.
 
@@ -311,6 +312,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
     def _scores(self, X: npt.ArrayLike) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, inputs.rows(X), reset=False)
+        inputs.check_units(X, *self.pixel_range_)
         model, scores = self.model_, []
         for start in range(0, len(X), _CHUNK):
             images = self._images(X[start : start + _CHUNK], model, self.pixel_range_)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
-from sklearn.utils import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight
 
 from .model import _CHUNK
@@ -73,6 +73,45 @@ def checked_range(pixel_range: object) -> tuple[float, float]:
     return low, high
 
 
+def check_units(X: np.ndarray, low: float, high: float) -> None:
+    """Warn of floats 0..1 where `fit` saw 0..255, and of integers 0..255 where it saw 0..1.
+
+    Not of floats above 1: a MinMaxScaler makes such, up to 255, of pixels seldom inked.
+    """
+    top = X.max()
+    if X.dtype.kind == "f":
+        other = high == 255 and 0 < top <= 1
+    else:
+        other = high == 1 and top > 1
+    if other:
+        warnings.warn(
+            f"X: values up to {top:.3g}, but in fit {low:g} was the background and {high:g} full "
+            "ink; the same units are expected",
+            stacklevel=4,
+        )
+
+
+def class_factors(class_weight: object, classes: np.ndarray) -> np.ndarray:
+    """Return the factor of each class in a dict, 1 for those that are not in it.
+
+    Other keys may be there too: a part of the images need not have every class.
+    """
+    labels = classes.tolist()
+    known = isinstance(class_weight, dict) and (not class_weight or class_weight.keys() & {*labels})
+    if not known:
+        raise ValueError(
+            f"class_weight: expected 'balanced', None or a dict of classes, which are {labels}; "
+            f"got {class_weight!r}"
+        )
+    try:
+        factors = np.array([float(class_weight.get(label, 1)) for label in labels])
+    except (TypeError, ValueError):
+        factors = np.array([math.nan])
+    if not (np.isfinite(factors) & (factors >= 0)).all():
+        raise ValueError(f"class_weight: expected finite weights from 0 up, got {class_weight!r}")
+    return factors
+
+
 def weighted(
     X: np.ndarray,
     targets: np.ndarray,
@@ -94,7 +133,7 @@ def weighted(
         mean = sums.sum() / max(1, np.count_nonzero(sums))
         weight *= np.divide(mean, sums, out=np.zeros_like(sums), where=sums > 0)[targets]
     elif class_weight is not None:
-        weight *= compute_class_weight(class_weight, classes=classes, y=classes[targets])[targets]
+        weight *= class_factors(class_weight, classes)[targets]
     some = weight > 0
     if some.all():
         return X, targets, weight
