@@ -1,4 +1,4 @@
-"""scikit-learn's own digits (8 x 8, values 0..16) read by LeNet-5: pipeline, grid search, two processes.
+"""scikit-learn's digits (8 x 8, values 0..16) read by LeNet-5: pipeline and grid search.
 
 pip install "lenet-c[sklearn]"
 python examples/sklearn_pipeline.py
