@@ -186,12 +186,15 @@ class LeNet5(Scanning):
         learning_rate: float | None = None,
         momentum: float | None = None,
         weight_decay: float | None = None,
+        sample_weight: npt.ArrayLike | None = None,
         threads: int | None = None,
     ) -> float:
         """Make one update from one batch, and return the batch's mean loss before it.
 
         The optimizer's state (velocity, moments) is kept from call to call. Arguments and errors
-        as in `fit`; with a FloatingPointError the weights are those before the call.
+        as in `fit`, but that `sample_weight` is not scaled: the loss is the mean of weight times
+        loss, and the weights of several batches stand to each other as they are given. With a
+        FloatingPointError the weights of the network are those before the call.
         """
         batch, _ = as_batch(images, self.config)
         targets = self._as_labels(labels, len(batch))
@@ -202,19 +205,22 @@ class LeNet5(Scanning):
         if not len(batch):
             raise ValueError("partial_fit needs at least one image")
         pixels = as_pixels(batch, self.config.dtype)
-        return training.one_step(self, pixels, targets, recipe, _threads.resolve(threads))
+        weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
+        return training.one_step(self, pixels, targets, weight, recipe, _threads.resolve(threads))
 
-    def _scores_of(self, images: np.ndarray, threads: int | None) -> np.ndarray:
+    def _scores_of(
+        self, images: np.ndarray, threads: int | None, online: bool = True
+    ) -> np.ndarray:
         """Return the scores (m, classes) of images (m, h, w) of any number type, the best highest.
 
-        RBF units: the distances times -1.
+        RBF units: the distances times -1. `online`: a few images may take the online schedule.
         """
         net = self._net_of(images.shape[1:])
         pixels = as_pixels(images, self.config.dtype)
         if threads is not None:
             threads = _threads.resolve(threads)
         out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
-        if self._engine.prefers_online(net, len(pixels)):
+        if online and self._engine.prefers_online(net, len(pixels)):
             self._engine.online_scores(net, self._online(), pixels, out)
         else:
             self._engine.scores(net, self._theta, pixels, out, _threads.resolve(threads))

@@ -87,7 +87,12 @@ def gradient(model: LeNet5, pixels: np.ndarray, targets: np.ndarray, out: np.nda
 
 
 def one_step(
-    model: LeNet5, pixels: np.ndarray, targets: np.ndarray, recipe: Recipe, threads: int
+    model: LeNet5,
+    pixels: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    recipe: Recipe,
+    threads: int,
 ) -> float:
     """Update the model from one batch; return the mean loss before."""
     if recipe.optimizer == "sdlm":
@@ -96,7 +101,7 @@ def one_step(
     order, n = np.arange(len(pixels)), len(pixels)
     rates = np.array([recipe.learning_rate])
     good = model._theta.copy()
-    loss, _ = _run(model, pixels, targets, None, order, n, recipe, rates, state, threads)
+    loss, _ = _run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
     if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
         model._theta[...] = good
         model._changed()
