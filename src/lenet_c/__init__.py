@@ -37,6 +37,7 @@ __all__ = [
     "Report",
     "__version__",
     "datasets",
+    "export",
     "get_include",
     "idx",
     "images",
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 
-_LAZY = ("datasets", "idx", "images", "layers", "recipes")
+_LAZY = ("datasets", "export", "idx", "images", "layers", "recipes")
 
 
 def __getattr__(name: str) -> object:
