@@ -19,7 +19,7 @@ from . import config as _config
 from ._errors import FormatError
 from .codes import CODES
 from .config import Config
-from .inputs import as_batch, as_labels, as_pixels
+from .inputs import as_array, as_batch, as_labels, as_pixels
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
 PRETRAINED = "lenet5-mnist.safetensors"
@@ -36,10 +36,7 @@ def aligned_zeros(size: int, dtype: str) -> np.ndarray:
 
 def _as_numbers(name: str, value: npt.ArrayLike, dtype: str) -> np.ndarray:
     """Return value as an array of `dtype`; what is too large for it becomes infinite."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    array = as_array(value, name)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name}: expected an array of numbers, got {array.dtype}")
     with np.errstate(over="ignore"):

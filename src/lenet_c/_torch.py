@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from ._network import Network
+from .inputs import as_array
 
 if TYPE_CHECKING:
     import torch
@@ -155,7 +156,7 @@ class TorchState(Network):
 def _as_array(key: str, value: object) -> np.ndarray:
     if hasattr(value, "detach"):  # a tensor; float64 holds bfloat16 too, which NumPy has not
         value = value.detach().cpu().double()
-    array = np.asarray(value)
+    array = as_array(value, key)
     if array.dtype.kind not in "iuf":
         raise ValueError(f"{key}: expected an array of numbers, got {array.dtype}")
     return array
