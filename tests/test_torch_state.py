@@ -194,6 +194,7 @@ def refused(state, match, error=ValueError, **options):
 def test_what_is_no_such_network():
     state = made(Features).state_dict()
     refused(made(Features), "state: expected a state_dict, got Features", TypeError)
+    refused({1: state["features.0.bias"]}, "state: expected a state_dict, got dict", TypeError)
     refused({}, r"missing: c1\.weight \(6, 1, 5, 5\); missing: c1\.bias \(6,\)")
     refused(without(state, "features.3.bias"), r"state: missing: features\.3\.bias \(16,\)$")
     refused(

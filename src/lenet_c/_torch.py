@@ -131,7 +131,7 @@ class TorchState(Network):
             Parameters are missing, unexpected, of another shape, or not finite; the message lists
             them. Weights of C3 that are not 0 where the preset has no connection.
         """
-        if not isinstance(state, Mapping):
+        if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
             raise TypeError(f"state: expected a state_dict, got {type(state).__name__}")
         arrays = {key: _as_array(key, value) for key, value in state.items()}
         model = cls(preset, **overrides)

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, _cli_reproduce, _cli_show, _cli_train, _cli_use
+from . import __version__, _cli_export, _cli_reproduce, _cli_show, _cli_train, _cli_use
 from ._cli_common import (
     UsageError,
     add_data,
@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_benchmark(commands)
     _add_show(commands)
     _add_reproduce(commands)
+    _add_export(commands)
     return parser
 
 
@@ -262,6 +263,18 @@ def _add_reproduce(commands) -> None:
     add_data(parser, sample=False)
     _cli_reproduce.add_options(parser)
     add_threads(parser)
+
+
+def _add_export(commands) -> None:
+    _cli_export.add_options(
+        _add(
+            commands,
+            "export",
+            _cli_export.export,
+            help="write a model for other programs: ONNX, NumPy's .npz",
+            description=_cli_export.HELP,
+        )
+    )
 
 
 def _benchmark(args: argparse.Namespace) -> int:
