@@ -12,17 +12,10 @@ from lenet_c import LeNet5
 
 torch = pytest.importorskip("torch")
 
-from torch_modules import (  # noqa: E402
-    FIELDS,
-    NAMES,
-    Conv2Fc3,
-    Features,
-    Lenet1998,
-)
+from torch_modules import FIELDS, NAMES, Conv2Fc3, Features, Lenet1998  # noqa: E402
 
-TOLERANCE = {"rtol": 0, "atol": 1e-5}
-
-
+# Distances of RBF units are about 100, where float32 has steps of 8e-6.
+ATOL = {kind: 4e-5 if kind is Lenet1998 else 1e-5 for kind in FIELDS}
 EVERY = pytest.mark.parametrize("kind", FIELDS)
 
 
@@ -50,7 +43,9 @@ def made(kind, seed=0):
 def test_into_a_module(kind):
     model, module = LeNet5(**FIELDS[kind], seed=3), made(kind)
     module.load_state_dict(model.to_torch(names=NAMES[kind]))
-    assert_allclose(output(module, digits()[0]), model.predict_proba(digits()[0]), **TOLERANCE)
+    assert_allclose(
+        output(module, digits()[0]), model.predict_proba(digits()[0]), rtol=0, atol=ATOL[kind]
+    )
 
 
 @EVERY
@@ -61,7 +56,9 @@ def test_from_a_module(kind, named):
     model = LeNet5.from_torch(module.state_dict(), **FIELDS[kind], names=names)
     assert type(model) is LeNet5
     assert model.config == LeNet5(**FIELDS[kind]).config
-    assert_allclose(model.predict_proba(digits()[0]), output(module, digits()[0]), **TOLERANCE)
+    assert_allclose(
+        model.predict_proba(digits()[0]), output(module, digits()[0]), rtol=0, atol=ATOL[kind]
+    )
     for key, tensor in model.to_torch(names=NAMES[kind]).items():
         assert torch.equal(tensor, module.state_dict()[key])
 
@@ -85,7 +82,7 @@ def test_training_in_torch_and_back(kind):
                     weight *= table
     again = LeNet5.from_torch(module.state_dict(), **FIELDS[kind])
     assert not np.array_equal(again.parameters()["c1.weight"], model.parameters()["c1.weight"])
-    assert_allclose(again.predict_proba(images), output(module, images), **TOLERANCE)
+    assert_allclose(again.predict_proba(images), output(module, images), rtol=0, atol=ATOL[kind])
     before = again.parameters()["c3.weight"].copy()
     again.fit(images, labels, epochs=1)
     assert not np.array_equal(again.parameters()["c3.weight"], before)
@@ -114,7 +111,9 @@ def test_any_names_in_any_order_after_any_prefix():
     state = {f"module.net.{key}": value for key, value in module.state_dict().items()}
     state = dict(sorted(state.items(), reverse=True))
     model = LeNet5.from_torch(state, **FIELDS[Lenet1998])
-    assert_allclose(model.predict_proba(digits()[0]), output(module, digits()[0]), **TOLERANCE)
+    assert_allclose(
+        model.predict_proba(digits()[0]), output(module, digits()[0]), rtol=0, atol=ATOL[Lenet1998]
+    )
     there = model.to_torch(names=state)
     assert set(there) == set(state)
     assert all(torch.equal(there[key], state[key]) for key in state)
@@ -169,7 +168,9 @@ def test_classes_are_those_of_the_output():
     module = Conv2Fc3(classes=26)
     model = LeNet5.from_torch(module.state_dict(), **FIELDS[Conv2Fc3])
     assert model.config.classes == 26
-    assert_allclose(model.predict_proba(digits()[0]), output(module, digits()[0]), **TOLERANCE)
+    assert_allclose(
+        model.predict_proba(digits()[0]), output(module, digits()[0]), rtol=0, atol=1e-5
+    )
     codes = codes_of(3)
     rbf = LeNet5("lecun1998", classes=3, codes=codes)
     assert LeNet5.from_torch(rbf.to_torch(), "lecun1998") == rbf
