@@ -54,7 +54,7 @@ def to_onnx(model: LeNet5, path: StrPath, *, preprocessing: bool = True) -> None
     "label"          int64    (n,)                            `predict`
     ===============  =======  ==============================  ====================================
 
-    The size n is free. Constants have the parameters' names, those of C3 with zeros where it is
+    Any n from 1 up. Constants have the parameters' names, those of C3 with zeros where it is
     not connected; what is between the layers has the names in `LeNet5.activations`. Stochastic
     subsampling is that of prediction. The metadata hold the configuration ("config", JSON) and the
     names of the classes ("class_names", JSON).
