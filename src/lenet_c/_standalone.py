@@ -52,7 +52,8 @@ def to_c(model: LeNet5, path: StrPath, *, int8: bool = False, name: str = "lenet
         Weights and RBF codes are stored as int8 with a float scale for each output map or unit, in
         a quarter of the memory; see `int8_model`.
     name : str
-        Begins every name that the header declares: ``lenet5_predict``, ``LENET5_PIXELS``.
+        Begins every name that the header declares: ``lenet5_predict``, ``LENET5_PIXELS``. Models in
+        one program need names that differ in more than the case of letters.
 
     Returns
     -------
@@ -62,8 +63,9 @@ def to_c(model: LeNet5, path: StrPath, *, int8: bool = False, name: str = "lenet
     Raises
     ------
     ValueError
-        A path that does not end in .c or that C cannot include, a name that is no C identifier or
-        that C reserves, parameters that are not finite in float32.
+        A path that does not end in .c or whose name #include cannot hold, a name that is no C
+        identifier or that C reserves, parameters that are not finite in float32, a NUL in the name
+        of a class.
     OSError
         A file cannot be written.
 
@@ -75,10 +77,10 @@ def to_c(model: LeNet5, path: StrPath, *, int8: bool = False, name: str = "lenet
     """
     source = os.fsdecode(path)
     folder, file = os.path.split(source)
-    if not file.endswith(".c") or file == ".c" or re.search(r'["\\\x00-\x1f]', file):
+    if not re.fullmatch(r'[^"\\?\x00-\x1f]+\.c', file):
         raise ValueError(
-            "path: expected the name of a C file, ending in .c, without quotation marks, "
-            f"backslashes and line ends, got {source!r}"
+            "path: expected a file name that ends in .c and that #include can hold, without "
+            f"quotation marks, question marks, backslashes and control characters, got {source!r}"
         )
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise ValueError(
