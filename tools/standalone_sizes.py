@@ -6,6 +6,7 @@ Takes gcc; for the Cortex-M4 also gcc-arm-none-eabi with newlib, and qemu-system
 """
 
 import argparse
+import itertools
 import sys
 import tempfile
 from pathlib import Path
@@ -38,7 +39,7 @@ def accuracy(model, images, labels, folder):
 
 def here(model, images, folder, repeats):
     """Print code, time (the least of the repeats) of this machine's own compiler."""
-    print(f"\n{'this machine':<14}{'constants':>10}{'code':>7}{'us an image':>13}")
+    print(f"\n{'this machine':<24}{'constants':>10}{'code':>7}{'us an image':>13}")
     for int8 in (False, True):
         for level in ("-O2", "-Os", "-O3"):
             program = case.compiled(model, folder, flags=(level,), int8=int8)
@@ -46,25 +47,24 @@ def here(model, images, folder, repeats):
             case.command("gcc", *case.STRICT, level, "-c", "lenet5.c", cwd=folder)
             code = case.section_sizes(folder / "lenet5.o")[".text"]
             least = min(case.run(program, images, 10)[1] for _ in range(repeats))
-            name = f"{'int8' if int8 else 'float'} {level}"
-            print(f"{name:<14}{constants:>10,}{code:>7,}{least:>13.1f}", flush=True)
+            name = f"pretrained{' int8' if int8 else ''} {level}"
+            print(f"{name:<24}{constants:>10,}{code:>7,}{least:>13.1f}", flush=True)
 
 
-def on_m4(model, images, folder):
-    """Print the costs on a Cortex-M4, and that its results are Python's."""
-    print(f"\n{'Cortex-M4':<14}{'flash':>9}{'ram':>7}{'stack':>7}{'instructions':>14}  difference")
-    for int8 in (False, True):
+def on_m4(title, models, images, folder, levels):
+    """Print the costs of models on a Cortex-M4; their labels must be Python's."""
+    print(f"\n{title:<24}{'flash':>9}{'RAM':>7}{'stack':>7}{'instructions':>14}  difference")
+    for (name, model), int8, level in itertools.product(models.items(), (False, True), levels):
         python = int8_model(model) if int8 else model
-        for level in ("-Os", "-O2", "-O3"):
-            found, costs = case.run_on_m4(model, images, folder, level, int8=int8)
-            assert (found.labels == python.predict(images)).all()
-            difference = np.abs(found.scores - python._scores_of(images, None)).max()
-            name = f"{'int8' if int8 else 'float'} {level}"
-            print(
-                f"{name:<14}{costs['flash']:>9,}{costs['ram']:>7,}{costs['stack']:>7,}"
-                f"{costs['instructions']:>14,}{difference:>12.1e}",
-                flush=True,
-            )
+        found, costs = case.run_on_m4(model, images, folder, level, int8=int8)
+        case.check(python, found, images)
+        difference = np.abs(found.scores - python._scores_of(images, None)).max()
+        print(
+            f"{name + (' int8 ' if int8 else ' ') + level:<24}"
+            f"{costs['flash']:>9,}{costs['ram']:>7,}{costs['stack']:>7,}"
+            f"{costs['instructions']:>14,}{difference:>12.1e}",
+            flush=True,
+        )
 
 
 def main():
@@ -78,7 +78,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         accuracy(model, images, labels, Path(folder))
         here(model, sample, Path(folder), args.repeats)
-        on_m4(model, sample, Path(folder))
+        levels = ("-Os", "-O2", "-O3")
+        on_m4("Cortex-M4", {"pretrained": model}, sample, Path(folder), levels)
+        presets = {preset: lenet_c.LeNet5(preset) for preset in lenet_c.LeNet5.presets()}
+        presets["softmax relu"] = lenet_c.LeNet5(activation="relu")
+        on_m4("Cortex-M4, untrained", presets, sample[:5], Path(folder), ["-Os"])
 
 
 if __name__ == "__main__":

@@ -93,19 +93,28 @@ static void activate(float x[4], ${scale_argument}float bias)
 
 /* Adds a 5 x 5 convolution at the 2 x 2 places that one unit of the next layer reads: each weight
  * is loaded once for four products.
- *   sum[2 p + q] += sum_{u,v} w[5 u + v] x[(p + u) stride + q + v],  p, q = 0, 1 */
+ *   sum[2 p + q] += sum_{u,v} w[5 u + v] x[(p + u) stride + q + v],  p, q = 0, 1
+ * The sum over v is written out: of all instructions on a Cortex-M4 (-Os) that saves one in six. */
+#define ADD(v)                       \\
+    do {                             \\
+        const float k = w[v];        \\
+        s00 += k * x[v];             \\
+        s01 += k * x[v + 1];         \\
+        s10 += k * below[v];         \\
+        s11 += k * below[v + 1];     \\
+    } while (0)
+
 static void convolve(float sum[4], const float *x, int stride, const weight *w)
 {
     float s00 = sum[0], s01 = sum[1], s10 = sum[2], s11 = sum[3];
     for (int u = 0; u < 5; u++) {
         const float *below = x + stride;
-        for (int v = 0; v < 5; v++) {
-            const float k = *w++;
-            s00 += k * x[v];
-            s01 += k * x[v + 1];
-            s10 += k * below[v];
-            s11 += k * below[v + 1];
-        }
+        ADD(0);
+        ADD(1);
+        ADD(2);
+        ADD(3);
+        ADD(4);
+        w += 5;
         x = below;
     }
     sum[0] = s00;
