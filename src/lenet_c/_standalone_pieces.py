@@ -31,8 +31,10 @@ STORAGE = {
 #: The formula of f, by the configuration's name.
 ACTIVATION_SAYS = {
     "scaled_tanh": Template("f(a) = 1.7159 tanh(2a/3)     (Appendix A)"),
-    "tanh": Template("f(a) = tanh($slope a / 2)"),
-    "sigmoid": Template("f(a) = 1 / (1 + exp(-$slope a)) = (1 + tanh($slope a / 2)) / 2"),
+    "tanh": Template("f(a) = tanh(slope a / 2), slope = $slope"),
+    "sigmoid": Template(
+        "f(a) = 1 / (1 + exp(-slope a)) = (1 + tanh(slope a / 2)) / 2, slope = $slope"
+    ),
     "relu": Template("f(a) = max(a, 0)"),
 }
 
