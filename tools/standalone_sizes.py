@@ -70,7 +70,7 @@ def on_m4(title, models, images, folder, levels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=10)
     args = parser.parse_args()
     model = lenet_c.LeNet5.pretrained()
     images, labels = lenet_c.datasets.load_mnist("test", args.folder)
