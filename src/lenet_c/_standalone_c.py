@@ -8,6 +8,7 @@ from string import Template
 
 HEADER = Template("""\
 /* LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in C99. Written by lenet-c $version.
+ * SPDX-License-Identifier: MIT
  *
  * An image has $size x $size pixels row by row, 0 (background) .. 255 (full ink). Parameters:
  * $flash bytes of constants. Work memory: $ram bytes, which the caller gives; nothing is

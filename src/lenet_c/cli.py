@@ -267,7 +267,7 @@ def _add_export(commands) -> None:
             commands,
             "export",
             _cli_export.export,
-            help="write a model for other programs: ONNX, NumPy's .npz",
+            help="write a model for other programs: ONNX, C, NumPy's .npz",
             description=_cli_export.HELP,
         )
     )
