@@ -138,13 +138,15 @@ def _resolves(parts):
     found, path = lenet_c, "lenet_c"
     for part in parts:
         path += f".{part}"
-        if not hasattr(found, part):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
             try:
                 found = importlib.import_module(path)
             except ModuleNotFoundError:
                 return False
-        else:
-            found = getattr(found, part)
+        except ImportError:  # listed in the package, and not there
+            return False
     return True
 
 
