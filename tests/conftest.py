@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from serve_case import serving
 
+import lenet_c
 from lenet_c import _engines
 
 settings.register_profile("lenet-c", deadline=None, print_blob=True)
@@ -44,3 +46,16 @@ def mnist_folder():
     if not any(folder.glob("**/train-images-idx3-ubyte*")):
         pytest.skip(f"needs the whole MNIST: none in {folder}; LENET_C_DATA names its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pretrained():
+    """The model that is part of the package."""
+    return lenet_c.LeNet5.pretrained()
+
+
+@pytest.fixture(scope="session")
+def server(pretrained):
+    """What `lenet-c serve` runs."""
+    with serving(pretrained) as server:
+        yield server

@@ -16,7 +16,17 @@ import pytest
 import lenet_c
 from lenet_c import _pictures, cli
 
-COMMANDS = ("train", "evaluate", "predict", "info", "fetch", "benchmark", "show", "reproduce")
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "info",
+    "fetch",
+    "benchmark",
+    "show",
+    "reproduce",
+    "serve",
+)
 TIMEOUT = 60
 
 # runs the command line as the console script does, after some preparation

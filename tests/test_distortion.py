@@ -10,7 +10,7 @@ from kernel_case import assert_same_bits
 from numpy.testing import assert_array_equal
 
 import lenet_c
-from lenet_c import Distortion, LeNet5, _cli_show, _core, _engines, _pictures
+from lenet_c import Distortion, LeNet5, _core, _engines, _pictures, _show_distortions
 
 SINGLE = [
     {"translation": 3},
@@ -437,7 +437,7 @@ def test_fit_refuses_other_things(sample, augment, error, match):
 def test_sheet_and_png(digits, tmp_path):
     from PIL import Image
 
-    sheet = _cli_show.distortion_sheet(Distortion.of("affine"), digits[:3], 0)
+    sheet = _show_distortions.sheet(Distortion.of("affine"), digits[:3], 0)
     assert sheet.dtype == np.uint8
     assert_array_equal(sheet[2:58:2, 2:58:2], digits[0])
     data = _pictures.png(sheet)

@@ -474,6 +474,41 @@ def test_weights_are_scaled_to_a_mean_of_1(dtype):
     assert len({digest(trained(sample_weight=w)) for w in equal}) == 1
 
 
+def test_weights_in_partial_fit_are_not_scaled():
+    """Weights twice as large are twice the gradient; n divides, not the sum of the weights."""
+    images, labels = sample(20)
+    weight = np.linspace(0, 2, 20)
+    plain = {"learning_rate": 0.01, "momentum": 0, "weight_decay": 0}
+    models = [LeNet5(dtype="float64") for _ in range(3)]
+    losses = [
+        models[0].partial_fit(images, labels, sample_weight=2 * weight, **plain),
+        models[1].partial_fit(
+            images, labels, sample_weight=weight, **{**plain, "learning_rate": 0.02}
+        ),
+    ]
+    each = [models[2].evaluate(images[i : i + 1], labels[i : i + 1]).loss for i in range(20)]
+    assert_allclose(losses, np.mean(weight * each) * np.array([2, 1]), rtol=1e-12)
+    assert_near(models[0].parameters(), models[1].parameters())
+    gradients = [models[2].loss_and_gradients(images[i], labels[i : i + 1])[1] for i in range(20)]
+    start = models[2].parameters()
+    want = {
+        name: start[name]
+        - 0.02 * np.mean([w * g[name] for w, g in zip(weight, gradients, strict=True)], axis=0)
+        for name in start
+    }
+    assert_near(models[0].parameters(), want)
+
+
+@pytest.mark.parametrize("n", [1, 3, 40])
+def test_weights_of_1_in_partial_fit_are_none(n):
+    images, labels = sample(n)
+    plain, weighted = LeNet5(), LeNet5()
+    assert plain.partial_fit(images, labels) == weighted.partial_fit(
+        images, labels, sample_weight=np.ones(n)
+    )
+    assert bits(plain) == bits(weighted)
+
+
 BAD_WEIGHTS = {
     "shorter": [1] * 199,
     "column": np.ones((200, 1)),
@@ -495,6 +530,8 @@ def test_bad_weights_of_samples(case):
     before = bits(model)
     with pytest.raises((TypeError, ValueError), match=r"^sample_weight: expected"):
         trained(model=model, sample_weight=BAD_WEIGHTS[case])
+    with pytest.raises((TypeError, ValueError), match=r"^sample_weight: expected"):
+        model.partial_fit(*sample(200), sample_weight=BAD_WEIGHTS[case])
     assert bits(model) == before
 
 

@@ -1,20 +1,22 @@
 """lenet-c: the LeNet-5 of 1998, its forward and backward loops in typed Cython.
 
 `LeNet5` trains and predicts; `train` and `predict` are the same in one call each;
-`datasets` and `idx` read MNIST; `layers` has every layer by itself. See the README and docs/ for
-the rest.
+`datasets` and `idx` read MNIST; `layers` has every layer by itself; `LeNetClassifier` is the
+scikit-learn estimator. See the README and docs/ for the rest.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _threads, reading
+from . import _core, _engines, _threads, reading
 from ._errors import FormatError
 from .config import CONNECTION_TABLE, Config
 from .config import preset as _preset
@@ -23,6 +25,9 @@ from .history import History, Record, Report
 from .inputs import classes_of
 from .model import LeNet5
 from .optim import Recipe
+
+if TYPE_CHECKING:
+    from ._sklearn import LeNetClassifier as LeNetClassifier
 
 __version__ = "0.1.0"
 __all__ = [
@@ -55,11 +60,20 @@ _LAZY = ("datasets", "idx", "images", "layers", "recipes")
 def __getattr__(name: str) -> object:
     if name in _LAZY:  # imported on first use
         return importlib.import_module(f"lenet_c.{name}")
+    if name == "_C_API":  # of include/lenet_c/api.h
+        return globals().setdefault(
+            name, _core.api(_engines.default(), _engines.default("float64"))
+        )
+    if name == "LeNetClassifier":  # not in __all__: import * must not need scikit-learn
+        from ._sklearn import LeNetClassifier
+
+        return LeNetClassifier
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    optional = ["LeNetClassifier"] if importlib.util.find_spec("sklearn") else []
+    return sorted([*__all__, *optional])
 
 
 _engines.default_isa()  # an impossible LENET_C_ISA is an ImportError here

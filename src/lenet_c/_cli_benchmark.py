@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 
-from . import _benchmark, _progress, _threads, _timing
+from . import _benchmark, _drawing, _progress, _threads, _timing
 from ._benchmark import Profile, Row
-from ._cli_common import UsageError, check_output, complain
+from ._cli_common import UsageError, check_output, check_picture, complain
 from ._contestants import BlasRival
 
 BATCH_SIZES = [1, 4, 16, 64, 256, 1024, 4096]
@@ -23,11 +23,12 @@ def benchmark(args: argparse.Namespace) -> int:
     if args.layers:
         return _layers(args)
     threads = _threads.resolve(args.threads)
-    figure = None if args.plot is None else _new_figure(args.plot)
+    if args.plot is not None:
+        check_picture(args.plot, "--plot")
     if CHILD not in os.environ:
         return _run_child(args, threads)
     _timing.pin(threads)
-    return _compare(args, threads, figure)
+    return _compare(args, threads)
 
 
 def _check_options(args: argparse.Namespace) -> None:
@@ -70,7 +71,7 @@ def _run_child(args: argparse.Namespace, threads: int) -> int:
     return min(abs(status), 1)
 
 
-def _compare(args: argparse.Namespace, threads: int, figure) -> int:
+def _compare(args: argparse.Namespace, threads: int) -> int:
     batches = args.batch_sizes or BATCH_SIZES
     seconds = 0.75 if args.seconds is None else args.seconds
     facts = _timing.machine(threads)
@@ -88,9 +89,8 @@ def _compare(args: argparse.Namespace, threads: int, figure) -> int:
     if args.json is not None:
         data = {"machine": facts, "seconds": seconds, "results": [row.as_dict() for row in rows]}
         _timing.write_json(args.json, data)
-    if figure is not None:
-        _draw(figure, rows, facts)
-        figure.savefig(args.plot)
+    if args.plot is not None:
+        _drawing.save(_draw(rows, facts), args.plot)
     return 0
 
 
@@ -161,41 +161,23 @@ def _print_profile(profile: Profile) -> None:
     _timing.print_table(header, rows)
 
 
-def _new_figure(path: str):
-    """Return an empty figure, before anything is measured.
-
-    Raises
-    ------
-    ImportError
-        No Matplotlib.
-    UsageError
-        It does not write such files.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ImportError('--plot: drawing needs Matplotlib: pip install "lenet-c[plot]"') from None
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    known = figure.canvas.get_supported_filetypes()
-    if os.path.splitext(path)[1].removeprefix(".").lower() not in known:
-        raise UsageError(f"--plot {path}: expected a name that ends in .png, .svg or .pdf")
-    return figure
-
-
-def _draw(figure, rows: list[Row], facts: dict[str, object]) -> None:
+@_drawing.styled
+def _draw(rows: list[Row], facts: dict[str, object]):
+    figure = _drawing.new(9, 4)
     for axes, work in zip(figure.subplots(1, 2), _benchmark.WORKS, strict=True):
         chosen = [row for row in rows if row.work == work]
         batches = [row.batch for row in chosen]
-        for label, timings in (
-            ("lenet-c", [row.ours for row in chosen]),
-            ("NumPy", [row.numpy for row in chosen]),
+        for label, colour, timings in (
+            ("lenet-c", _drawing.BLUE, [row.ours for row in chosen]),
+            ("NumPy", _drawing.ORANGE, [row.numpy for row in chosen]),
         ):
-            axes.plot(batches, [t.median for t in timings], marker="o", label=label)
+            axes.plot(batches, [t.median for t in timings], marker="o", color=colour, label=label)
             quartiles = ([t.rate(q) for t in timings] for q in (0.25, 0.75))
-            axes.fill_between(batches, *quartiles, alpha=0.25)
+            axes.fill_between(batches, *quartiles, color=colour, alpha=0.2, linewidth=0)
         axes.set(title=work, xlabel="batch size", ylabel="images a second", ylim=(0, None))
         axes.set_xscale("log", base=2)
         axes.set_xticks(batches, [str(batch) for batch in batches])
-        axes.grid(alpha=0.3)
+        axes.grid(True)
         axes.legend()
     figure.suptitle(f"{facts['cpu']}, threads: {facts['threads']}; lenet-c {facts['lenet_c']}")
+    return figure

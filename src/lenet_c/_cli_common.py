@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _folders, _progress, datasets
+from . import _drawing, _folders, _progress, datasets
 
 
 class UsageError(Exception):
@@ -186,6 +186,22 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=integer(1), metavar="N", help="default: the cores that may be used"
     )
+
+
+def check_picture(output: str, option: str) -> None:
+    """Make sure that a picture can be drawn into such a file, before anything is computed.
+
+    Raises
+    ------
+    ImportError
+        No Matplotlib.
+    UsageError
+        It does not write such files.
+    """
+    if not _drawing.available():
+        raise ImportError(f'{option}: drawing needs Matplotlib: pip install "lenet-c[plot]"')
+    if _drawing.kind(output) not in _drawing.kinds():
+        raise UsageError(f"{option} {output}: expected a name that ends in .png, .svg or .pdf")
 
 
 def integer(least: int, most: float = math.inf) -> Callable[[str], int]:

@@ -46,7 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c reproduce``."""
-    from . import _figures, reproduce  # only this command pays for them
+    from . import _drawing, reproduce  # only this command pays for them
 
     figures = args.figures or reproduce.FIGURES
     for figure in figures:
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     os.makedirs(args.output, exist_ok=True)
     for figure in figures:
         check_output(os.path.join(args.output, f"fig{figure}.csv"), "--output")
-    drawing = _figures.available()
+    drawing = _drawing.available()
     if not drawing:
         complain(
             "no Matplotlib: the figures' data are written, but no pictures; with it "

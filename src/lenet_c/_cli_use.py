@@ -19,7 +19,7 @@ ERROR_RATES = (0.005, 0.0025, 0.001)
 def evaluate(args: argparse.Namespace) -> int:
     """Run ``lenet-c evaluate``."""
     model = LeNet5.load(args.model)
-    images, labels = (source := _source(args, model)).load("test")
+    images, labels = (source := test_source(args, model)).load("test")
     report = model.evaluate(images, labels, threads=args.threads)
     if args.json:
         print(
@@ -44,18 +44,18 @@ def evaluate(args: argparse.Namespace) -> int:
     shares = [f"{100 * r:g} %: {100 * report.rejection_for(r):.2f} %" for r in ERROR_RATES]
     print(f"rejected, the least sure first, for an error of {', '.join(shares)}")
     print()
-    print(_confusion_table(report.confusion, model.config.class_names))
+    print(confusion_table(report.confusion, model.config.names))
     return 0
 
 
-def _source(args: argparse.Namespace, model: LeNet5) -> Source | FolderSource:
+def test_source(args: argparse.Namespace, model: LeNet5) -> Source | FolderSource:
+    """Return where the test images are, by --data or --images."""
     if args.images is None:
         return Source.choose(args.data)
     if args.data is not None:
         raise UsageError("--data and --images: which of the two?")
     config = model.config
-    names = config.class_names or tuple(map(str, range(config.classes)))
-    return FolderSource.read(args.images, config.preparation, class_names=names)
+    return FolderSource.read(args.images, config.preparation, class_names=config.names)
 
 
 def predict(args: argparse.Namespace) -> int:
@@ -102,9 +102,8 @@ def info(args: argparse.Namespace) -> int:
     return 0
 
 
-def _confusion_table(confusion: np.ndarray, names: tuple[str, ...] | None) -> str:
+def confusion_table(confusion: np.ndarray, names: tuple[str, ...]) -> str:
     """Return the matrix as text; zeros are dots."""
-    names = names or tuple(map(str, range(len(confusion))))
     longest = max(map(len, names))
     width = max(len(f"{confusion.max():,}"), longest) + 2
     margin = max(5, longest + 2)

@@ -33,7 +33,7 @@ cdef extern from *:
 
 cdef extern from "_pool.h" nogil:
     int lenet_pool_init()
-    void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts)
+    void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts) noexcept
 
 include "_buffers.pxi"
 include "_single.pxi"
@@ -77,6 +77,12 @@ cdef struct Job:
     const Update* update
     const Draw* draw                     # NULL: the images are presented as they are
     Py_ssize_t image_bytes
+
+
+cdef int set_rule(Update* update, rule) except -1:
+    update.rule = {"sgd": SGD, "adamw": ADAMW, "sdlm": SDLM}[rule["rule"]]
+    update.decay, update.beta2, update.epsilon = rule["weight_decay"], rule["beta2"], rule["epsilon"]
+    return 0
 
 
 cdef void set_step(Update* update, const double* rates, const double* momenta, Py_ssize_t step,
@@ -204,7 +210,7 @@ cdef class Engine(Online):
 
     def train(self, Net net, theta, images, labels, weight, order, Py_ssize_t batch, rule, rates, momenta,
               state1=None, state2=None, gradient=None, Py_ssize_t step=0, int threads=1, double loss=0,
-              uint64_t draw=0, Draws draws=None):
+              uint64_t draw=0, Draws draws=None, Py_ssize_t count=0):
         """Gradients, and with a rule the updates, of the batches order[0:batch], order[batch:2 batch], ...
 
         Parameters
@@ -215,7 +221,8 @@ cdef class Engine(Online):
         order : int64 (m,)
             Images in the order of presentation.
         rule : {"sgd", "adamw", "sdlm", None}
-            None: `gradient` (size,) is set to the gradient of the mean loss of a single batch.
+            None: `gradient` (size,) is set to the gradient of the mean loss of a single batch, or of its sum by
+            `count`.
         rates, momenta : float64 (steps,)
             Learning rate, and momentum or beta1, of each step.
         state1, state2 : (size,)
@@ -254,7 +261,7 @@ cdef class Engine(Online):
         if batch < 1:
             raise ValueError(f"batch: expected at least 1, got {batch}")
         if net.net.c5.height * net.net.c5.width != 1:
-            raise ValueError("training needs an input of 32 to 35 rows and columns, one output position")
+            raise ValueError("training needs an input of one output position")
         steps = (total + batch - 1) // batch
         if rule is None:
             if steps != 1:
@@ -267,8 +274,7 @@ cdef class Engine(Online):
             m = view(momenta, "momenta", "d", (steps,))
             s1 = self.numbers(state1, "state1", (whole,), True)
             state_1 = <number*>s1.data
-            update.rule = {"sgd": SGD, "adamw": ADAMW, "sdlm": SDLM}[rule["rule"]]
-            update.decay, update.beta2, update.epsilon = rule["weight_decay"], rule["beta2"], rule["epsilon"]
+            set_rule(&update, rule)
             if update.rule != SGD:
                 s2 = self.numbers(state2, "state2", (whole,), True)
                 state_2 = <number*>s2.data
@@ -316,7 +322,7 @@ cdef class Engine(Online):
                 source.draw = draw_of(draw, step + i)
                 job.first = i * batch
                 job.n = min(batch, total - job.first)
-                job.scale = 1.0 / job.n
+                job.scale = 1.0 / (count if count else job.n)
                 batch_gradients(&job, &loss, &errors, threads)
                 if update.rule != SUM:
                     set_step(&update, <const double*>r.data, <const double*>m.data, step, i)
@@ -324,6 +330,20 @@ cdef class Engine(Online):
         give_memory(memory)
         give_memory(sums)
         return loss, errors
+
+    def update(self, Net net, theta, gradient, rule, double rate, double momentum, state1, state2,
+               Py_ssize_t step=0):
+        """Update the parameters (size,) from a gradient (size,); the other arguments are those of `train`."""
+        cdef Array w = self.numbers(theta, "theta", (net.net.total,), True)
+        cdef Array g = self.numbers(gradient, "gradient", (net.net.total,))
+        cdef Array s1 = self.numbers(state1, "state1", (net.net.total,), True)
+        cdef Array s2 = self.numbers(state2, "state2", (net.net.total,), True)
+        cdef Update update
+        set_rule(&update, rule)
+        set_step(&update, &rate, &momentum, step, 0)
+        with nogil:
+            self.k.update(<number*>w.data, <number*>s1.data, <number*>s2.data, <number*>g.data, 0, 1, 0, net.net.size,
+                          &update)
 
     def curvature(self, Net net, theta, images, labels, order, out):
         """Set `out` (size,) to the sum over the images order[i] of the diagonal Gauss-Newton second derivatives."""
@@ -347,3 +367,6 @@ cdef class Engine(Online):
             self.k.curvature(<number*>h.data, &source, <int64_t*>t.data, 0, o.buffer.shape[0], <number*>w.data,
                              <number*>w2.data, &net.net, memory.data)
         give_memory(memory)
+
+
+include "_api.pxi"

@@ -70,3 +70,26 @@ def summary(config: Config) -> str:
     total = sum(row.parameters for row in rows), sum(row.connections for row in rows)
     lines.append(f"{'sum':<8}{'':>14}{total[0]:>12,}{total[1]:>14,}")
     return "\n".join(lines)
+
+
+def operations(config: Config) -> dict[str, str]:
+    """Return in words what each layer C1 .. output does."""
+    named = config.connections if isinstance(config.connections, str) else "its own table"
+    table = {"table1": "Table I", "full": "all maps"}.get(named, named)
+    kind = "p-norm" if config.subsampling == "lp" else config.subsampling
+    pool = f"subsampling 2x2, {kind}"
+    if config.subsampling == "lp":
+        pool += f" p = {config.subsampling_p:g}"
+    side = config.net(config.image_size, config.image_size, config.border).shapes["s4"][1]
+    units = "RBF units" if config.output == "rbf" else "full connection, softmax"
+    words = {
+        "c1": "convolution 5x5",
+        "s2": pool,
+        "c3": f"convolution 5x5, {table}",
+        "s4": pool,
+        "c5": f"convolution {side}x{side}",
+        "f6": "full connection",
+        "average": "mean of each map",
+        "output": units,
+    }
+    return {row.name: words[row.name] for row in layer_table(config)}

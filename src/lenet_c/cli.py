@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, _cli_reproduce, _cli_show, _cli_train, _cli_use
+from . import __version__, _cli_reproduce, _cli_serve, _cli_show, _cli_train, _cli_use
 from ._cli_common import (
     UsageError,
     add_data,
@@ -21,7 +21,6 @@ from ._cli_common import (
     integers,
     number,
 )
-from .distortion import Distortion
 
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
 
@@ -104,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_benchmark(commands)
     _add_show(commands)
     _add_reproduce(commands)
+    _add_serve(commands)
     return parser
 
 
@@ -222,33 +222,10 @@ def _add_show(commands) -> None:
         commands,
         "show",
         None,
-        help="draw pictures of what the package does",
-        description="Draw a picture.",
+        help="draw pictures of the network, of what it learnt and of what it misreads",
+        description=_cli_show.HELP,
     )
-    pictures = parser.add_subparsers(title="pictures", metavar="PICTURE", required=True)
-    parser = _add(
-        pictures,
-        "distortions",
-        _cli_show.distortions,
-        help="digits and distorted versions of them",
-        description="Draw the ten digits, each with distorted versions as training presents them, "
-        "as PNG.",
-    )
-    add = parser.add_argument
-    add("--augment", choices=Distortion.presets(), default="elastic", help="default: %(default)s")
-    add(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help="of the distortions (default: %(default)s)",
-    )
-    add(
-        "--output",
-        default="distortions.png",
-        metavar="FILE",
-        help="default: %(default)s",
-    )
+    _cli_show.add_pictures(parser, _add)
 
 
 def _add_reproduce(commands) -> None:
@@ -262,6 +239,17 @@ def _add_reproduce(commands) -> None:
     add_data(parser, sample=False)
     _cli_reproduce.add_options(parser)
     add_threads(parser)
+
+
+def _add_serve(commands) -> None:
+    parser = _add(
+        commands,
+        "serve",
+        _cli_serve.run,
+        help="a page to draw digits on, and a JSON endpoint",
+        description=_cli_serve.HELP,
+    )
+    _cli_serve.add_options(parser)
 
 
 def _benchmark(args: argparse.Namespace) -> int:

@@ -234,6 +234,11 @@ class Config:
         return self.input_size - 2 * self.border
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What the classes are called: class_names, or their numbers."""
+        return self.class_names or tuple(map(str, range(self.classes)))
+
+    @property
     def table(self) -> np.ndarray:
         """C3's connections as bool (6, 16), rows S2 maps."""
         if self.connections == "table1":

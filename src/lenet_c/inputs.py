@@ -175,8 +175,10 @@ def _places(array: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     return np.array(order)[at]
 
 
-def as_sample_weight(weight: npt.ArrayLike | None, n: int, dtype: str) -> np.ndarray | None:
-    """Return the images' weights, scaled to a mean of 1, as `dtype` (n,); None for none.
+def as_sample_weight(
+    weight: npt.ArrayLike | None, n: int, dtype: str, scaled: bool = True
+) -> np.ndarray | None:
+    """Return the images' weights, `scaled` to a mean of 1, as `dtype` (n,); None for none.
 
     Raises
     ------
@@ -197,7 +199,10 @@ def as_sample_weight(weight: npt.ArrayLike | None, n: int, dtype: str) -> np.nda
     if not np.isfinite(array).all() or (array < 0).any() or not (n == 0 or array.any()):
         raise ValueError("sample_weight: expected finite weights from 0 up, not all 0")
     with np.errstate(over="ignore"):
-        mean = array.mean() if n else 1.0
-    if not np.isfinite(mean):
-        raise ValueError("sample_weight: expected finite weights, their sum is not")
-    return np.ascontiguousarray(array / mean, dtype)
+        mean = array.mean() if n and scaled else 1.0
+        if not np.isfinite(mean):
+            raise ValueError("sample_weight: expected finite weights, their sum is not")
+        array = np.ascontiguousarray(array / mean, dtype)
+    if not np.isfinite(array).all():
+        raise ValueError(f"sample_weight: expected weights that are finite as {dtype}")
+    return array

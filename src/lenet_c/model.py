@@ -73,6 +73,7 @@ class LeNet5(Scanning):
         threads: int | None = None,
         progress: bool | None = None,
         seed: int = 0,
+        communicator: object = None,
     ) -> History:
         """Train on images and labels; called again, it goes on from the weights it finds.
 
@@ -114,6 +115,12 @@ class LeNet5(Scanning):
             None: where standard error is a terminal.
         seed : int
             Of the order of the images, and of their distortions.
+        communicator : optional
+            Of MPI, such as mpi4py.MPI.COMM_WORLD, on every rank of which this is called with the
+            same arguments: each rank takes its slice of every batch, the gradients are summed, and
+            all of them end with the same weights, those of one rank but for rounding. Rank 0's
+            weights are where they begin; it alone writes the checkpoint. batch_size is that of
+            all ranks together, `threads` a rank's own; None is 1 here.
 
         Returns
         -------
@@ -161,10 +168,13 @@ class LeNet5(Scanning):
             patience=early_stopping,
             keep_best=keep_best,
             augment=Distortion.of(augment),
-            threads=_threads.resolve(threads),
+            threads=1
+            if communicator is not None and threads is None
+            else _threads.resolve(threads),
             progress=progress,
             shuffle=shuffle,
             seed=training.positive("seed", seed, least=0),
+            communicator=communicator,
         )
 
     def partial_fit(
@@ -176,12 +186,15 @@ class LeNet5(Scanning):
         learning_rate: float | None = None,
         momentum: float | None = None,
         weight_decay: float | None = None,
+        sample_weight: npt.ArrayLike | None = None,
         threads: int | None = None,
     ) -> float:
         """Make one update from one batch, and return the batch's mean loss before it.
 
         The optimizer's state (velocity, moments) is kept from call to call. Arguments and errors
-        as in `fit`; with a FloatingPointError the weights are those before the call.
+        as in `fit`, but that `sample_weight` is not scaled: the loss is the mean of weight times
+        loss, and the weights of several batches stand to each other as they are given. With a
+        FloatingPointError the weights of the network are those before the call.
         """
         batch, _ = as_batch(images, self.config)
         targets = self._as_labels(labels, len(batch))
@@ -192,19 +205,22 @@ class LeNet5(Scanning):
         if not len(batch):
             raise ValueError("partial_fit needs at least one image")
         pixels = as_pixels(batch, self.config.dtype)
-        return training.one_step(self, pixels, targets, recipe, _threads.resolve(threads))
+        weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
+        return training.one_step(self, pixels, targets, weight, recipe, _threads.resolve(threads))
 
-    def _scores_of(self, images: np.ndarray, threads: int | None) -> np.ndarray:
+    def _scores_of(
+        self, images: np.ndarray, threads: int | None, online: bool = True
+    ) -> np.ndarray:
         """Return the scores (m, classes) of images (m, h, w) of any number type, the best highest.
 
-        RBF units: the distances times -1.
+        RBF units: the distances times -1. `online`: a few images may take the online schedule.
         """
         net = self._net_of(images.shape[1:])
         pixels = as_pixels(images, self.config.dtype)
         if threads is not None:
             threads = _threads.resolve(threads)
         out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
-        if self._engine.prefers_online(net, len(pixels)):
+        if online and self._engine.prefers_online(net, len(pixels)):
             self._engine.online_scores(net, self._online(), pixels, out)
         else:
             self._engine.scores(net, self._theta, pixels, out, _threads.resolve(threads))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ._drawings import resize
 from ._lines import BLANK, lines, train, windows
 from .inputs import as_image, as_pixels
 
@@ -45,17 +46,6 @@ class Digit(NamedTuple):
     probability: float
 
 
-def _resize(image: np.ndarray, factor: float) -> np.ndarray:
-    """Return the image `factor` times as large; each pixel is the mean of the area it covers."""
-    weights = []
-    for length in image.shape:
-        edges = np.minimum(np.arange(max(1, round(length * factor)) + 1) / factor, length)
-        pixel = np.arange(length)
-        cover = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-        weights.append(cover.clip(0) * factor)
-    return (weights[0] @ image @ weights[1].T).clip(0, 1)
-
-
 def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
     """Return the line as `side` rows: given so, or with the border of an image, or placed."""
     rows = image.shape[0]
@@ -65,7 +55,7 @@ def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
             return image[:0]
         image = image[ink[0] : ink[-1] + 1]
         if not 0.6 * _INK <= len(image) <= size:
-            image = _resize(image if image.dtype != np.uint8 else image / 255, _INK / len(image))
+            image = resize(image if image.dtype != np.uint8 else image / 255, _INK / len(image))
         rows = image.shape[0]
     above = (side - rows) // 2
     return np.pad(image, ((above, side - rows - above), (0, 0)))

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _figures, _runs, _threads
+from . import _drawing, _figures, _runs, _threads
 from ._files import atomic_write
 from ._runs import Data, Pass, Result, Run
 from .training import positive
@@ -161,7 +161,8 @@ def _write(figure: int, results: list[Result], data: Data, folder: Path) -> list
     by_augment = {one.run.augment: one for one in whole}
     plain, distorted = by_augment.get(None), by_augment.get(_runs.AUGMENT)
     if figure == 2:
-        table, extra = maps_table(plain, data.test_images[0]), ()
+        digit = data.test_images[0]
+        table, extra = maps_table(plain, digit), (plain.model.predict_proba(digit),)
     elif figure == 5:
         table, extra = passes_table(plain), ()
     elif figure == 6:
@@ -172,10 +173,9 @@ def _write(figure: int, results: list[Result], data: Data, folder: Path) -> list
         table, extra = comparison_table([plain, distorted]), ()
     files = [folder / f"fig{figure}.csv"]
     _write_csv(files[0], table)
-    if _figures.available():
+    if _drawing.available():
         files.append(folder / f"fig{figure}.png")
-        with atomic_write(files[1]) as file:
-            _figures.DRAW[figure](table.rows, *extra).savefig(file, format="png", dpi=150)
+        _drawing.save(_figures.DRAW[figure](table.rows, *extra), files[1])
     return files
 
 

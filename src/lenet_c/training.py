@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._parallel import Ranks
 from ._progress import Progress
 from .distortion import Distortion
 from .history import History, Record
@@ -86,7 +87,12 @@ def gradient(model: LeNet5, pixels: np.ndarray, targets: np.ndarray, out: np.nda
 
 
 def one_step(
-    model: LeNet5, pixels: np.ndarray, targets: np.ndarray, recipe: Recipe, threads: int
+    model: LeNet5,
+    pixels: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    recipe: Recipe,
+    threads: int,
 ) -> float:
     """Update the model from one batch; return the mean loss before."""
     if recipe.optimizer == "sdlm":
@@ -95,7 +101,7 @@ def one_step(
     order, n = np.arange(len(pixels)), len(pixels)
     rates = np.array([recipe.learning_rate])
     good = model._theta.copy()
-    loss, _ = _run(model, pixels, targets, None, order, n, recipe, rates, state, threads)
+    loss, _ = _run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
     if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
         model._theta[...] = good
         model._changed()
@@ -198,6 +204,7 @@ def fit(
     progress: bool | Progress | None,
     shuffle: str,
     seed: int,
+    communicator: object = None,
 ) -> History:
     """Train on checked arrays; the arguments are those of `LeNet5.fit`."""
     if validation is None and (keep_best or patience is not None):
@@ -212,6 +219,16 @@ def fit(
     steps = -(-n // batch_size)
     history, good, best, order = History(), model._theta.copy(), None, None
     state = OptimizerState().prepare(recipe.optimizer, model._theta)
+    ranks = None
+    if communicator is not None:
+        if model.config.subsampling == "stochastic":
+            raise ValueError("communicator: stochastic subsampling draws by the place in a batch")
+        same = (n, epochs, batch_size, recipe, augment, shuffle, seed, model._epochs, steps)
+        ranks = Ranks(communicator, batch_size, (*same, model.config.replace(seed=0)))
+        ranks.begin(model)
+        good[...] = model._theta
+        if ranks.rank:
+            progress, checkpoint = False, None
     if isinstance(progress, Progress):  # a share of what several calls do
         bar = progress
     else:
@@ -227,10 +244,16 @@ def fit(
                 rate = recipe.rates(epoch * steps, 1, epochs * steps, epochs)[0]
                 chosen = rng.permutation(n)[: recipe.samples]
                 by_layer = set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen)
-            loss, errors = _epoch(
-                model, pixels, targets, weight, order, batch_size, recipe,
-                epoch * steps, epochs * steps, epochs, state, threads, bar, draws,
-            )  # fmt: skip
+            if ranks is None:
+                loss, errors = _epoch(
+                    model, pixels, targets, weight, order, batch_size, recipe,
+                    epoch * steps, epochs * steps, epochs, state, threads, bar, draws,
+                )  # fmt: skip
+            else:
+                loss, errors = ranks.epoch(
+                    model, (pixels, targets, weight), order, batch_size, recipe,
+                    (epoch * steps, epochs * steps, epochs), state, threads, bar, draws,
+                )  # fmt: skip
             seconds = time.perf_counter() - begin
             if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
                 model._theta[...] = good
@@ -258,7 +281,8 @@ def fit(
                 best = good.copy()
             if checkpoint is not None:
                 model.save(checkpoint)
-            if any([_is_true(callback(model, record)) for callback in callbacks]):
+            answer = any([_is_true(callback(model, record)) for callback in callbacks])
+            if ranks.any(answer) if ranks is not None else answer:
                 history.stopped = "callback"
                 break
             if patience is not None and record.epoch - history.best.epoch >= patience:

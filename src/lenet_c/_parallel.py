@@ -1,0 +1,110 @@
+"""Training on several ranks of MPI: each takes its slice of every batch, gradients are summed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .distortion import Distortion
+    from .model import LeNet5
+    from .optim import Recipe
+
+_METHODS = ("Allreduce", "Bcast", "allgather")
+
+
+class Ranks:
+    """What `LeNet5.fit` asks of a communicator, mpi4py's or one like it.
+
+    Parameters
+    ----------
+    communicator
+        With rank, size, Allreduce(send, receive), which adds, Bcast(buffer), from rank 0, and
+        allgather(object).
+    batch_size : int
+        Images an update of all ranks together.
+    same : tuple
+        What has to be the same on every rank.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No such communicator; a batch smaller than the ranks are many; ranks that differ.
+    """
+
+    def __init__(self, communicator: object, batch_size: int, same: tuple) -> None:
+        missing = [name for name in ("rank", "size", *_METHODS) if not hasattr(communicator, name)]
+        if missing:
+            raise TypeError(
+                f"communicator: expected one of MPI, as mpi4py.MPI.COMM_WORLD; "
+                f"{type(communicator).__name__} has no {', '.join(missing)}"
+            )
+        self.communicator, self.rank = communicator, communicator.rank
+        self.size = communicator.size
+        others = communicator.allgather(same)
+        if any(other != same for other in others):
+            raise ValueError(f"communicator: the ranks have other arguments or data: {others}")
+        if batch_size < self.size:
+            raise ValueError(
+                f"batch_size: expected {self.size} or more, an image for each rank, "
+                f"got {batch_size}"
+            )
+
+    def begin(self, model: LeNet5) -> None:
+        """Give every rank the parameters of rank 0."""
+        self.communicator.Bcast(model._theta)
+        model._changed()
+
+    def any(self, answer: bool) -> bool:
+        """Return whether one rank at least says so."""
+        return any(self.communicator.allgather(bool(answer)))
+
+    def slice(self, count: int) -> slice:
+        """Return which of a batch's `count` images are this rank's."""
+        return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
+
+    def epoch(
+        self,
+        model: LeNet5,
+        data: tuple,
+        order: np.ndarray,
+        batch: int,
+        recipe: Recipe,
+        steps: tuple[int, int, int],
+        state,
+        threads: int,
+        bar,
+        draws: Distortion | None,
+    ) -> tuple[float, int]:
+        """Present the images once; return the summed loss and the wrong labels of all ranks.
+
+        data: pixels, targets, weight; steps: the first of this epoch, those of all, and epochs.
+        """
+        pixels, targets, weight = data
+        first, total, epochs = steps
+        engine, net = model._engine, model._net_of(pixels.shape[1:])
+        mine, summed = np.empty_like(model._theta), np.empty_like(model._theta)
+        rates = recipe.rates(first, -(-len(order) // batch), total, epochs)
+        loss, errors = 0.0, 0
+        for i, (rate, momentum) in enumerate(zip(rates, recipe.momenta(len(rates)), strict=True)):
+            part = order[i * batch : (i + 1) * batch]
+            own = part[self.slice(len(part))]
+            mine[...] = 0
+            if len(own):
+                loss, wrong = engine.train(
+                    net, model._theta, pixels, targets, weight, own, len(own), None, None, None,
+                    gradient=mine, threads=threads, loss=loss, draws=draws, count=len(part),
+                )  # fmt: skip
+                errors += wrong
+            self.communicator.Allreduce(mine, summed)
+            engine.update(
+                net, model._theta, summed, recipe.rule, rate, momentum,
+                state.moments[0], state.moments[-1], state.step,
+            )  # fmt: skip
+            state.step += 1
+            model._changed()
+            bar.update(len(part))
+        sums = np.empty(2)
+        self.communicator.Allreduce(np.array([loss, errors], np.float64), sums)
+        return float(sums[0]), int(sums[1])

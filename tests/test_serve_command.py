@@ -1,0 +1,87 @@
+"""The command `lenet-c serve`."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import lenet_c
+
+
+def start(*args, **options):
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "lenet_c", "serve", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process")
+def test_the_command(tmp_path):
+    path = tmp_path / "own.safetensors"
+    lenet_c.LeNet5(seed=3).save(path)
+    process = start("--port", "0", "--model", str(path), "--verbose")
+    try:
+        line = process.stdout.readline()
+        port = int(re.match(r"http://127\.0\.0\.1:(\d+)/ ", line)[1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/api/model")
+        assert json.load(connection.getresponse())["model"] == "own.safetensors"
+        second = start("--port", str(port))
+        assert second.wait(20) == 1
+        out, err = second.communicate()
+        assert out == "" and err.count("\n") == 1
+        assert f"port {port}" in err and "--port" in err
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, out) == (0, "")
+    assert '"GET /api/model HTTP/1.1" 200' in err and "Traceback" not in err
+
+
+def test_the_command_opens_the_page_and_is_quiet(monkeypatch, capsys):
+    import webbrowser
+
+    from lenet_c import _serve, cli
+
+    opened = threading.Event()
+    urls = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: (urls.append(url), opened.set()))
+
+    def serve_forever(server):
+        assert opened.wait(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_serve.Server, "serve_forever", serve_forever)
+    assert cli.main(["serve", "--port", "0", "--open", "--host", "0.0.0.0"]) == 0
+    out, err = capsys.readouterr()
+    assert urls == [out.split()[0]]
+    assert "other machines" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["--port", "70000"], 2, "65535 or less"),
+        (["--model", "none.safetensors"], 1, "none.safetensors"),
+        (["--host", "no such host", "--port", "0"], 1, "no such host"),
+    ],
+)
+def test_wrong_usage(args, status, words):
+    process = start(*args)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (status, "")
+    assert words in err and "Traceback" not in err
