@@ -13,6 +13,7 @@ import contextlib
 import doctest
 import functools
 import importlib.util
+import io
 import os
 import re
 import shlex
@@ -27,7 +28,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("example
 PAGES = [page for page in PAGES if page.name != "CHANGELOG.md"]  # speaks of what was, too
 
 _FENCE = re.compile(
-    r"(?:^<!-- (?P<remark>[^\n]*) -->\n\n?)?^```(?P<language>\w*)\n(?P<source>.*?)^```$",
+    r"(?:^<!-- (?P<remark>[^\n]*) -->\n\n?)?^```(?P<language>\w*)\n(?P<source>.*?)^```$"
+    r"(?=(?:\n\n```text\n(?P<shown>.*?)^```$)?)",
     re.S | re.M,
 )
 _REMARK = re.compile(r"not run: (?P<why>\S.*)|(?P<run>run)?(?:, )?(?:needs: (?P<needs>.+))?")
@@ -35,7 +37,7 @@ _STAND_INS = {"N": "1", "S": "1", "X": "0.5", "HOST": "localhost", "PORT": "8000
 
 
 class Block(NamedTuple):
-    """A fenced block of a page; `line` counts from 1 and is its first."""
+    """A fenced block of a page; `line` counts from 1, `shown` is the ```text block after it."""
 
     language: str
     line: int
@@ -43,6 +45,7 @@ class Block(NamedTuple):
     not_run: str | None = None
     run: bool = False
     needs: tuple[str, ...] = ()
+    shown: str = ""
 
     @property
     def missing(self) -> list[str]:
@@ -51,10 +54,11 @@ class Block(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What running a page left behind."""
+    """What running a page left behind: names, missing modules, and what each block printed."""
 
     names: dict[str, object]
     missing: list[str]
+    printed: list[tuple[Block, str]]
 
 
 def read(page: Path) -> str:
@@ -77,6 +81,7 @@ def blocks(text: str) -> list[Block]:
                 remark["why"],
                 remark["run"] is not None,
                 tuple(re.split(r",\s*", remark["needs"])) if remark["needs"] else (),
+                match["shown"] or "",
             )
         )
     return found
@@ -91,22 +96,25 @@ def run_page(page: Path) -> Page:
 
 def run(text: str, name: str) -> Page:
     """Run the blocks of a page in this folder."""
-    scope, missing = {"__name__": "__main__"}, set()
+    page = Page({"__name__": "__main__"}, [], [])
     for block in blocks(text):
         shell = block.language == "sh" and block.run
         if block.not_run or not (block.language == "python" or shell):
             continue
-        missing.update(block.missing)
         if block.missing:
+            page.missing.extend(set(block.missing) - set(page.missing))
             continue
-        if shell:
-            _run_commands(block, name)
-        elif ">>>" in block.source:
-            _run_doctest(block, name, scope)
-        else:
-            padding = "\n" * (block.line - 1)
-            exec(compile(padding + block.source, name, "exec"), scope)
-    return Page(scope, sorted(missing))
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            if shell:
+                _run_commands(block, name)
+            elif ">>>" in block.source:
+                _run_doctest(block, name, page.names)
+            else:
+                padding = "\n" * (block.line - 1)
+                exec(compile(padding + block.source, name, "exec"), page.names)
+        page.printed.append((block, output.getvalue()))
+    return page
 
 
 def _run_doctest(block: Block, name: str, scope: dict[str, object]) -> None:
