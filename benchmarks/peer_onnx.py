@@ -3,59 +3,20 @@
 import numpy as np
 import onnxruntime as ort
 from contestants import A, S, prepare
-from onnx import TensorProto, checker, helper, numpy_helper
+
+from lenet_c import LeNet5
+from lenet_c._export_onnx import add_layers
+from lenet_c._onnx import Graph
 
 CHUNK = 256  # images a call of the fast graph; larger calls fall out of the cache
 
 
-class Graph:
-    """Nodes and constants of a model from "x" (n, 1, 32, 32) to "p" (n, 10)."""
-
-    def __init__(self):
-        self.nodes, self.constants = [], {}
-
-    def __call__(self, op, x, *constants, out=None, **attributes):
-        """Add a node on the tensor `x` and the constant arrays; return its output's name."""
-        inputs = [x]
-        for value in constants:
-            inputs.append(f"w{len(self.constants)}")
-            self.constants[inputs[-1]] = np.ascontiguousarray(value, np.float32)
-        out = out or f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, inputs, [out], **attributes))
-        return out
-
-    def serialized(self):
-        """Return the checked model, opset 13, as bytes."""
-        graph = helper.make_graph(
-            self.nodes,
-            "lenet5",
-            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, 32, 32])],
-            [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["n", 10])],
-            [numpy_helper.from_array(value, name) for name, value in self.constants.items()],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-        checker.check_model(model, full_check=True)
-        return model.SerializeToString()
-
-
 def plain(p):
-    """Return the model with a node for each step of each layer."""
-    add = Graph()
-
-    def squash(u):
-        return add("Mul", add("Tanh", add("Mul", u, S)), A)
-
-    y = "x"
-    for c, s in (("c1", "s2"), ("c3", "s4")):
-        y = squash(add("Conv", y, p[f"{c}.weight"], p[f"{c}.bias"]))
-        y = add("AveragePool", y, kernel_shape=[2, 2], strides=[2, 2])
-        y = add("Mul", y, 4 * p[f"{s}.coefficient"][:, None, None])
-        y = squash(add("Add", y, p[f"{s}.bias"][:, None, None]))
-    y = add("Flatten", squash(add("Conv", y, p["c5.weight"], p["c5.bias"])))
-    y = squash(add("Gemm", y, p["f6.weight"], p["f6.bias"], transB=1))
-    y = add("Gemm", y, p["output.weight"], p["output.bias"], transB=1)
-    add("Softmax", y, out="p")
-    return add.serialized()
+    """Return the model as `lenet_c.export` writes it, without preprocessing and labels."""
+    model, graph = LeNet5(), Graph()
+    model.set_parameters(p)
+    graph("Softmax", add_layers(graph, model, "x"), out="p")
+    return _serialized(graph)
 
 
 def fast(p):
@@ -65,7 +26,12 @@ def fast(p):
     convolution of 6 x 6 and stride 2, which S2 sums: 24 maps fill vectors where 6 do not.
     S4 is a convolution map by map, C5 a matrix product.
     """
-    add = Graph()
+    graph = Graph()
+
+    def add(op, x, *constants, out=None, **attributes):
+        constants = [np.asarray(value, np.float32) for value in constants]
+        return graph(op, x, *constants, out=out, **attributes)
+
     w = np.stack(
         [np.pad(S * p["c1.weight"], ((0, 0), (0, 0), (r, 1 - r), (c, 1 - c)))
          for r in (0, 1) for c in (0, 1)]
@@ -81,7 +47,11 @@ def fast(p):
     y = add("Tanh", add("Gemm", y, A * S * p["f6.weight"], S * p["f6.bias"], transB=1))
     y = add("Gemm", y, A * p["output.weight"], p["output.bias"], transB=1)
     add("Softmax", y, out="p")
-    return add.serialized()
+    return _serialized(graph)
+
+
+def _serialized(graph):
+    return graph.serialized({"x": ("float32", ["n", 1, 32, 32])}, {"p": ("float32", ["n", 10])})
 
 
 def _session(model, threads):
@@ -93,10 +63,10 @@ def _session(model, threads):
 
 
 class Plain:
-    """ONNX Runtime on the graph as exporters write it, one `run` for all images."""
+    """ONNX Runtime on the graph as exported, one `run` for all images."""
 
     name = "onnxruntime"
-    packages = ("onnxruntime", "onnx")
+    packages = ("onnxruntime",)
     works, single = ("predict",), None
 
     def __init__(self, params, threads):
@@ -111,7 +81,7 @@ class Fast:
     """ONNX Runtime on the fastest graph, inputs and outputs bound, in chunks that fit the cache."""
 
     name = "onnxruntime-fast"
-    packages = ("onnxruntime", "onnx")
+    packages = ("onnxruntime",)
     works, single = ("predict",), None
 
     def __init__(self, params, threads):

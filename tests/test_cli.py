@@ -17,15 +17,8 @@ import lenet_c
 from lenet_c import _pictures, cli
 
 COMMANDS = (
-    "train",
-    "evaluate",
-    "predict",
-    "info",
-    "fetch",
-    "benchmark",
-    "show",
-    "reproduce",
-    "serve",
+    *("train", "evaluate", "predict", "info", "fetch", "benchmark"),
+    *("show", "reproduce", "serve", "export"),
 )
 TIMEOUT = 60
 

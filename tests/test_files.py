@@ -287,6 +287,20 @@ def test_what_other_writers_may_do(tmp_path):
     assert LeNet5.load(tmp_path / "x") == LeNet5.load(tmp_path / "whole")
 
 
+def test_files_that_the_safetensors_package_wrote(tmp_path):
+    """It orders the tensors in its own way; metadata as they are, or with more in them."""
+    library = pytest.importorskip("safetensors.numpy")
+    _, tensors, metadata = whole()
+    (tmp_path / "whole").write_bytes(whole()[0])
+    model = LeNet5.load(tmp_path / "whole")
+    library.save_file(tensors, tmp_path / "x", metadata)
+    assert LeNet5.load(tmp_path / "x") == model
+    library.save_file(dict(sorted(tensors.items())), tmp_path / "x", metadata | {"author": "me"})
+    assert LeNet5.load(tmp_path / "x") == model
+    library.save_file(tensors, tmp_path / "x")
+    refused(tmp_path / "x", "but not a model of lenet-c")
+
+
 BYTES = st.one_of(st.sampled_from(list(b'0123456789-.,:"[]{}\\eE \xff\0')), st.integers(0, 255))
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "Report",
     "__version__",
     "datasets",
+    "export",
     "get_include",
     "idx",
     "images",
@@ -54,7 +55,7 @@ __all__ = [
 ]
 
 
-_LAZY = ("datasets", "idx", "images", "layers", "recipes")
+_LAZY = ("datasets", "export", "idx", "images", "layers", "recipes")
 
 
 def __getattr__(name: str) -> object:

@@ -6,16 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _engines, config
+from .inputs import as_array
 
 
 def as_numbers(
     name: str, value: npt.ArrayLike, axes: tuple | None, dtype: object = None
 ) -> np.ndarray:
     """Return value as a contiguous array of `dtype` (None: of its own); axes None: any shape."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    array = as_array(value, name)
     if array.dtype.kind not in "buif" or (array.dtype.kind == "f" and array.itemsize not in (4, 8)):
         raise TypeError(f"{name}: expected float32, float64 or integers, got {array.dtype}")
     if axes is not None:

@@ -8,6 +8,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Self
 
 import numpy as np
@@ -18,10 +19,11 @@ from . import config as _config
 from ._errors import FormatError
 from .codes import CODES
 from .config import Config
-from .inputs import as_batch, as_labels, as_pixels
+from .inputs import as_array, as_batch, as_labels, as_pixels
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
 PRETRAINED = "lenet5-mnist.safetensors"
+_ZIP_MAGIC = b"PK\x03\x04"
 
 
 def aligned_zeros(size: int, dtype: str) -> np.ndarray:
@@ -34,14 +36,20 @@ def aligned_zeros(size: int, dtype: str) -> np.ndarray:
 
 def _as_numbers(name: str, value: npt.ArrayLike, dtype: str) -> np.ndarray:
     """Return value as an array of `dtype`; what is too large for it becomes infinite."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    array = as_array(value, name)
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name}: expected an array of numbers, got {array.dtype}")
     with np.errstate(over="ignore"):
         return array.astype(dtype)
+
+
+def _format(npz: bool) -> ModuleType:
+    """Return what reads and writes the format."""
+    if npz:
+        from . import _npz  # zipfile takes 20 ms to import
+
+        return _npz
+    return _safetensors
 
 
 class Network:
@@ -297,11 +305,11 @@ class Network:
         return {layer: {k: v[0] for k, v in parts.items()} for layer, parts in found.items()}
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the model to a file, in the safetensors format.
+        """Write the model to a file, in the safetensors format; NumPy's, if its name ends in .npz.
 
-        The configuration, the preprocessing and the format's version stand in its metadata. The
-        file is written under another name and renamed: a file that was there stays whole until
-        then.
+        The configuration, the preprocessing and the format's version stand in its metadata, or
+        beside the arrays as strings. The file is written under another name and renamed: a file
+        that was there stays whole until then.
 
         Raises
         ------
@@ -324,7 +332,7 @@ class Network:
             "preprocessing": json.dumps(preprocessing),
             "epochs": str(self._epochs),
         }
-        _safetensors.save(path, self.parameters(), metadata)
+        _format(os.fsdecode(path).endswith(".npz")).save(path, self.parameters(), metadata)
 
     @classmethod
     def pretrained(cls) -> Self:
@@ -337,7 +345,7 @@ class Network:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Read a model that `save` wrote.
+        """Read a model that `save` wrote, in either format; the file's name does not matter.
 
         Raises
         ------
@@ -346,10 +354,13 @@ class Network:
         OSError
             The file cannot be read.
         """
-        tensors, metadata = _safetensors.load(path)
         name = os.fsdecode(path)
+        with open(path, "rb") as file:
+            npz = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+        tensors, metadata = _format(npz).load(path)
         if metadata.get("format") != FORMAT:
-            raise FormatError(f"{name}: a safetensors file, but not a model of lenet-c")
+            kind = "an .npz" if npz else "a safetensors"
+            raise FormatError(f"{name}: {kind} file, but not a model of lenet-c")
         if metadata.get("version") != FORMAT_VERSION:
             raise FormatError(
                 f"{name}: model format version {metadata.get('version')!r}, "

@@ -10,7 +10,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import __version__, _cli_reproduce, _cli_serve, _cli_show, _cli_train, _cli_use
+from . import (
+    __version__,
+    _cli_export,
+    _cli_reproduce,
+    _cli_serve,
+    _cli_show,
+    _cli_train,
+    _cli_use,
+)
 from ._cli_common import (
     UsageError,
     add_data,
@@ -104,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_show(commands)
     _add_reproduce(commands)
     _add_serve(commands)
+    _add_export(commands)
     return parser
 
 
@@ -250,6 +259,18 @@ def _add_serve(commands) -> None:
         description=_cli_serve.HELP,
     )
     _cli_serve.add_options(parser)
+
+
+def _add_export(commands) -> None:
+    _cli_export.add_options(
+        _add(
+            commands,
+            "export",
+            _cli_export.export,
+            help="write a model for other programs: ONNX, NumPy's .npz",
+            description=_cli_export.HELP,
+        )
+    )
 
 
 def _benchmark(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, _engines, _threads
-from .inputs import as_pixels
+from .inputs import as_array, as_pixels
 
 _LIMITS = {  # lowest, highest; what the kernels can compute, and then some sense
     "translation": (0, 1000),
@@ -145,10 +145,7 @@ class Distortion:
         TypeError, ValueError
             An argument is not of the form above; the message says what was expected.
         """
-        try:
-            array = np.asarray(images)
-        except ValueError as error:
-            raise ValueError(f"images: expected an array of numbers ({error})") from None
+        array = as_array(images, "images")
         if array.dtype.kind not in "uif":
             raise TypeError(f"images: expected integers 0..255 or floats 0..1, got {array.dtype}")
         shape = _shape(array.shape)

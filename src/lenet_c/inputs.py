@@ -10,13 +10,29 @@ from .config import MOST_CLASSES, Config
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 
+def as_array(value: npt.ArrayLike, name: str) -> np.ndarray:
+    """Return value as an array of any type; objects that have only ``__dlpack__`` will do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none, as rows of different lengths, or not in this machine's memory.
+    """
+    if type(value) is np.ndarray:
+        return value
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    except (TypeError, RuntimeError, BufferError) as error:  # tensors on a GPU, or with gradients
+        raise TypeError(f"{name}: expected an array of numbers ({error})") from None
+
+
 def as_numbers(images: npt.ArrayLike, name: str = "images") -> np.ndarray:
     """Return an array of integers, floats or bools of any shape; TypeError or ValueError if not."""
-    if not isinstance(images, np.ndarray):
-        try:
-            images = np.asarray(images)
-        except ValueError as error:
-            raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    images = as_array(images, name)
     if images.dtype.kind not in "buif":
         raise TypeError(f"{name}: expected integers 0..255 or floats 0..1, got {images.dtype}")
     return images
@@ -117,10 +133,7 @@ def as_labels(
     TypeError, ValueError
         Not integers, another length, outside 0..classes-1, an unknown name.
     """
-    try:
-        array = np.asarray(labels)
-    except ValueError as error:
-        raise ValueError(f"labels: expected integers ({n},) ({error})") from None
+    array = as_array(labels, "labels")
     if array.ndim == 0:
         array = array[None]
     if array.size and array.dtype.kind not in "iu":
@@ -147,8 +160,8 @@ def classes_of(labels: npt.ArrayLike, config: Config) -> dict[str, object]:
     if config.output == "rbf":
         return {}
     try:
-        array = np.asarray(labels)
-    except ValueError:
+        array = as_array(labels, "labels")
+    except (TypeError, ValueError):
         return {}
     if array.size and _are_names(array):
         return {"class_names": tuple(np.unique(array.astype(str)).tolist())}
@@ -182,18 +195,15 @@ def as_sample_weight(
 
     Raises
     ------
-    ValueError
-        Another length, a negative or not finite weight, or none above 0.
+    TypeError, ValueError
+        No numbers, another length, a negative or not finite weight, or none above 0.
     """
     if weight is None:
         return None
-    try:
-        array = np.asarray(weight)
-        if array.dtype.kind not in "buif":
-            raise TypeError(f"got {array.dtype}")
-        array = array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"sample_weight: expected numbers ({n},): {error}") from None
+    array = as_array(weight, "sample_weight")
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"sample_weight: expected numbers ({n},), got {array.dtype}")
+    array = array.astype(np.float64)
     if array.shape != (n,):
         raise ValueError(f"sample_weight: expected ({n},), got {array.shape}")
     if not np.isfinite(array).all() or (array < 0).any() or not (n == 0 or array.any()):

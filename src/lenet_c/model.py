@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from . import _rejection, _threads, training
 from ._scanning import Scanning
+from ._torch import TorchState
 from .distortion import Distortion
 from .history import History, Report
 from .inputs import as_batch, as_pixels, as_sample_weight
@@ -18,7 +19,7 @@ from .optim import Recipe
 _CHUNK = 4096  # images that prediction converts and computes at a time
 
 
-class LeNet5(Scanning):
+class LeNet5(Scanning, TorchState):
     """The LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998).
 
     Parameters

@@ -1,0 +1,68 @@
+"""The command export: a model for other programs."""
+
+import argparse
+import os
+
+from ._cli_common import UsageError, check_output
+from .model import LeNet5
+
+HELP = """\
+Write a model for other programs. An .onnx file holds the whole network, border and input levels
+too: from images of 0..255 to probabilities. An .npz holds the parameters as NumPy's arrays, and
+the configuration; every command of lenet-c reads it as well.
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``lenet-c export``."""
+    add = parser.add_argument
+    add("model", nargs="?", metavar="MODEL", help="file of a model (default: the pretrained one)")
+    add("--onnx", metavar="FILE", help="write an ONNX file")
+    add("--npz", metavar="FILE", help="write the parameters as NumPy's .npz")
+    add(
+        "--no-preprocessing",
+        action="store_true",
+        help="with --onnx: the input has its border already and is at the model's levels",
+    )
+
+
+def export(args: argparse.Namespace) -> int:
+    """Run ``lenet-c export``."""
+    outputs = {option: getattr(args, option) for option in _WRITERS}
+    outputs = {option: path for option, path in outputs.items() if path is not None}
+    if not outputs:
+        raise UsageError(
+            f"nothing to write: {', '.join(f'--{option} FILE' for option in _WRITERS)}"
+        )
+    if args.no_preprocessing and args.onnx is None:
+        raise UsageError("--no-preprocessing is of --onnx")
+    if args.npz is not None and not args.npz.endswith(".npz"):
+        raise UsageError(f"--npz {args.npz}: expected a name that ends in .npz")
+    for option, path in outputs.items():
+        check_output(path, f"--{option}")
+    model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
+    print(f"{args.model or 'the pretrained model'}: {model!r}")
+    for option, path in outputs.items():
+        what = _WRITERS[option](model, path, args)
+        print(f"{path}: {what}, {os.path.getsize(path):,} bytes")
+    return 0
+
+
+def _write_onnx(model: LeNet5, path: str, args: argparse.Namespace) -> str:
+    from .export import to_onnx
+
+    to_onnx(model, path, preprocessing=not args.no_preprocessing)
+    size, whole = model.config.image_size, model.config.input_size
+    given = f"image uint8 (n, {size}, {size})"
+    if args.no_preprocessing:
+        given = f"input float32 (n, 1, {whole}, {whole})"
+    return f"ONNX, {given} -> probabilities (n, {model.config.classes}), label (n,)"
+
+
+def _write_npz(model: LeNet5, path: str, args: argparse.Namespace) -> str:
+    model.save(path)
+    return f"{len(model.parameters())} arrays and the configuration"
+
+
+#: Option -> what writes its file and returns what is in it.
+_WRITERS = {"onnx": _write_onnx, "npz": _write_npz}
