@@ -15,6 +15,7 @@ CELL = 64, 80  # width, height
 MARGIN = 3
 SIZE = 256  # of the letters before they are scaled
 OPEN, TRUE = "/usr/share/fonts/opentype/", "/usr/share/fonts/truetype/"
+DANCING = OPEN + "dancingscript/DancingScript-Regular.otf"
 OFL = "SIL Open Font License 1.1"
 
 #: Name, licence, Debian package, file. First ten printed, then ten that imitate handwriting, each
@@ -41,7 +42,7 @@ FONTS = (
     ("Breip", "SIL Open Font License 1.0", "fonts-breip", TRUE + "breip/Breip.ttf"),
     ("Chilanka", OFL, "fonts-smc-chilanka", OPEN + "malayalam/Chilanka-Regular.otf"),
     ("Comic Neue", OFL, "fonts-comic-neue", OPEN + "comic-neue/ComicNeue-Regular.otf"),
-    ("Dancing Script", OFL, "fonts-dancingscript", OPEN + "dancingscript/DancingScript-Regular.otf"),
+    ("Dancing Script", OFL, "fonts-dancingscript", DANCING),
     ("Humor Sans", OFL, "fonts-humor-sans", TRUE + "humor-sans/Humor-Sans.ttf"),
     ("Kiloji", "BSD 3-clause", "fonts-kiloji", TRUE + "kiloji/kiloji.ttf"),
     ("Klee One", OFL, "fonts-klee", TRUE + "klee/KleeOne-Regular.ttf"),
