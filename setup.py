@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import platform
 import sys
 import sysconfig
 from pathlib import Path
@@ -22,7 +21,7 @@ THREAD = os.environ.get("LENET_C_SANITIZE", "") == "thread"
 MODES = {"debug": DEBUG, "scalar": SCALAR, "thread": THREAD}
 MODE = "-".join(name for name, on in MODES.items() if on) or "release"
 MSVC = sys.platform == "win32"
-MACHINE = "avx" if platform.machine().lower() in ("x86_64", "amd64") and not MSVC else ""
+X86_64 = sysconfig.get_platform().endswith(("x86_64", "amd64"))  # _PYTHON_HOST_PLATFORM: cross
 
 DIRECTIVES = {
     "language_level": 3,
@@ -49,13 +48,13 @@ KERNEL_FLAGS = [] if MSVC else ["-DCYTHON_INLINE=inline __attribute__((always_in
 PEEL = ["--param=max-completely-peel-times=32", "--param=max-completely-peeled-insns=2000"]
 if "clang" in os.environ.get("CC", "") or sys.platform == "darwin":
     PEEL = []
-BASELINE = ["-march=x86-64"] if MACHINE == "avx" else []
+BASELINE = ["-march=x86-64"] if X86_64 and not MSVC else []
 ONE_LANE = [("LENET_SCALAR", "1")] if SCALAR else []
 BUILDS = {
     "_kernels_baseline": ([*PEEL, *BASELINE], ONE_LANE),
     "_kernels_float64": ([*PEEL, *BASELINE], [("LENET_F64", "1"), *ONE_LANE]),
 }
-if MACHINE == "avx" and not SCALAR:
+if X86_64 and not MSVC and not SCALAR:
     BUILDS["_kernels_avx2"] = ([*PEEL, "-march=x86-64-v3"], [])
     BUILDS["_kernels_avx512"] = ([*PEEL, "-march=x86-64-v4", "-mprefer-vector-width=512"], [])
 

@@ -139,7 +139,11 @@ def test_version(run, args):
         (("train", "--epoch", "3"), "unrecognized arguments"),
         (("evaluate",), "MODEL"),
         (("predict",), "IMAGE"),
-        (("predict", "seven.png"), "lenet-c train"),
+        (("train", "--recipe", "magic"), "--recipe: invalid choice: 'magic'"),
+        (("train", "--preparation", "ink"), "--preparation goes with --images"),
+        (("train", "--test-share", "0.1"), "--test-share goes with --images"),
+        (("train", "--test-share", "1"), "--test-share: expected less than 1"),
+        (("train", "--data", "a", "--images", "b"), "--data and --images"),
     ],
 )
 def test_wrong_usage(run, args, words):

@@ -583,12 +583,12 @@ def test_predict_takes_a_model_or_a_file(tmp_path):
 
 
 def test_predict_without_a_model():
-    with pytest.raises(ValueError, match=r"needs a model.*pretrained.*lenet_c\.train"):
-        lenet_c.predict(digits()[0])
+    images = digits()[0]
+    assert_same_bits(lenet_c.predict(images), LeNet5.pretrained().predict(images))
     with pytest.raises(FileNotFoundError, match="nowhere"):
-        lenet_c.predict(digits()[0], "nowhere.safetensors")
+        lenet_c.predict(images, "nowhere.safetensors")
     with pytest.raises(TypeError):
-        lenet_c.predict(digits()[0], 3)
+        lenet_c.predict(images, 3)
 
 
 def test_show_config_as_a_dict(capsys):

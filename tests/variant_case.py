@@ -64,6 +64,8 @@ KINDS |= {
     "random table rbf": _kind("lecun1998", connections=RANDOM, classes=11, codes=codes_of(11)),
     "2 classes": _kind("dense_average", classes=2),
     "11 classes": _kind("tanh_average", classes=11),
+    "26 classes": _kind("course", classes=26),
+    "47 classes": _kind("softmax", classes=47),
 }  # fmt: skip
 ANY_KIND = list(KINDS)
 STOCHASTIC = {

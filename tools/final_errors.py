@@ -19,39 +19,33 @@ import numpy as np
 
 import lenet_c
 from lenet_c import LeNet5, Recipe, datasets, training
+from lenet_c.recipes import RECIPES, plan
 
-SDLM = Recipe("sdlm", mu=1)
-RECIPES = {
-    "paper": ("lecun1998", {"init": "glorot", "j": 3}, {"optimizer": SDLM, "epochs": 20}),
-    "paper-distorted": (
-        "lecun1998",
-        {"init": "glorot", "j": 10},
-        {"optimizer": SDLM.replace(mu=0.5), "epochs": 20, "shuffle": "epoch", "augment": "affine"},
-    ),
-    "paper-softmax": ("softmax", {}, {"optimizer": SDLM, "epochs": 20}),
-    "modern": ("softmax", {}, {"epochs": 80, "weight_decay": 3e-4, "augment": "elastic"}),
-    **{name: (name, {}, {}) for name in LeNet5.presets() if name != "softmax"},
-    "softmax": ("softmax", {}, {}),
-    "global-average": ("softmax", {"head": "global_average"}, {}),
-    "stochastic": ("mnist28", {"subsampling": "stochastic"}, {}),
-    "lp": ("softmax", {"subsampling": "lp"}, {}),
+NAMED = {
+    **{name: {"recipe": name} for name in RECIPES if name != "default"},
+    "paper-softmax": {"optimizer": Recipe("sdlm"), "epochs": 20},
+    **{name: {"preset": name} for name in LeNet5.presets() if name != "softmax"},
+    "softmax": {},
+    "global-average": {"head": "global_average"},
+    "stochastic": {"preset": "mnist28", "subsampling": "stochastic"},
+    "lp": {"subsampling": "lp"},
 }
 
 
 def run(name, seed, data, threads):
     """Train one model; return test error, training error and history."""
-    preset, fields, options = RECIPES[name]
+    preset, fields, arguments = plan(**NAMED[name], seed=seed)
     (images, labels), test = data
-    model = LeNet5(preset, seed=seed, **fields)
-    history = model.fit(images, labels, seed=seed, threads=threads, progress=False, **options)
+    model = LeNet5(preset, **fields)
+    history = model.fit(images, labels, threads=threads, progress=False, **arguments)
     train_error = model.evaluate(images, labels, threads=threads).error_rate
     return model.evaluate(*test, threads=threads).error_rate, train_error, history
 
 
 def first_pass(seed, images, labels):
     """Return the mean loss of each 10,000 images in the first pass of `paper`."""
-    preset, fields, options = RECIPES["paper"]
-    recipe, model = options["optimizer"], LeNet5(preset, seed=seed, **fields)
+    preset, fields, arguments = plan("paper", seed=seed)
+    recipe, model = arguments["optimizer"], LeNet5(preset, **fields)
     state = training.OptimizerState().prepare(recipe.optimizer, model._theta)
     rng, targets = np.random.default_rng([seed, 0]), labels.astype(np.int64)
     order = rng.permutation(len(images))
@@ -70,7 +64,7 @@ def first_pass(seed, images, labels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="the folder of MNIST")
-    parser.add_argument("--recipes", default=",".join(RECIPES))
+    parser.add_argument("--recipes", default=",".join(NAMED))
     parser.add_argument("--seeds", default="1,2,3,4,5")
     parser.add_argument("--held-out", action="store_true")
     parser.add_argument("--first-pass", action="store_true")

@@ -14,11 +14,13 @@ import sys
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _threads, reading
+from . import _core, _engines, _threads, reading
 from ._errors import FormatError
 from .config import CONNECTION_TABLE, Config
+from .config import preset as _preset
 from .distortion import Distortion
 from .history import History, Record, Report
+from .inputs import classes_of
 from .model import LeNet5
 from .optim import Recipe
 
@@ -37,17 +39,26 @@ __all__ = [
     "datasets",
     "get_include",
     "idx",
+    "images",
     "layers",
     "predict",
     "reading",
+    "recipes",
     "show_config",
     "train",
 ]
 
 
+_LAZY = ("datasets", "idx", "images", "layers", "recipes")
+
+
 def __getattr__(name: str) -> object:
-    if name in ("datasets", "idx", "layers"):  # imported on first use
+    if name in _LAZY:  # imported on first use
         return importlib.import_module(f"lenet_c.{name}")
+    if name == "_C_API":  # of include/lenet_c/api.h
+        return globals().setdefault(
+            name, _core.api(_engines.default(), _engines.default("float64"))
+        )
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -58,30 +69,34 @@ def __dir__() -> list[str]:
 _engines.default_isa()  # an impossible LENET_C_ISA is an ImportError here
 
 
-def train(
-    images: npt.ArrayLike, labels: npt.ArrayLike, *, preset: str = "softmax", **options: object
-) -> LeNet5:
+def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: object) -> LeNet5:
     """Make a model and train it.
 
     Parameters
     ----------
     images, labels : array_like
-        See `LeNet5`.
-    preset : str
+        See `LeNet5`; labels may be strings, too.
     **options
-        Fields of `Config`, and arguments of `LeNet5.fit`; `seed` serves both.
+        `recipe`, a name of `lenet_c.recipes.RECIPES`; `preset`; fields of `Config`, and arguments
+        of `LeNet5.fit`; `seed` serves both. Without `classes`, `class_names` and `codes` a softmax
+        output has as many classes as the labels: one more than the highest, or one for each string.
 
     Returns
     -------
     LeNet5
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `LeNet5.fit`.
     """
-    fields = set(Config.__dataclass_fields__) - {"preset"}
-    chosen = {name: value for name, value in options.items() if name in fields}
-    rest = {name: value for name, value in options.items() if name not in fields}
-    if "seed" in chosen:
-        rest["seed"] = chosen["seed"]
-    model = LeNet5(preset, **chosen)
-    model.fit(images, labels, **rest)
+    from .recipes import plan
+
+    preset, fields, arguments = plan(**options)
+    if not {"classes", "class_names", "codes"} & set(fields):
+        fields.update(classes_of(labels, _preset(preset, **fields)))
+    model = LeNet5(preset, **fields)
+    model.fit(images, labels, **arguments)
     return model
 
 
@@ -97,19 +112,17 @@ def predict(
     ----------
     images : array_like
         See `LeNet5`.
-    model : LeNet5 or path
-        A model, or the file of one.
+    model : LeNet5 or path, optional
+        A model, or the file of one; None: the pretrained one.
+    threads : int, optional
+        None: the cores this process may use.
 
-    Raises
-    ------
-    ValueError
-        No model: this version ships no pretrained weights.
+    Returns
+    -------
+    labels : ndarray of int64, shape (n,), or a scalar for one image
     """
     if model is None:
-        raise ValueError(
-            "predict needs a model=, a LeNet5 or the path of one: this version ships no "
-            "pretrained weights (lenet_c.train or `lenet-c train` makes a model in seconds)"
-        )
+        model = LeNet5.pretrained()
     if not isinstance(model, LeNet5):
         model = LeNet5.load(model)
     return model.predict(images, threads=threads)

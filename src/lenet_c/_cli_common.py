@@ -1,5 +1,7 @@
 """What the commands share: options, complaints, files, and which MNIST they use."""
 
+from __future__ import annotations
+
 import argparse
 import math
 import os
@@ -11,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _progress, datasets
+from . import _folders, _progress, datasets
 
 
 class UsageError(Exception):
@@ -24,7 +26,7 @@ class Source(NamedTuple):
     place: str | os.PathLike | None
 
     @classmethod
-    def choose(cls, given: str | None) -> "Source":
+    def choose(cls, given: str | None) -> Source:
         """Return the folder given, else MNIST where it is found, else the sample.
 
         Raises
@@ -46,10 +48,80 @@ class Source(NamedTuple):
         return f"MNIST in {os.fsdecode(self.place)}"
 
     @property
+    def fields(self) -> dict[str, object]:
+        """What the configuration of a model says of these images: MNIST is what it is for."""
+        return {}
+
+    @property
     def hint(self) -> str:
         """How to get the whole set, where this is not it."""
         if self.place is None:
             return " (the whole set: `lenet-c fetch`, or --data DIR)"
+        return ""
+
+
+class FolderSource(NamedTuple):
+    """Pictures of one's own, already read."""
+
+    folder: str
+    pictures: _folders.Folder
+    preparation: str
+    train: np.ndarray
+    test: np.ndarray
+
+    @classmethod
+    def read(
+        cls,
+        folder: str,
+        preparation: str,
+        *,
+        class_names: tuple[str, ...] | None = None,
+        share: float = 1.0,
+        seed: int = 0,
+        progress: bool | None = None,
+    ) -> FolderSource:
+        """Read the pictures; those that cannot be read are told on standard error.
+
+        `share` of each class, drawn by `seed`, is for the test; all of them if it is 1.
+        """
+        with _progress.Progress(None, "reading", "picture", progress) as bar:
+            pictures = _folders.load(
+                folder,
+                preparation,
+                class_names=class_names,
+                skip=lambda file, error: complain(about(os.fsdecode(file), error)),
+                progress=lambda done, total: bar.update(1),
+            )
+        if share == 1:
+            train, test = np.empty(0, np.intp), np.arange(len(pictures.labels))
+        else:
+            train, test = _folders.split(pictures.labels, share, seed)
+        if not len(test):
+            raise ValueError(f"{folder}: no class has two pictures, one of them for the test")
+        return cls(folder, pictures, preparation, train, test)
+
+    def load(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images and labels of "train" or "test"."""
+        places = getattr(self, split)
+        return self.pictures.images[places], self.pictures.labels[places]
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What the configuration of a model of these classes says of them."""
+        names = self.pictures.class_names
+        numbers = names == tuple(map(str, range(len(names))))
+        return {
+            "classes": len(names),
+            "class_names": None if numbers else names,
+            "preparation": self.preparation,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.folder}, {len(self.pictures.class_names)} classes"
+
+    @property
+    def hint(self) -> str:
+        """Nothing: these are all there are."""
         return ""
 
 
@@ -65,6 +137,12 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory{f': {error}' if str(error) else ''}"
     return str(error) or type(error).__name__
+
+
+def about(name: str, error: Exception) -> str:
+    """Return what a message says about an exception that a file led to."""
+    text = describe_error(error)
+    return text if text.startswith(name) else f"{name}: {text}"
 
 
 def complain(text: str, kind: str = "error: ") -> None:
@@ -91,6 +169,23 @@ def check_output(output: str, option: str) -> None:
         raise OSError(
             f"{option} {output}: cannot write in {target.parent}: {error.strerror}"
         ) from None
+
+
+def add_data(parser: argparse.ArgumentParser, sample: bool = True) -> None:
+    """Add --data."""
+    parser.add_argument(
+        "--data",
+        metavar="DIR",
+        help="folder of MNIST (default: $LENET_C_DATA, else what `lenet-c fetch` downloaded"
+        + (", else the sample inside the package)" if sample else ")"),
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add --threads."""
+    parser.add_argument(
+        "--threads", type=integer(1), metavar="N", help="default: the cores that may be used"
+    )
 
 
 def integer(least: int, most: float = math.inf) -> Callable[[str], int]:

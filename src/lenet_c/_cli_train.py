@@ -1,12 +1,123 @@
 """The commands train and fetch."""
 
+from __future__ import annotations
+
 import argparse
 
 from . import _progress, _threads, datasets
-from ._cli_common import Source, UsageError, check_output, complain, error_text
+from ._cli_common import (
+    FolderSource,
+    Source,
+    UsageError,
+    add_data,
+    add_threads,
+    check_output,
+    complain,
+    error_text,
+    integer,
+    number,
+)
 from ._layer_table import layer_table
+from .config import CHOICES, PRESETS
+from .distortion import Distortion
 from .history import Record
 from .model import LeNet5
+from .optim import DEFAULTS, SCHEDULES
+from .recipes import RECIPES, plan
+
+_FROM_RECIPE = (
+    *("preset", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "momentum"),
+    *("weight_decay", "augment"),
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``lenet-c train``."""
+    rates, momenta, decays = (
+        ", ".join(f"{values[i]:g} for {name}" for name, values in DEFAULTS.items())
+        for i in range(3)
+    )
+    add_data(parser)
+    add = parser.add_argument
+    add(
+        "--images",
+        metavar="DIR",
+        help="train on pictures of one's own instead: one subfolder a class",
+    )
+    add(
+        "--preparation",
+        choices=CHOICES["preparation"],
+        help="with --images: ink, for writing and drawings (found, cropped, centred), or resize "
+        "(default: ink)",
+    )
+    add(
+        "--test-share",
+        type=number(below=1),
+        metavar="X",
+        help="with --images: the share of each class that is kept for the test (default: 0.2)",
+    )
+    add(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default="default",
+        help="network and training together, see docs/accuracy.md; the options below change "
+        "parts of it (default: %(default)s)",
+    )
+    add("--epochs", type=integer(1), metavar="N", help="default: 10")
+    add(
+        "--batch-size",
+        type=integer(1),
+        metavar="N",
+        help="images an update (default: 64, or 1 with sdlm)",
+    )
+    add("--optimizer", choices=tuple(DEFAULTS), help="default: sgd")
+    add(
+        "--learning-rate",
+        type=number(),
+        metavar="X",
+        help=f"the highest of the schedule (default: {rates})",
+    )
+    add("--schedule", choices=SCHEDULES, help="default: one_cycle, or paper with sdlm")
+    add(
+        "--momentum",
+        type=number(below=1),
+        metavar="X",
+        help=f"beta1 of adamw (default: {momenta})",
+    )
+    add("--weight-decay", type=number(), metavar="X", help=f"default: {decays}")
+    add("--preset", choices=tuple(PRESETS), help="default: softmax")
+    add(
+        "--seed",
+        type=integer(0, 2**63 - 1),
+        default=0,
+        metavar="N",
+        help="of the initial weights and of the order of the images (default: %(default)s)",
+    )
+    add(
+        "--augment",
+        choices=Distortion.presets(),
+        help="distort the training images, afresh each time they are presented",
+    )
+    add_threads(parser)
+    add(
+        "--hold-out",
+        type=integer(0),
+        default=0,
+        metavar="N",
+        help="keep the last N training images out and print the error on them after every epoch",
+    )
+    add(
+        "--keep-best",
+        action="store_true",
+        help="end with the weights of the lowest error on the images held out",
+    )
+    add(
+        "--output",
+        default="lenet5.safetensors",
+        metavar="FILE",
+        help="where the model is saved (default: %(default)s)",
+    )
+    add("--quiet", action="store_true", help="print nothing but the test error and the file")
 
 
 def train(args: argparse.Namespace) -> int:
@@ -15,7 +126,7 @@ def train(args: argparse.Namespace) -> int:
         raise UsageError("--keep-best needs --hold-out N: images to tell which epoch is best")
     say = _silence if args.quiet else _progress.write
     check_output(args.output, "--output")
-    source = Source.choose(args.data)
+    source = _source(args)
     images, labels = source.load("train")
     test_images, test_labels = source.load("test")
     kept = len(images) - args.hold_out
@@ -26,30 +137,25 @@ def train(args: argparse.Namespace) -> int:
         f"data   {source}: {kept:,} training images{held_out}, {len(test_images):,} test images"
         f"{source.hint}"
     )
-    model = LeNet5(args.preset, seed=args.seed)
+    options = {name: getattr(args, name) for name in _FROM_RECIPE}
+    options = {name: value for name, value in options.items() if value is not None}
+    preset, fields, arguments = plan(args.recipe, seed=args.seed, **options, **source.fields)
+    model = LeNet5(preset, **fields)
     say(f"model  {_describe(model, args.threads)}")
     say(_heading(bool(args.hold_out)))
     try:
         model.fit(
             images[:kept],
             labels[:kept],
-            epochs=args.epochs,
-            batch_size=args.batch_size,
-            optimizer=args.optimizer,
-            learning_rate=args.learning_rate,
-            momentum=args.momentum,
-            weight_decay=args.weight_decay,
-            schedule=args.schedule,
             validation=(images[kept:], labels[kept:]) if args.hold_out else None,
             callbacks=(lambda model, record: say(_row(record)),),
             threads=args.threads,
             progress=False if args.quiet else None,
-            seed=args.seed,
             keep_best=args.keep_best,
-            augment=args.augment,
+            **arguments,
         )
     except (KeyboardInterrupt, OSError, FloatingPointError) as stop:
-        if _save_rest(model, args, stop) and isinstance(stop, KeyboardInterrupt):
+        if _save_rest(model, LeNet5(preset, **fields), args.output, stop):
             return 1
         raise
     model.save(args.output)
@@ -84,6 +190,24 @@ def fetch(args: argparse.Namespace) -> int:
     return 0
 
 
+def _source(args: argparse.Namespace) -> Source | FolderSource:
+    if args.images is None:
+        for name in ("preparation", "test_share"):
+            if getattr(args, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} goes with --images")
+        return Source.choose(args.data)
+    if args.data is not None:
+        raise UsageError("--data and --images: which of the two?")
+    share = 0.2 if args.test_share is None else args.test_share
+    return FolderSource.read(
+        args.images,
+        args.preparation or "ink",
+        share=share,
+        seed=args.seed,
+        progress=False if args.quiet else None,
+    )
+
+
 def _silence(text: str) -> None:
     pass
 
@@ -109,11 +233,14 @@ def _row(record: Record) -> str:
     )
 
 
-def _save_rest(model: LeNet5, args: argparse.Namespace, stop: BaseException) -> bool:
-    """Save what was learnt before training stopped, if anything was; return whether it was."""
-    if model == LeNet5(args.preset, seed=args.seed):
+def _save_rest(model: LeNet5, untrained: LeNet5, output: str, stop: BaseException) -> bool:
+    """Save what was learnt before training stopped, if anything was.
+
+    Returns whether that is the end of it: the user stopped it, and it is saved.
+    """
+    if model == untrained:
         return False
-    model.save(args.output)
+    model.save(output)
     if not isinstance(stop, BrokenPipeError):
-        complain(f"training stopped; what was learnt is saved in {args.output}", kind="")
-    return True
+        complain(f"training stopped; what was learnt is saved in {output}", kind="")
+    return isinstance(stop, KeyboardInterrupt)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from . import show_config
-from ._cli_common import Source, UsageError, complain, describe_error, error_text
+from ._cli_common import FolderSource, Source, UsageError, about, complain, error_text
 from ._pictures import read_images
 from .model import LeNet5
 
@@ -19,8 +19,7 @@ ERROR_RATES = (0.005, 0.0025, 0.001)
 def evaluate(args: argparse.Namespace) -> int:
     """Run ``lenet-c evaluate``."""
     model = LeNet5.load(args.model)
-    source = Source.choose(args.data)
-    images, labels = source.load("test")
+    images, labels = (source := _source(args, model)).load("test")
     report = model.evaluate(images, labels, threads=args.threads)
     if args.json:
         print(
@@ -45,30 +44,39 @@ def evaluate(args: argparse.Namespace) -> int:
     shares = [f"{100 * r:g} %: {100 * report.rejection_for(r):.2f} %" for r in ERROR_RATES]
     print(f"rejected, the least sure first, for an error of {', '.join(shares)}")
     print()
-    print(_confusion_table(report.confusion))
+    print(_confusion_table(report.confusion, model.config.class_names))
     return 0
+
+
+def _source(args: argparse.Namespace, model: LeNet5) -> Source | FolderSource:
+    if args.images is None:
+        return Source.choose(args.data)
+    if args.data is not None:
+        raise UsageError("--data and --images: which of the two?")
+    config = model.config
+    names = config.class_names or tuple(map(str, range(config.classes)))
+    return FolderSource.read(args.images, config.preparation, class_names=names)
 
 
 def predict(args: argparse.Namespace) -> int:
     """Run ``lenet-c predict``."""
-    if args.model is None:
-        raise UsageError(
-            "--model is required, since this version ships no pretrained weights: "
-            "train a model first with `lenet-c train`, which takes seconds"
-        )
-    model = LeNet5.load(args.model)
+    model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
     status, readings = 0, []
     if not args.json:
         width = max(len(name) for name in args.images) + len("[0000]")
         print(f"{'image':<{width}}  digit  probability  runner-up  probability")
     for name in args.images:
         try:
-            p = np.asarray(model.predict_proba(read_images(name), threads=args.threads))
+            p = np.asarray(
+                model.predict_proba(
+                    read_images(name, model.config.preparation), threads=args.threads
+                )
+            )
         except ImportError:
             raise
         except (OSError, ValueError, TypeError, MemoryError) as error:
             sys.stdout.flush()
-            complain(_about(name, error))
+            complain(about(name, error))
             status = 1
             continue
         for reading in _readings(name, p):
@@ -94,20 +102,21 @@ def info(args: argparse.Namespace) -> int:
     return 0
 
 
-def _confusion_table(confusion: np.ndarray) -> str:
+def _confusion_table(confusion: np.ndarray, names: tuple[str, ...] | None) -> str:
     """Return the matrix as text; zeros are dots."""
-    classes = len(confusion)
-    width = max(len(f"{confusion.max():,}"), len(str(classes - 1))) + 2
-    heads = "".join(f"{k:>{width}}" for k in range(classes))
+    names = names or tuple(map(str, range(len(confusion))))
+    longest = max(map(len, names))
+    width = max(len(f"{confusion.max():,}"), longest) + 2
+    margin = max(5, longest + 2)
     lines = [
-        "rows: the digit; columns: what it was read as",
-        f"{'':>5}{heads}{'images':>10}{'error':>10}",
+        "rows: the class; columns: what it was read as",
+        f"{'':>{margin}}{''.join(f'{name:>{width}}' for name in names)}{'images':>10}{'error':>10}",
     ]
     for k, row in enumerate(confusion):
         cells = "".join(f"{int(count) or '.':>{width}}" for count in row)
         total = int(row.sum())
         error = f"{100 * (1 - row[k] / total):.2f} %" if total else ""
-        lines.append(f"{k:>5}{cells}{total:>10,}{error:>10}")
+        lines.append(f"{names[k]:>{margin}}{cells}{total:>10,}{error:>10}")
     return "\n".join(lines)
 
 
@@ -137,8 +146,3 @@ def _row(reading: dict[str, object], width: int) -> str:
         f"  {reading['probability']:>11.4f}  {reading['runner_up']:>9}"
         f"  {reading['runner_up_probability']:>11.4f}"
     )
-
-
-def _about(name: str, error: Exception) -> str:
-    text = describe_error(error)
-    return text if text.startswith(name) else f"{name}: {text}"

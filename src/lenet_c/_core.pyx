@@ -33,7 +33,7 @@ cdef extern from *:
 
 cdef extern from "_pool.h" nogil:
     int lenet_pool_init()
-    void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts)
+    void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts) noexcept
 
 include "_buffers.pxi"
 include "_single.pxi"
@@ -254,7 +254,7 @@ cdef class Engine(Online):
         if batch < 1:
             raise ValueError(f"batch: expected at least 1, got {batch}")
         if net.net.c5.height * net.net.c5.width != 1:
-            raise ValueError("training needs an input of 32 to 35 rows and columns, one output position")
+            raise ValueError("training needs an input of one output position")
         steps = (total + batch - 1) // batch
         if rule is None:
             if steps != 1:
@@ -347,3 +347,6 @@ cdef class Engine(Online):
             self.k.curvature(<number*>h.data, &source, <int64_t*>t.data, 0, o.buffer.shape[0], <number*>w.data,
                              <number*>w2.data, &net.net, memory.data)
         give_memory(memory)
+
+
+include "_api.pxi"

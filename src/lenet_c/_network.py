@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -20,6 +21,7 @@ from .config import Config
 from .inputs import as_batch, as_labels, as_pixels
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
+PRETRAINED = "lenet5-mnist.safetensors"
 
 
 def aligned_zeros(size: int, dtype: str) -> np.ndarray:
@@ -78,6 +80,9 @@ class Network:
             for name, (offset, shape) in self._net.parameters.items()
         }
 
+    def _as_labels(self, labels: npt.ArrayLike, n: int) -> np.ndarray:
+        return as_labels(labels, n, self.config.classes, self.config.class_names)
+
     def _changed(self) -> None:
         """Say that the parameters are others now."""
         self._version += 1
@@ -131,10 +136,10 @@ class Network:
         return f"LeNet5({', '.join(fields)})"
 
     def __eq__(self, other: object) -> bool:
-        """Two models are equal if they compute the same: how the weights began does not count."""
+        """Two models are equal if they compute the same; how the weights began does not count."""
         if not isinstance(other, Network):
             return NotImplemented
-        began = {"preset", "seed", "init", "connections", "codes"}
+        began = {"preset", "seed", "init", "connections", "codes", "class_names", "preparation"}
         if not np.array_equal(self.config.table, other.config.table):
             return False
         fields = set(self.config.__dataclass_fields__) - began
@@ -223,7 +228,7 @@ class Network:
             The batch is empty, or see `LeNet5.fit`.
         """
         batch, _ = as_batch(images, self.config)
-        targets = as_labels(labels, len(batch), self.config.classes)
+        targets = self._as_labels(labels, len(batch))
         if not len(batch):
             raise ValueError("the loss of an empty batch is not defined")
         flat = np.zeros_like(self._theta)
@@ -284,7 +289,7 @@ class Network:
         wanted at once. One thread computes them, with the functions of `lenet_c.layers`.
         """
         batch, single = as_batch(images, self.config)
-        targets = as_labels(labels, len(batch), self.config.classes)
+        targets = self._as_labels(labels, len(batch))
         pixels = as_pixels(batch, self.config.dtype)
         found = _sensitivities.sensitivities(self.config, self._views(self._theta), pixels, targets)
         if not single:
@@ -320,6 +325,15 @@ class Network:
             "epochs": str(self._epochs),
         }
         _safetensors.save(path, self.parameters(), metadata)
+
+    @classmethod
+    def pretrained(cls) -> Self:
+        """Return the reader of digits that is part of this package.
+
+        The preset "softmax", trained on all of MNIST by the recipe "modern"; its model card,
+        lenet5-mnist.md in the folder lenet_c/data, tells its error and what it was trained on.
+        """
+        return cls.load(Path(__file__).with_name("data") / PRETRAINED)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:

@@ -16,7 +16,7 @@ _SIDES = (28, 32)  # taken as they are
 _BRIGHT = 127.5
 
 
-def read_images(path: str | os.PathLike) -> np.ndarray:
+def read_images(path: str | os.PathLike, preparation: str = "ink") -> np.ndarray:
     """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
     Parameters

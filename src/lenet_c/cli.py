@@ -11,10 +11,17 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__, _cli_reproduce, _cli_show, _cli_train, _cli_use
-from ._cli_common import UsageError, complain, describe_error, integer, integers, number
-from .config import PRESETS
+from ._cli_common import (
+    UsageError,
+    add_data,
+    add_threads,
+    complain,
+    describe_error,
+    integer,
+    integers,
+    number,
+)
 from .distortion import Distortion
-from .optim import DEFAULTS, SCHEDULES
 
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
 
@@ -109,91 +116,17 @@ def _add(commands, name: str, run, **texts: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_data(parser: argparse.ArgumentParser, sample: bool = True) -> None:
-    parser.add_argument(
-        "--data",
-        metavar="DIR",
-        help="folder of MNIST (default: $LENET_C_DATA, else what `lenet-c fetch` downloaded"
-        + (", else the sample inside the package)" if sample else ")"),
-    )
-
-
-def _add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--threads", type=integer(1), metavar="N", help="default: the cores that may be used"
-    )
-
-
 def _add_train(commands) -> None:
-    parser = _add(
-        commands,
-        "train",
-        _cli_train.train,
-        help="train a model on MNIST, or on the sample of it inside the package",
-        description="Train a model, measure it on the test images and save it. Ctrl-C ends "
-        "training\nand saves what was learnt.",
+    _cli_train.add_options(
+        _add(
+            commands,
+            "train",
+            _cli_train.train,
+            help="train a model on MNIST, on the sample of it inside the package, or on pictures",
+            description="Train a model, measure it on the test images and save it. Ctrl-C ends "
+            "training\nand saves what was learnt.",
+        )
     )
-    rates, momenta, decays = (
-        ", ".join(f"{values[i]:g} for {name}" for name, values in DEFAULTS.items())
-        for i in range(3)
-    )
-    _add_data(parser)
-    add = parser.add_argument
-    add("--epochs", type=integer(1), default=10, metavar="N", help="default: %(default)s")
-    add(
-        "--batch-size",
-        type=integer(1),
-        metavar="N",
-        help="images an update (default: 64, or 1 with sdlm)",
-    )
-    add("--optimizer", choices=tuple(DEFAULTS), default="sgd", help="default: %(default)s")
-    add(
-        "--learning-rate",
-        type=number(),
-        metavar="X",
-        help=f"the highest of the schedule (default: {rates})",
-    )
-    add("--schedule", choices=SCHEDULES, help="default: one_cycle, or paper with sdlm")
-    add(
-        "--momentum",
-        type=number(below=1),
-        metavar="X",
-        help=f"beta1 of adamw (default: {momenta})",
-    )
-    add("--weight-decay", type=number(), metavar="X", help=f"default: {decays}")
-    add("--preset", choices=tuple(PRESETS), default="softmax", help="default: %(default)s")
-    add(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help="of the initial weights and of the order of the images (default: %(default)s)",
-    )
-    add(
-        "--augment",
-        choices=Distortion.presets(),
-        help="distort the training images, afresh each time they are presented",
-    )
-    _add_threads(parser)
-    add(
-        "--hold-out",
-        type=integer(0),
-        default=0,
-        metavar="N",
-        help="keep the last N training images out and print the error on them after every epoch",
-    )
-    add(
-        "--keep-best",
-        action="store_true",
-        help="end with the weights of the lowest error on the images held out",
-    )
-    add(
-        "--output",
-        default="lenet5.safetensors",
-        metavar="FILE",
-        help="where the model is saved (default: %(default)s)",
-    )
-    add("--quiet", action="store_true", help="print nothing but the test error and the file")
 
 
 def _add_evaluate(commands) -> None:
@@ -205,8 +138,11 @@ def _add_evaluate(commands) -> None:
         description="Print a model's error and loss on the test images, and what it confuses.",
     )
     parser.add_argument("model", metavar="MODEL", help="file that `lenet-c train` saved")
-    _add_data(parser)
-    _add_threads(parser)
+    add_data(parser)
+    parser.add_argument(
+        "--images", metavar="DIR", help="measure it on pictures instead: one subfolder a class"
+    )
+    add_threads(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
@@ -220,7 +156,7 @@ def _add_predict(commands) -> None:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="array file or picture")
     parser.add_argument("--model", metavar="MODEL", help="file that `lenet-c train` saved")
-    _add_threads(parser)
+    add_threads(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
 
 
@@ -263,7 +199,7 @@ def _add_benchmark(commands) -> None:
         metavar="N,N,...",
         help="default: 1,4,16,64,256,1024,4096",
     )
-    _add_threads(parser)
+    add_threads(parser)
     add("--layers", action="store_true", help="time every layer by itself, on one thread")
     add(
         "--batch-size",
@@ -323,9 +259,9 @@ def _add_reproduce(commands) -> None:
         help="remake figures of the paper from a run on MNIST",
         description=_cli_reproduce.HELP,
     )
-    _add_data(parser, sample=False)
+    add_data(parser, sample=False)
     _cli_reproduce.add_options(parser)
-    _add_threads(parser)
+    add_threads(parser)
 
 
 def _benchmark(args: argparse.Namespace) -> int:

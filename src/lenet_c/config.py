@@ -27,6 +27,7 @@ CONNECTION_TABLE = np.array(
 )
 CONNECTION_TABLE.flags.writeable = False
 
+MOST_CLASSES = 65536
 CHOICES = {
     "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
     "activation": ("scaled_tanh", "tanh", "sigmoid", "relu"),
@@ -34,6 +35,7 @@ CHOICES = {
     "head": ("full", "global_average"),
     "loss": ("cross_entropy", "map", "mse"),
     "init": ("sqrt_fan_in", "fan_in", "glorot", "he"),
+    "preparation": ("ink", "resize"),
     "dtype": ("float32", "float64"),
 }
 INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "glorot", "relu": "he"}
@@ -102,8 +104,13 @@ class Config:
         cross_entropy with softmax; eq. 9 (map, the default) or eq. 8 (mse) with RBF units.
     j : float
         The constant of eq. 9, above 0; the paper gives no value, 3 was chosen on held-out digits.
-    classes : int
-        From 2 up; ten with RBF units, unless codes are given.
+    classes : int, optional
+        From 2 up; None: as many as class_names, or ten. Ten with RBF units, unless codes are given.
+    class_names : tuple of str, optional
+        What the classes are called, each once; None: by their numbers.
+    preparation : {"ink", "resize"}
+        How pictures in files are made into images: `lenet_c.images.prepare`, for writing, or
+        `lenet_c.images.resize`.
     codes : nested tuple, classes x 84, optional
         The RBF units' codes; None: the ten bitmaps of the paper's Fig. 3.
     train_codes : bool
@@ -133,7 +140,9 @@ class Config:
     head: str = "full"
     loss: str | None = None
     j: float = 3.0
-    classes: int = 10
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    preparation: str = "ink"
     codes: tuple | None = None
     train_codes: bool = False
     init: str | None = None
@@ -146,6 +155,9 @@ class Config:
                 object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
         if self.init is None and isinstance(self.activation, str):
             object.__setattr__(self, "init", INIT.get(self.activation))
+        object.__setattr__(self, "class_names", _as_names(self.class_names))
+        if self.classes is None:
+            object.__setattr__(self, "classes", len(self.class_names or "0123456789"))
         if self.loss is None:
             object.__setattr__(self, "loss", "map" if self.output == "rbf" else "cross_entropy")
         f6 = [] if self.f6_activation is None else [("f6_activation", CHOICES["activation"])]
@@ -156,7 +168,7 @@ class Config:
         for name, low, high in (
             ("input_size", 28, 35),
             ("border", 0, 13),
-            ("classes", 2, 65536),
+            ("classes", 2, MOST_CLASSES),
             ("seed", 0, 2**63 - 1),
         ):
             value = getattr(self, name)
@@ -176,6 +188,8 @@ class Config:
         object.__setattr__(self, "levels", _as_levels(self.levels))
         object.__setattr__(self, "connections", _as_connections(self.connections))
         self._check_output()
+        if self.class_names is not None and len(self.class_names) != self.classes:
+            raise ValueError(f"class_names: {len(self.class_names)} for {self.classes} classes")
         if self.subsampling == "stochastic" and self.activation not in ("relu", "sigmoid"):
             raise ValueError(
                 "subsampling: stochastic draws in proportion to the activations, which must not be "
@@ -303,6 +317,20 @@ def _as_levels(levels: object) -> tuple[float, float]:
     if not finite or low == high:
         raise ValueError(f"levels: expected two different finite numbers, got {levels!r}")
     return low, high
+
+
+def _as_names(names: object) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    try:
+        named = () if isinstance(names, str) else tuple(names)
+    except TypeError:
+        named = ()
+    if len(named) < 2 or not all(isinstance(name, str) for name in named):
+        raise TypeError(f"class_names: expected two strings or more, got {reprlib.repr(names)}")
+    if len(set(named)) < len(named):
+        raise ValueError(f"class_names: a name stands there twice in {reprlib.repr(named)}")
+    return tuple(str(name) for name in named)
 
 
 def _as_codes(codes: object, classes: int) -> tuple:

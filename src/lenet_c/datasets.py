@@ -4,11 +4,14 @@ MNIST is copyright Yann LeCun and Corinna Cortes, derived from the NIST database
 under the Creative Commons licence Attribution-ShareAlike 3.0.
 """
 
+from __future__ import annotations
+
 import functools
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +20,10 @@ from ._errors import FormatError
 from ._files import StrPath
 from ._mnist import FILES, read_checked
 
-__all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_mnist", "load_sample"]
+if TYPE_CHECKING:
+    from ._folders import Folder
+
+__all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_folder", "load_mnist", "load_sample"]
 
 _SPLITS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -106,6 +112,50 @@ def load_sample(split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     folder = Path(__file__).with_name("data")
     images, labels = (idx.read(folder / f"sample-{name}.gz") for name in _names_of(split))
     return images, labels
+
+
+def load_folder(
+    folder: StrPath,
+    preparation: str = "ink",
+    *,
+    class_names: tuple[str, ...] | None = None,
+    skip: Callable[[Path, Exception], object] | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Folder:
+    """Load pictures of one's own, one subfolder a class.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Its subfolders' names are the classes, in the order of the alphabet, or of the numbers if
+        all are numbers. Each holds pictures (Pillow reads them) or arrays (.npy, IDX), also in
+        folders of its own.
+    preparation : {"ink", "resize"}
+        What makes an image of a picture: `lenet_c.images.prepare` or `lenet_c.images.resize`.
+    class_names : tuple of str, optional
+        Another order of the classes, or more of them: those of a model.
+    skip : callable, optional
+        Called as ``skip(path, error)`` for a file that cannot be read, which is left out; None:
+        the error is raised.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after every file.
+
+    Returns
+    -------
+    folder : Folder
+        (images, labels, class_names, files): uint8 (n, 28, 28), int64 (n,), and the file of each.
+
+    Raises
+    ------
+    OSError
+        There are not two subfolders, or one is empty, or a file cannot be read.
+    ValueError
+        A subfolder is none of `class_names`; no file of a class can be read; FormatError: a file
+        is broken.
+    """
+    from ._folders import load
+
+    return load(folder, preparation, class_names=class_names, skip=skip, progress=progress)
 
 
 def cache_dir() -> Path:

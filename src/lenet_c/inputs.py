@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .config import Config
+from .config import MOST_CLASSES, Config
 
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
@@ -107,13 +107,15 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
     return np.require(images, dtype, "CA")
 
 
-def as_labels(labels: npt.ArrayLike, n: int, classes: int) -> np.ndarray:
-    """Return labels as int64 (n,).
+def as_labels(
+    labels: npt.ArrayLike, n: int, classes: int, names: tuple[str, ...] | None = None
+) -> np.ndarray:
+    """Return labels as int64 (n,); strings among `names` count as their places.
 
     Raises
     ------
     TypeError, ValueError
-        Not integers, another length, outside 0..classes-1.
+        Not integers, another length, outside 0..classes-1, an unknown name.
     """
     try:
         array = np.asarray(labels)
@@ -122,9 +124,12 @@ def as_labels(labels: npt.ArrayLike, n: int, classes: int) -> np.ndarray:
     if array.ndim == 0:
         array = array[None]
     if array.size and array.dtype.kind not in "iu":
-        whole = array.dtype.kind == "f" and np.isfinite(array).all() and (array % 1 == 0).all()
-        if not whole:
-            raise TypeError(f"labels: expected integers 0..{classes - 1}, got {array.dtype}")
+        if names is not None and _are_names(array):
+            array = _places(array, names)
+        else:
+            whole = array.dtype.kind == "f" and np.isfinite(array).all() and not (array % 1).any()
+            if not whole:
+                raise TypeError(f"labels: expected integers 0..{classes - 1}, got {array.dtype}")
     if array.ndim != 1:
         raise ValueError(f"labels: expected ({n},), got {array.shape}")
     if len(array) != n:
@@ -132,6 +137,42 @@ def as_labels(labels: npt.ArrayLike, n: int, classes: int) -> np.ndarray:
     if array.size and (array.min() < 0 or array.max() >= classes):
         raise ValueError(f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}")
     return np.require(array, np.int64, "CA")
+
+
+def classes_of(labels: npt.ArrayLike, config: Config) -> dict[str, object]:
+    """Return the fields of a configuration that follow from the labels it is to learn.
+
+    None for RBF units, whose codes say it, and for labels that `as_labels` refuses.
+    """
+    if config.output == "rbf":
+        return {}
+    try:
+        array = np.asarray(labels)
+    except ValueError:
+        return {}
+    if array.size and _are_names(array):
+        return {"class_names": tuple(np.unique(array.astype(str)).tolist())}
+    whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and np.isfinite(array).all())
+    if not whole or not array.size:
+        return {}
+    return {"classes": max(2, min(int(array.max()) + 1, MOST_CLASSES))}
+
+
+def _are_names(array: np.ndarray) -> bool:
+    if array.dtype.kind == "O":
+        return all(isinstance(name, str) for name in array.flat)
+    return array.dtype.kind in "UT"
+
+
+def _places(array: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the place of each string among `names`, in any order."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    array, known = array.astype(str), np.array([names[k] for k in order])
+    at = np.searchsorted(known, array).clip(max=len(names) - 1)
+    strange = array[known[at] != array]
+    if len(strange):
+        raise ValueError(f"labels: no class is named {str(strange[0])!r}; they are {names}")
+    return np.array(order)[at]
 
 
 def as_sample_weight(weight: npt.ArrayLike | None, n: int, dtype: str) -> np.ndarray | None:

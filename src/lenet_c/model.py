@@ -12,7 +12,7 @@ from . import _rejection, _threads, training
 from ._scanning import Scanning
 from .distortion import Distortion
 from .history import History, Report
-from .inputs import as_batch, as_labels, as_pixels, as_sample_weight
+from .inputs import as_batch, as_pixels, as_sample_weight
 from .optim import Recipe
 
 _CHUNK = 4096  # images that prediction converts and computes at a time
@@ -136,7 +136,7 @@ class LeNet5(Scanning):
             raise ValueError(f"shuffle: expected epoch or once, got {shuffle!r}")
         batch, _ = as_batch(images, self.config)
         recipe = Recipe.of(optimizer, learning_rate, momentum, weight_decay, schedule, batch_size)
-        targets = as_labels(labels, len(batch), self.config.classes)
+        targets = self._as_labels(labels, len(batch))
         if not len(batch):
             raise ValueError("fit needs at least one image")
         held_out = None
@@ -144,7 +144,7 @@ class LeNet5(Scanning):
             if not isinstance(validation, (tuple, list)) or len(validation) != 2:
                 raise ValueError("validation: expected a pair (images, labels)")
             x = as_pixels(as_batch(validation[0], self.config)[0], self.config.dtype)
-            held_out = (x, as_labels(validation[1], len(x), self.config.classes))
+            held_out = (x, self._as_labels(validation[1], len(x)))
             if not len(x):
                 raise ValueError("validation: needs at least one image")
         return training.fit(
@@ -184,7 +184,7 @@ class LeNet5(Scanning):
         as in `fit`; with a FloatingPointError the weights are those before the call.
         """
         batch, _ = as_batch(images, self.config)
-        targets = as_labels(labels, len(batch), self.config.classes)
+        targets = self._as_labels(labels, len(batch))
         schedule = None if isinstance(optimizer, Recipe) else "constant"
         recipe = Recipe.of(
             optimizer, learning_rate, momentum, weight_decay, schedule, max(1, len(batch))
@@ -314,7 +314,7 @@ class LeNet5(Scanning):
             No images, or lengths that differ.
         """
         batch, _ = as_batch(images, self.config)
-        targets = as_labels(labels, len(batch), self.config.classes)
+        targets = self._as_labels(labels, len(batch))
         if not len(batch):
             raise ValueError("evaluate needs at least one image")
         by = _rejection.check_criterion(reject_by)

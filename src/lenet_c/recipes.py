@@ -1,0 +1,74 @@
+"""Trainings by name: network, update rule, passes and distortions together, as measured."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from .config import Config
+from .optim import Recipe
+
+#: Name -> fields of `Config` and arguments of `LeNet5.fit`. docs/accuracy.md tells how each was
+#: chosen and its error on MNIST. paper: LeCun 1998, section III.
+RECIPES = MappingProxyType(
+    {
+        "default": {},
+        "modern": {"epochs": 80, "weight_decay": 3e-4, "augment": "elastic"},
+        "paper": {
+            "preset": "lecun1998",
+            "init": "glorot",
+            "optimizer": Recipe("sdlm"),
+            "epochs": 20,
+        },
+        "paper-distorted": {
+            "preset": "lecun1998",
+            "init": "glorot",
+            "j": 10.0,
+            "optimizer": Recipe("sdlm", mu=0.5),
+            "epochs": 20,
+            "shuffle": "epoch",
+            "augment": "affine",
+        },
+    }
+)
+_OF_OPTIMIZER = ("learning_rate", "momentum", "weight_decay", "schedule")
+
+
+def plan(
+    recipe: str = "default", **options: object
+) -> tuple[str, dict[str, object], dict[str, object]]:
+    """Tell what a training consists of.
+
+    Parameters
+    ----------
+    recipe : str
+        A key of `RECIPES`.
+    **options
+        Fields of `Config` and arguments of `LeNet5.fit` that differ from the recipe; `seed`
+        serves both.
+
+    Returns
+    -------
+    preset : str
+    fields : dict
+        Of the configuration.
+    arguments : dict
+        Of `LeNet5.fit`, images and labels excepted.
+
+    Raises
+    ------
+    ValueError
+        There is no such recipe.
+    """
+    if recipe not in RECIPES:
+        raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
+    chosen = {**RECIPES[recipe], **options}
+    if "optimizer" not in options and isinstance(chosen.get("optimizer"), Recipe):
+        own = {name: chosen.pop(name) for name in _OF_OPTIMIZER if chosen.get(name) is not None}
+        chosen["optimizer"] = chosen["optimizer"].replace(**own)
+    preset = chosen.pop("preset", "softmax")
+    known = Config.__dataclass_fields__
+    fields = {name: value for name, value in chosen.items() if name in known}
+    arguments = {name: value for name, value in chosen.items() if name not in known}
+    if "seed" in chosen:
+        arguments["seed"] = chosen["seed"]
+    return preset, fields, arguments
