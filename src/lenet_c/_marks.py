@@ -13,12 +13,16 @@ _DARK = 24.0  # levels added to the ground before it divides: a dark board is no
 _GROUND_INK = 0.3  # of the strongest contrast: the ground has less
 _AREA = 384 * 288  # px on which marks are looked for at most
 _LEAST_SIDE = 96  # px of the longer side on which they are looked for at least
+_LEAST_INK = 0.04  # of the paper's level is the strongest contrast of a picture that is not blank
+_LEAST_RATIO = 6.0  # of the strongest contrast to the noise of the ground
 _INK = 0.4  # of the picture's strongest contrast makes a pixel ink
 _NOISE = 3.0  # standard deviations of the ground's noise that ink is above
 _SPECK = 0.03  # of the heaviest mark's weight, below which a mark is none
 _SMALL = 0.35  # of the tallest digit's height and _LIGHT of its weight: punctuation
 _LIGHT = 0.15
 _OUTSIDE = 0.05  # of the weight of a mark that goes on outside: a digit weighs more
+_NEXT = 4  # px around a digit that count as its own
+_ELSEWHERE = 0.05  # of the picture may differ from the ground as much as ink and be none
 _BORDER = 0.3  # of its longer side along the picture's border: a mark that goes on outside
 
 
@@ -113,17 +117,13 @@ def _left_over(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return resized(total / np.maximum(share, 0.05), shape[1], shape[0])
 
 
-def find(ink: np.ndarray, noise_limit: float, least: float) -> list[Mark]:
+def find(ink: np.ndarray) -> list[Mark]:
     """Return the marks in a contrast, a digit's pieces together; the heaviest first.
 
     Parameters
     ----------
     ink : ndarray of float32, shape (height, width)
         From `contrast`.
-    noise_limit : float
-        How many standard deviations of the ground's noise the ink must be above it.
-    least : float
-        The least contrast of ink.
 
     Raises
     ------
@@ -137,14 +137,15 @@ def find(ink: np.ndarray, noise_limit: float, least: float) -> list[Mark]:
     scale = max(scale, _LEAST_SIDE / max(height, width))
     smooth = resized(ink, round(width * scale), round(height * scale))
     smooth = ndimage.gaussian_filter(smooth, 1.0)
-    noise = 1.4826 * float(np.median(np.abs(smooth - np.median(smooth))))
+    grain = smooth - ndimage.gaussian_filter(smooth, 6.0)
+    noise = 1.4826 * float(np.median(np.abs(grain - np.median(grain))))
     top = float(np.partition(smooth.ravel(), -12)[-12:].mean()) if smooth.size > 12 else 0.0
-    if top < least:
+    if top < _LEAST_INK:
         raise NoDigitError(f"blank: the strongest contrast is {top:.0%} of the paper's level")
-    if top < noise_limit * noise:
+    if top < _LEAST_RATIO * noise:
         raise NoDigitError(
             f"no mark stands out from the texture: the strongest contrast is {top / noise:.1f} "
-            f"times its standard deviation, expected {noise_limit:g}"
+            f"times its standard deviation, expected {_LEAST_RATIO:g}"
         )
     labels, count = ndimage.label(smooth > max(_INK * top, _NOISE * noise), np.ones((3, 3)))
     weights = ndimage.sum_labels(smooth, labels, np.arange(1, count + 1))
@@ -170,11 +171,20 @@ def find(ink: np.ndarray, noise_limit: float, least: float) -> list[Mark]:
             groups[groups.index(near)] = near.with_(piece)
     tallest = max(group.height for group in groups)
     most = max(group.weight for group in groups)
-    return [
-        group.mark(labels, scale)
+    groups = [
+        group
         for group in sorted(groups, key=lambda group: -group.weight)
         if group.height > _SMALL * tallest or group.weight > _LIGHT * most
     ]
+    elsewhere = np.abs(smooth) > _INK * top
+    for group in groups:
+        elsewhere[
+            max(0, group.top - _NEXT) : group.bottom + _NEXT,
+            max(0, group.left - _NEXT) : group.right + _NEXT,
+        ] = False
+    if elsewhere.mean() > _ELSEWHERE:
+        raise NoDigitError(f"not on plain ground: {elsewhere.mean():.0%} of it is as strong as ink")
+    return [group.mark(labels, scale) for group in groups]
 
 
 class _Group(NamedTuple):

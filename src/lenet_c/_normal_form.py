@@ -10,12 +10,17 @@ BOX = 20
 STROKES = 2.2, 4.0
 _LARGE = 64  # px of the digit's longer side while strokes are measured and widened
 _SMOOTH = 1.2  # px, standard deviation
+_MARGIN = 8  # px around a stroke, for it to be widened
 _AROUND = 5  # px around the mark found in which its finer ink is looked for
 _FULL = 70  # percentile of the mark's contrast that is full ink
 _INK = 0.45  # of full ink is the edge of a stroke
 _SOFT = 3.0  # px, the grey edge of a stroke
 _SPECK = 0.02  # of the largest piece's area
-_BLOT = 9.0  # px of the box: wider than any stroke
+_BLOT = 7.0  # px of the box: wider than any stroke
+_UNEVEN = 0.42  # standard deviation of a stroke's width to its mean: more is no pen's
+_HOLES = 3  # an 8 has two
+_HOLE = 6  # px, the least area of one
+_SHARP = 0.09  # of full ink a px: the change across all but the softest fifth of the edge
 _FLAT = 2.5  # width / height from which on a mark is no digit
 
 
@@ -31,14 +36,14 @@ def normal_form(ink: np.ndarray, mark: Mark) -> np.ndarray:
     Raises
     ------
     NoDigitError
-        A blot, or a flat line.
+        A flat line, a blot, a shade, or strokes no pen makes.
     """
     from scipy import ndimage
 
-    stroke = _enlarged(ink, mark)
-    labels, count = ndimage.label(stroke, np.ones((3, 3)))
-    if count == 0:
+    stroke, grey = _enlarged(ink, mark)
+    if not stroke.any():
         raise NoDigitError("no mark stands out: its contrast is gone in the enlargement")
+    labels, _ = ndimage.label(stroke, np.ones((3, 3)))
     areas = np.bincount(labels.ravel())
     areas[0] = 0
     stroke = (areas > _SPECK * areas.max())[labels]
@@ -46,20 +51,46 @@ def normal_form(ink: np.ndarray, mark: Mark) -> np.ndarray:
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     if width > _FLAT * height:
         raise NoDigitError(f"no digit but a flat line, {width / height:.1f} times as wide as high")
+    stroke = np.pad(stroke, _MARGIN)
     px = max(height, width) / BOX
     inside = ndimage.distance_transform_edt(stroke)
-    ridge = stroke & (inside == ndimage.maximum_filter(inside, 3))
-    thick = 2 * float(np.median(inside[ridge])) / px
-    if thick > _BLOT:
-        raise NoDigitError(f"no digit but a blot, its stroke {thick / BOX:.0%} of its size")
+    widths = 2 * inside[stroke & (inside == ndimage.maximum_filter(inside, 3))] / px
+    thick = float(np.median(widths))
+    _check(stroke, grey, thick, float(widths.std() / widths.mean()))
     wider = (min(max(thick, STROKES[0]), STROKES[1]) - thick) * px / 2
     edge = inside - ndimage.distance_transform_edt(~stroke)
     edge -= 0.5 * np.sign(edge)  # the edge is between the pixels
     return _centred(np.clip((edge + wider) / _SOFT + 0.5, 0, 1))
 
 
-def _enlarged(ink: np.ndarray, mark: Mark) -> np.ndarray:
-    """Return the mark's ink, bool, its longer side about 64 px and a border around."""
+def _check(stroke: np.ndarray, grey: np.ndarray, thick: float, uneven: float) -> None:
+    """Raise NoDigitError for what no pen or press makes."""
+    from scipy import ndimage
+
+    if thick > _BLOT:
+        raise NoDigitError(f"no digit but a blot, its stroke {thick / BOX:.0%} of its size")
+    if uneven > _UNEVEN:
+        raise NoDigitError(f"no digit: strokes that differ by {uneven:.0%} in width")
+    holes = np.bincount(ndimage.label(~stroke)[0].ravel())[2:] >= _HOLE
+    if holes.sum() > _HOLES:
+        raise NoDigitError(f"no digit: a mark with {holes.sum()} holes")
+    stroke = stroke[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    rim = stroke & ~ndimage.binary_erosion(stroke, border_value=1)
+    slope = np.hypot(*np.gradient(grey))[rim] if min(grey.shape) > 1 else np.zeros(1)
+    if np.percentile(slope, 20) < _SHARP:
+        raise NoDigitError("no digit but a shade: it has no edge")
+
+
+def _enlarged(ink: np.ndarray, mark: Mark) -> tuple[np.ndarray, np.ndarray]:
+    """Return a mark enlarged so that its longer side is about 64 px, with some of the ground.
+
+    Returns
+    -------
+    stroke : ndarray of bool, shape (height, width)
+        Its ink.
+    grey : ndarray of float32, shape (height, width)
+        The contrast, 1 for full ink.
+    """
     from scipy import ndimage
 
     left, top, right, bottom = mark.box
@@ -81,10 +112,9 @@ def _enlarged(ink: np.ndarray, mark: Mark) -> np.ndarray:
     part = found[rows, columns]
     part[:] = resized(mark.ink, part.shape[1], part.shape[0]) > 0.5
     if not found.any():
-        return found
-    full = np.percentile(grey[found], _FULL)
-    near = ndimage.binary_dilation(found, iterations=_AROUND)
-    return np.pad((grey > _INK * full) & near, 8)
+        return found, grey
+    grey /= np.percentile(grey[found], _FULL)
+    return (grey > _INK) & ndimage.binary_dilation(found, iterations=_AROUND), grey
 
 
 def _centred(ink: np.ndarray) -> np.ndarray:
