@@ -1,5 +1,6 @@
 """Pictures of every kind, made into float32 levels 0..255 of bounded size."""
 
+import importlib
 import os
 from typing import NamedTuple
 
@@ -29,21 +30,23 @@ class Levels(NamedTuple):
     scale: float
 
 
-def needed():
-    """Return Pillow's Image module and SciPy's ndimage; ImportError with the extra's name."""
-    try:
-        from PIL import Image
-        from scipy import ndimage
-    except ImportError as error:
-        raise ImportError(
-            f'pictures take Pillow and SciPy ({error}): pip install "lenet-c[images]"'
-        ) from None
-    return Image, ndimage
+def require(*modules: str) -> None:
+    """Raise an ImportError that names the extra if one of these modules is not installed."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            name = {"PIL": "Pillow", "scipy": "SciPy"}[module]
+            raise ImportError(
+                f'to read pictures, {name} is needed: pip install "lenet-c[images]"'
+            ) from None
 
 
 def load(image, longest: int = LONGEST) -> Levels:
     """Return the levels of a path, a file, a Pillow image or an array; see `images.prepare`."""
-    Image, _ = needed()
+    require("PIL")
+    from PIL import Image
+
     if isinstance(image, (str, os.PathLike)) or hasattr(image, "read"):
         return _load_file(image, longest)
     if isinstance(image, Image.Image):

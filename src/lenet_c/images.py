@@ -118,6 +118,7 @@ def prepare(image: object) -> np.ndarray:
     ImportError
         Pillow or SciPy is not installed.
     """
+    _photo_files.require("PIL", "scipy")
     values = _photo_files.load(image).values
     ready = _mnist_form(values)
     if ready is not None:
@@ -175,6 +176,7 @@ def line(image: object) -> list[Digit]:
     FormatError, OSError, TypeError, ValueError, ImportError
         As `prepare`.
     """
+    _photo_files.require("PIL", "scipy")
     values, scale = _photo_files.load(image)
     ready = _mnist_form(values)
     if ready is not None:
