@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from . import (
     __version__,
     _cli_export,
+    _cli_predict,
     _cli_reproduce,
     _cli_serve,
     _cli_show,
@@ -31,17 +32,6 @@ from ._cli_common import (
 )
 
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
-
-_PREDICT_HELP = """\
-Read digits. A file may be NumPy's .npy or IDX, either of them also packed with gzip, with one
-image or many; any other is a picture and takes Pillow: pip install "lenet-c[images]".
-
-Arrays are taken as they are: 28x28 or 32x32, integers 0..255 or floats 0..1, 0 the background.
-Pictures are turned to grey, what is transparent in them to white; inverted where their border is
-bright, since MNIST is white on black; and, if neither 28x28 nor 32x32, resized so that the longer
-side becomes 28 and padded with the background. A picture should show one digit with some space
-around it.
-"""
 
 _BENCHMARK_HELP = """\
 Measure how many images a second this machine trains on and predicts, by lenet-c and by the best
@@ -156,17 +146,15 @@ def _add_evaluate(commands) -> None:
 
 
 def _add_predict(commands) -> None:
-    parser = _add(
-        commands,
-        "predict",
-        _cli_use.predict,
-        help="read the digits of image files",
-        description=_PREDICT_HELP,
+    _cli_predict.add_options(
+        _add(
+            commands,
+            "predict",
+            _cli_predict.predict,
+            help="read the digits of photographs and array files",
+            description=_cli_predict.HELP,
+        )
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="array file or picture")
-    parser.add_argument("--model", metavar="MODEL", help="file that `lenet-c train` saved")
-    add_threads(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
 
 
 def _add_info(commands) -> None:
