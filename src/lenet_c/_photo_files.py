@@ -60,8 +60,10 @@ def _load_file(file, longest: int) -> Levels:
     name = os.fsdecode(file) if not hasattr(file, "read") else getattr(file, "name", "image")
     try:
         with Image.open(file) as picture:
+            longer = max(picture.size)
             picture.draft(None, (2 * longest, 2 * longest))  # JPEG: decoded smaller
-            return _load_picture(picture, longest, name)
+            levels = _load_picture(picture, longest, name)
+            return Levels(levels.values, longer / max(levels.values.shape[:2]))
     except (FormatError, MemoryError):
         raise
     except OSError as error:
@@ -80,7 +82,6 @@ def _load_picture(picture, longest: int, name: str) -> Levels:
         raise FormatError(
             f"{name}: {width}x{height} pixels, expected 1 to {MAX_PIXELS // 10**6} million"
         )
-    original = max(picture.size)
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         return _reduced([_deep(picture)], longest)
@@ -89,7 +90,7 @@ def _load_picture(picture, longest: int, name: str) -> Levels:
     else:
         bands = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
     levels = _reduced(list(bands.split()), longest)
-    return Levels(_composed(levels.values), original / max(levels.values.shape[:2]))
+    return Levels(_composed(levels.values), levels.scale)
 
 
 def _deep(picture):
