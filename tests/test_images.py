@@ -10,6 +10,7 @@ import lenet_c
 from lenet_c import FormatError, LeNet5, datasets
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+ImageDraw = pytest.importorskip("PIL.ImageDraw")
 pytest.importorskip("scipy", reason="SciPy is not installed")
 
 images = lenet_c.images
@@ -317,7 +318,7 @@ def test_noise():
 
 def test_several_digits_are_not_guessed(digits):
     row = np.hstack([paper(digits[k], (100, 120), (8, 10)) for k in (1, 2, 3)])
-    with pytest.raises(images.NoDigitError, match="3 digits or other marks .*images.line"):
+    with pytest.raises(images.NoDigitError, match=r"3 digits or other marks .*images\.line"):
         images.prepare(row)
 
 
@@ -472,3 +473,40 @@ def test_no_line_on_blank_paper():
 def test_public_names():
     assert "images" in dir(lenet_c)
     assert set(images.__all__) <= set(dir(images))
+
+
+def test_ink_of_several_parts_is_one_sign():
+    picture = Image.new("L", (200, 300), 235)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((90, 120, 110, 260), fill=30)  # an i
+    draw.ellipse((86, 50, 114, 78), fill=30)
+    sign = images.prepare(picture, "ink")
+    rows = np.flatnonzero(sign.any(1))
+    assert np.ptp(rows) + 1 == 20
+    gaps = np.flatnonzero(~(sign[rows[0] : rows[-1]] > 60).any(1))
+    assert 1 <= len(gaps) <= 5
+    draw.rectangle((20, 20, 28, 280), fill=30)  # an l beside it
+    with pytest.raises(images.NoDigitError, match="side by side"):
+        images.prepare(picture)
+    both = images.prepare(picture, "ink")
+    assert (both > 60).any(0).sum() >= 5
+    assert not np.array_equal(both, sign)
+
+
+def test_what_is_no_digit_is_ink():
+    picture = Image.new("L", (200, 200), 235)
+    ImageDraw.Draw(picture).ellipse((40, 40, 160, 160), fill=30)
+    with pytest.raises(images.NoDigitError, match="blot"):
+        images.prepare(picture)
+    assert images.prepare(picture, "ink").mean() > 60
+    with pytest.raises(images.NoDigitError, match="blank"):
+        images.prepare(Image.new("L", (200, 200), 235), "ink")
+
+
+def test_ink_of_a_digit_is_prepared_as_the_digit():
+    seven = Image.new("L", (300, 300), 235)
+    ImageDraw.Draw(seven).line((80, 60, 210, 60, 130, 250), fill=30, width=18)
+    np.testing.assert_array_equal(images.prepare(seven, "ink"), images.prepare(seven))
+    np.testing.assert_array_equal(images.prepare(seven, "resize"), images.resize(seven))
+    with pytest.raises(ValueError, match="preparation: expected one of digit, ink, resize"):
+        images.prepare(seven, "wash")

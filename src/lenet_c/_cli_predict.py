@@ -61,7 +61,7 @@ def predict(args: argparse.Namespace) -> int:
     if args.show and args.json:
         raise UsageError("--show and --json: which of the two?")
     model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
-    if args.line and model.config.preparation != "ink":
+    if args.line and model.config.preparation == "resize":
         raise UsageError("--line: this model reads whole pictures, its preparation is resize")
     names = model.config.class_names
     status, entries = 0, []
@@ -135,8 +135,8 @@ def _read(model: LeNet5, file: str, args) -> list[tuple[dict[str, object], np.nd
                 for index, digit in enumerate(digits)
             ]
         else:
-            form = images.prepare if model.config.preparation == "ink" else images.resize
-            shown, places = form(file)[None], [{"index": None}]
+            shown = images.prepare(file, model.config.preparation)[None]
+            places = [{"index": None}]
         reject = images.REJECT if args.reject is None else args.reject
         readings = images.readings(model, shown, reject, args.threads)
     return [

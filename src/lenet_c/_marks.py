@@ -187,6 +187,18 @@ def find(ink: np.ndarray) -> list[Mark]:
     return [group.mark(labels, scale) for group in groups]
 
 
+def together(marks: list[Mark]) -> Mark:
+    """Return several marks as one."""
+    boxes = np.array([mark.box for mark in marks])
+    left, top, right, bottom = (*boxes[:, :2].min(0), *boxes[:, 2:].max(0))
+    scale = marks[0].ink.shape[1] / (marks[0].box[2] - marks[0].box[0])
+    ink = np.zeros((round((bottom - top) * scale), round((right - left) * scale)), bool)
+    for mark in marks:
+        y, x = round((mark.box[1] - top) * scale), round((mark.box[0] - left) * scale)
+        ink[y : y + mark.ink.shape[0], x : x + mark.ink.shape[1]] |= mark.ink
+    return Mark((left, top, right, bottom), ink, sum(mark.weight for mark in marks))
+
+
 class _Group(NamedTuple):
     """Marks that belong together, in px of the search."""
 

@@ -24,7 +24,7 @@ _SHARP = 0.09  # of full ink a px: the change across all but the softest fifth o
 _FLAT = 2.5  # width / height from which on a mark is no digit
 
 
-def normal_form(ink: np.ndarray, mark: Mark) -> np.ndarray:
+def normal_form(ink: np.ndarray, mark: Mark, digit: bool = True) -> np.ndarray:
     """Return a mark as an MNIST digit, uint8 (28, 28).
 
     Parameters
@@ -32,11 +32,13 @@ def normal_form(ink: np.ndarray, mark: Mark) -> np.ndarray:
     ink : ndarray of float32, shape (height, width)
         The contrast the mark was found in.
     mark : Mark
+    digit : bool
+        Refuse what can be no digit.
 
     Raises
     ------
     NoDigitError
-        A flat line, a blot, a shade, or strokes no pen makes.
+        A flat line, a blot, a shade, or strokes no pen makes, where a digit is wanted.
     """
     from scipy import ndimage
 
@@ -49,14 +51,15 @@ def normal_form(ink: np.ndarray, mark: Mark) -> np.ndarray:
     stroke = (areas > _SPECK * areas.max())[labels]
     rows, columns = np.flatnonzero(stroke.any(1)), np.flatnonzero(stroke.any(0))
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-    if width > _FLAT * height:
+    if digit and width > _FLAT * height:
         raise NoDigitError(f"no digit but a flat line, {width / height:.1f} times as wide as high")
     stroke = np.pad(stroke, _MARGIN)
     px = max(height, width) / BOX
     inside = ndimage.distance_transform_edt(stroke)
     widths = 2 * inside[stroke & (inside == ndimage.maximum_filter(inside, 3))] / px
     thick = float(np.median(widths))
-    _check(stroke, grey, thick, float(widths.std() / widths.mean()))
+    if digit:
+        _check(stroke, grey, thick, float(widths.std() / widths.mean()))
     wider = (min(max(thick, STROKES[0]), STROKES[1]) - thick) * px / 2
     edge = inside - ndimage.distance_transform_edt(~stroke)
     edge -= 0.5 * np.sign(edge)  # the edge is between the pixels

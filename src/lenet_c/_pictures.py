@@ -16,15 +16,15 @@ _SIDES = (28, 32)  # taken as they are
 _BRIGHT = 127.5
 
 
-def read_images(path: str | os.PathLike, preparation: str = "ink") -> np.ndarray:
+def read_images(path: str | os.PathLike, preparation: str = "digit") -> np.ndarray:
     """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
     Parameters
     ----------
     path : str or path-like
         What `read_array` reads; or any picture that Pillow reads.
-    preparation : {"ink", "resize"}
-        Whether a picture goes through `images.prepare` or `images.resize`.
+    preparation : {"digit", "ink", "resize"}
+        What `images.prepare` makes of a picture.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def read_images(path: str | os.PathLike, preparation: str = "ink") -> np.ndarray
     OSError
         The file is missing or cannot be read.
     NoDigitError
-        With "ink": there is no digit in the picture, or more than one.
+        There is no digit in the picture, or more than one.
     FormatError
         The file is broken, or no picture that Pillow knows.
     ImportError
@@ -47,7 +47,7 @@ def read_images(path: str | os.PathLike, preparation: str = "ink") -> np.ndarray
     array = read_array(path)
     if array is not None:
         return array
-    return images.prepare(path) if preparation == "ink" else images.resize(path)
+    return images.prepare(path, preparation)
 
 
 def read_array(path: str | os.PathLike) -> np.ndarray | None:

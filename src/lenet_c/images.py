@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _photo_files, _pictures
-from ._marks import Mark, NoDigitError, contrast, find
+from ._marks import Mark, NoDigitError, contrast, find, together
 from ._normal_form import SIDE, normal_form
+from .config import CHOICES
 from .model import LeNet5
 
 __all__ = [
@@ -83,7 +84,7 @@ class Reading(NamedTuple):
     digit: Digit | None = None
 
 
-def prepare(image: object) -> np.ndarray:
+def prepare(image: object, preparation: str = "digit") -> np.ndarray:
     """Return the digit of a picture as MNIST has its digits: white ink on black, 28 x 28.
 
     The light is taken out, ink and paper are told apart whichever is the brighter, the ink is cut
@@ -99,16 +100,20 @@ def prepare(image: object) -> np.ndarray:
         with alpha; integers 0..255, uint16 up to 65535, floats 0..1 or bools. Transparency, EXIF
         orientation, palettes, CMYK, 16 and 32 bits a pixel are understood. Of a file
         with several pictures the first is taken.
+    preparation : {"digit", "ink", "resize"}
+        digit: one digit is looked for, and what can be none is refused. ink: all the ink is one
+        sign, a letter with its dots or whatever else is drawn. resize: the whole picture, in which
+        no ink is looked for, see `resize`. A model's own is its ``config.preparation``.
 
     Returns
     -------
-    digit : ndarray of uint8, shape (28, 28)
+    digit : ndarray of uint8, shape (28, 28); with resize also (32, 32)
 
     Raises
     ------
     NoDigitError
-        Nothing to read: blank, nothing but texture, a blot, a mark that goes on outside; or
-        several digits, which `line` is for. It is a ValueError.
+        Nothing to read: blank, nothing but texture, a mark that goes on outside; with "digit" also
+        a blot, or several digits, which `line` is for. It is a ValueError.
     FormatError
         The file is broken or no picture, or has more than 64 million pixels.
     OSError
@@ -118,12 +123,17 @@ def prepare(image: object) -> np.ndarray:
     ImportError
         Pillow or SciPy is not installed.
     """
+    check_preparation(preparation)
+    if preparation == "resize":
+        return resize(image)
     _photo_files.require("PIL", "scipy")
     values = _photo_files.load(image).values
     ready = _mnist_form(values)
     if ready is not None:
         return ready
     ink, marks = _marks(values)
+    if preparation == "ink":
+        return normal_form(ink, together(marks), digit=False)
     if len(marks) > 1:
         raise NoDigitError(
             f"{len(marks)} digits or other marks side by side, expected one: "
@@ -208,8 +218,7 @@ def read(
     image : path, file, PIL.Image.Image or array_like
         See `prepare`.
     model : LeNet5 or path, optional
-        None: the pretrained one. Its configuration says whether the picture goes through `prepare`
-        or `resize`.
+        None: the pretrained one. Its configuration says how pictures are prepared.
     reject : float
         The reading is marked as rejected if its probability is less.
 
@@ -223,8 +232,7 @@ def read(
         As `prepare`.
     """
     model = _model(model)
-    form = prepare if model.config.preparation == "ink" else resize
-    return readings(model, form(image)[None], reject)[0]
+    return readings(model, prepare(image, model.config.preparation)[None], reject)[0]
 
 
 def read_line(
@@ -238,7 +246,7 @@ def read_line(
     Parameters
     ----------
     image, model, reject
-        See `read`; the model's preparation must be "ink".
+        See `read`; the model's preparation must not be "resize".
 
     Returns
     -------
@@ -251,7 +259,7 @@ def read_line(
         As `line`; ValueError for a model of another preparation.
     """
     model = _model(model)
-    if model.config.preparation != "ink":
+    if model.config.preparation == "resize":
         raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
     digits = line(image)
     found = readings(model, np.stack([digit.image for digit in digits]), reject)
@@ -271,6 +279,13 @@ def readings(
             Reading(int(first), float(p[first]), int(second), float(p[second]), p[first] < reject)
         )
     return found
+
+
+def check_preparation(preparation: object) -> None:
+    """Raise ValueError where there is no such preparation."""
+    known = CHOICES["preparation"]
+    if preparation not in known:
+        raise ValueError(f"preparation: expected one of {', '.join(known)}, got {preparation!r}")
 
 
 def _model(model: LeNet5 | str | os.PathLike | None) -> LeNet5:
