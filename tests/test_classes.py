@@ -194,9 +194,7 @@ def test_folders_that_are_none(tmp_path):
     (tmp_path / "two").mkdir()
     with pytest.raises(FileNotFoundError, match="one: no pictures in this folder"):
         datasets.load_folder(tmp_path)
-    with pytest.raises(
-        ValueError, match="expected one of digit, ink, resize, got 'wash'"
-    ):
+    with pytest.raises(ValueError, match="expected one of digit, ink, resize, got 'wash'"):
         datasets.load_folder(tmp_path, "wash")
     for name in ("one", "two"):
         np.save(tmp_path / name / "x.npy", np.zeros((28, 28)))

@@ -285,6 +285,18 @@ def test_large_pictures_are_reduced_first(model, digits, tmp_path):
     assert 30 * 30 < top < bottom < (30 + 84) * 30
 
 
+@pytest.mark.parametrize("sides", [(0, 40, 0, 0), (0, 0, 50, 0), (30, 30, 40, 40)])
+@pytest.mark.parametrize("table", [60, 255])
+def test_a_sheet_on_a_table(model, digits, sides, table):
+    top, bottom, left, right = sides
+    ground, ink = (225, 40) if table < 128 else (60, 200)
+    sheet = paper(digits[5], ground=ground, ink=ink)
+    pad = ((top, bottom), (left, right))
+    assert read(model, np.pad(sheet, pad, constant_values=table)) == 5
+    with pytest.raises(images.NoDigitError):
+        images.prepare(np.pad(np.full_like(sheet, ground), pad, constant_values=table))
+
+
 # what is refused
 
 

@@ -303,16 +303,15 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(50)
 
 
 def test_pictures_go_through_images(server, images, pretrained, digit):
-    def prepare(file):
+    def prepare(file, preparation):
         assert file.read() == PNG
-        return digit
+        return digit if preparation == "digit" else 255 - digit
 
     images.prepare = prepare
     status, found = predict(server, PNG, "image/png")
     assert status == 200 and found["prepared"] == digit.tolist()
     assert found["probabilities"] == pretrained.predict_proba(digit).tolist()
     resizing = lenet_c.LeNet5(preparation="resize")
-    images.resize = lambda file: 255 - digit
     with serving(resizing) as other:
         assert predict(other, PNG, "image/png")[1]["prepared"] == (255 - digit).tolist()
 
@@ -327,7 +326,7 @@ def test_pictures_go_through_images(server, images, pretrained, digit):
     ],
 )
 def test_pictures_that_cannot_be_read(server, images, error, status, words):
-    def prepare(file):
+    def prepare(file, preparation):
         raise error
 
     images.prepare = prepare

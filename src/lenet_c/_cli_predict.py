@@ -50,7 +50,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--reject",
         type=_probability,
         metavar="X",
-        help=f"reject readings of a lower probability (default: {images.REJECT} for pictures)",
+        help=f"reject readings of a lower probability (default: {images.REJECT} for pictures of "
+        "digits)",
     )
     add_threads(parser)
     add("--json", action="store_true", help="print a JSON list of objects")
@@ -137,8 +138,7 @@ def _read(model: LeNet5, file: str, args) -> list[tuple[dict[str, object], np.nd
         else:
             shown = images.prepare(file, model.config.preparation)[None]
             places = [{"index": None}]
-        reject = images.REJECT if args.reject is None else args.reject
-        readings = images.readings(model, shown, reject, args.threads)
+        readings = images.readings(model, shown, args.reject, args.threads)
     return [
         (_entry(file, place, reading, model.config.class_names), image)
         for place, reading, image in zip(places, readings, shown, strict=True)

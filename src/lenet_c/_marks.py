@@ -21,6 +21,7 @@ _SPECK = 0.03  # of the heaviest mark's weight, below which a mark is none
 _SMALL = 0.35  # of the tallest digit's height and _LIGHT of its weight: punctuation
 _LIGHT = 0.15
 _OUTSIDE = 0.05  # of the weight of a mark that goes on outside: a digit weighs more
+_STRIP = 0.6  # of the picture: a mark from side to side is a line, unless it is cut out closely
 _NEXT = 4  # px around a digit that count as its own
 _ELSEWHERE = 0.05  # of the picture may differ from the ground as much as ink and be none
 _BORDER = 0.3  # of its longer side along the picture's border: a mark that goes on outside
@@ -153,10 +154,15 @@ def find(ink: np.ndarray) -> list[Mark]:
     rim = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     on_rim = np.bincount(rim, minlength=count + 1)[1:]
     sizes = np.array([max(y.stop - y.start, x.stop - x.start) for y, x in boxes])
-    inside = np.flatnonzero(on_rim <= _BORDER * sizes)
+    areas = np.array([(y.stop - y.start) * (x.stop - x.start) for y, x in boxes])
+    across = [
+        y.stop - y.start == smooth.shape[0] or x.stop - x.start == smooth.shape[1] for y, x in boxes
+    ]
+    strip = np.array(across) & (areas < _STRIP * smooth.size)
+    inside = np.flatnonzero((on_rim <= _BORDER * sizes) & ~strip)
     if not len(inside) or weights[inside].max() < _OUTSIDE * weights.max():
         inside = np.array([weights.argmax()])  # a digit cut off by the border
-        if on_rim[inside[0]] > sizes[inside[0]]:
+        if on_rim[inside[0]] > sizes[inside[0]] or strip[inside[0]]:
             raise NoDigitError("a mark that fills the picture, or goes on outside it")
     heaviest = weights[inside].max()
     groups: list[_Group] = []
@@ -197,6 +203,22 @@ def together(marks: list[Mark]) -> Mark:
         y, x = round((mark.box[1] - top) * scale), round((mark.box[0] - left) * scale)
         ink[y : y + mark.ink.shape[0], x : x + mark.ink.shape[1]] |= mark.ink
     return Mark((left, top, right, bottom), ink, sum(mark.weight for mark in marks))
+
+
+def rows(marks: list[Mark]) -> list[list[Mark]]:
+    """Return the marks by lines of digits, from top to bottom, each from left to right."""
+    found: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda mark: mark.box[0]):
+        _, top, _, bottom = mark.box
+        for row in found:
+            _, above, _, below = row[-1].box
+            overlap = min(bottom, below) - max(top, above)
+            if overlap > 0.5 * min(bottom - top, below - above):
+                row.append(mark)
+                break
+        else:
+            found.append([mark])
+    return sorted(found, key=lambda row: np.mean([mark.box[1] + mark.box[3] for mark in row]))
 
 
 class _Group(NamedTuple):

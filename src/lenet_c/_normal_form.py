@@ -23,6 +23,36 @@ _HOLE = 6  # px, the least area of one
 _SHARP = 0.09  # of full ink a px: the change across all but the softest fifth of the edge
 _FLAT = 2.5  # width / height from which on a mark is no digit
 
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_EVEN = 8  # levels of nine tenths of an MNIST image's border at most; ink may touch it
+_DIGIT = 16, 22  # px of the longer side of an MNIST digit
+_OFF_CENTRE = 1.5  # px
+
+
+def luminance(values: np.ndarray) -> np.ndarray:
+    """Return levels (h, w) or (h, w, 3) as (h, w)."""
+    return values if values.ndim == 2 else values @ _LUMINANCE
+
+
+def in_mnist_form(values: np.ndarray) -> np.ndarray | None:
+    """Return an image that is in MNIST's form already as uint8 (28, 28), None if it is not."""
+    size = values.shape[0]
+    if values.shape[:2] not in ((SIDE, SIDE), (SIDE + 4, SIDE + 4)):
+        return None
+    grey = luminance(values)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if np.median(border) > 127.5:
+        grey, border = 255 - grey, 255 - border
+    if np.percentile(border, 90) > _EVEN or grey.max() < 128:
+        return None
+    rows, columns = (np.flatnonzero((grey > 2 * _EVEN).any(axis)) for axis in (1, 0))
+    longer = max(np.ptp(rows), np.ptp(columns)) + 1
+    centre = [grey.sum(axis) @ np.arange(size) / grey.sum() - (size - 1) / 2 for axis in (1, 0)]
+    if not _DIGIT[0] <= longer <= _DIGIT[1] or np.abs(centre).max() > _OFF_CENTRE:
+        return None
+    edge = (size - SIDE) // 2
+    return np.rint(grey[edge : size - edge, edge : size - edge]).clip(0, 255).astype(np.uint8)
+
 
 def normal_form(ink: np.ndarray, mark: Mark, digit: bool = True) -> np.ndarray:
     """Return a mark as an MNIST digit, uint8 (28, 28).

@@ -7,15 +7,17 @@ digits of a picture; `read` and `read_line` have a model read them. They take Pi
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _photo_files, _pictures
-from ._marks import Mark, NoDigitError, contrast, find, together
-from ._normal_form import SIDE, normal_form
+from . import _photo_files, _pictures, _sheet
+from ._marks import Mark, NoDigitError, contrast, find, rows, together
+from ._normal_form import in_mnist_form, luminance, normal_form
 from .config import CHOICES
 from .model import LeNet5
 
@@ -35,10 +37,8 @@ __all__ = [
 REJECT = 0.7
 
 _MOST = 500  # digits in a picture; more is texture
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
-_FLAT = 8  # levels of nine tenths of an MNIST image's border at most; ink may touch it
-_DIGIT = 16, 22  # px of the longer side of an MNIST digit
-_OFF_CENTRE = 1.5  # px
+
+_Found = TypeVar("_Found")
 
 
 class Digit(NamedTuple):
@@ -128,18 +128,10 @@ def prepare(image: object, preparation: str = "digit") -> np.ndarray:
         return resize(image)
     _photo_files.require("PIL", "scipy")
     values = _photo_files.load(image).values
-    ready = _mnist_form(values)
+    ready = in_mnist_form(values)
     if ready is not None:
         return ready
-    ink, marks = _marks(values)
-    if preparation == "ink":
-        return normal_form(ink, together(marks), digit=False)
-    if len(marks) > 1:
-        raise NoDigitError(
-            f"{len(marks)} digits or other marks side by side, expected one: "
-            "lenet_c.images.line (lenet-c predict --line) reads several"
-        )
-    return normal_form(ink, marks[0])
+    return _or_of_the_sheet(_one if preparation == "digit" else _sign, values)
 
 
 def resize(image: object) -> np.ndarray:
@@ -162,7 +154,7 @@ def resize(image: object) -> np.ndarray:
     FormatError, OSError, TypeError, ValueError, ImportError
         As `prepare`; SciPy is not needed.
     """
-    return _pictures.prepare(_grey(_photo_files.load(image).values))
+    return _pictures.prepare(luminance(_photo_files.load(image).values))
 
 
 def line(image: object) -> list[Digit]:
@@ -188,28 +180,17 @@ def line(image: object) -> list[Digit]:
     """
     _photo_files.require("PIL", "scipy")
     values, scale = _photo_files.load(image)
-    ready = _mnist_form(values)
+    ready = in_mnist_form(values)
     if ready is not None:
         return [Digit(ready, (0, 0, values.shape[1], values.shape[0]), 0)]
-    ink, marks = _marks(values)
-    digits, reason = [], None
-    for number, row in enumerate(_rows(marks)):
-        for mark in row:
-            left, top, right, bottom = (round(side * scale) for side in mark.box)
-            try:
-                digits.append(Digit(normal_form(ink, mark), (left, top, right, bottom), number))
-            except NoDigitError as error:  # a dash, a blot
-                reason = error
-    if not digits:
-        raise reason
-    return digits
+    return _or_of_the_sheet(lambda levels: _all(levels, scale), values)
 
 
 def read(
     image: object,
     model: LeNet5 | str | os.PathLike | None = None,
     *,
-    reject: float = REJECT,
+    reject: float | None = None,
 ) -> Reading:
     """Read the digit of a picture.
 
@@ -219,8 +200,9 @@ def read(
         See `prepare`.
     model : LeNet5 or path, optional
         None: the pretrained one. Its configuration says how pictures are prepared.
-    reject : float
-        The reading is marked as rejected if its probability is less.
+    reject : float, optional
+        The reading is marked as rejected if its probability is less; None: REJECT for models of
+        digits, whose preparation is "digit", and 0 for others.
 
     Returns
     -------
@@ -239,7 +221,7 @@ def read_line(
     image: object,
     model: LeNet5 | str | os.PathLike | None = None,
     *,
-    reject: float = REJECT,
+    reject: float | None = None,
 ) -> list[Reading]:
     """Read all the digits of a picture, in reading order.
 
@@ -267,9 +249,11 @@ def read_line(
 
 
 def readings(
-    model: LeNet5, images: npt.ArrayLike, reject: float, threads: int | None = None
+    model: LeNet5, images: npt.ArrayLike, reject: float | None, threads: int | None = None
 ) -> list[Reading]:
     """Return what a model reads in images (n, h, w) that are prepared already."""
+    if reject is None:
+        reject = REJECT if model.config.preparation == "digit" else 0.0
     if not 0 <= reject <= 1:
         raise ValueError(f"reject: expected a probability 0..1, got {reject!r}")
     found = []
@@ -294,49 +278,52 @@ def _model(model: LeNet5 | str | os.PathLike | None) -> LeNet5:
     return model if isinstance(model, LeNet5) else LeNet5.load(model)
 
 
+def _or_of_the_sheet(search: Callable[[np.ndarray], _Found], values: np.ndarray) -> _Found:
+    """Return what is found in a picture, or on the sheet of paper that it shows.
+
+    Where the picture shows what is around the sheet on three sides or four, only that counts.
+    """
+    sheet, framed = _sheet.alone(values) or (None, False)
+    orders = [values] if sheet is None else [sheet] if framed else [values, sheet]
+    for levels in orders[:-1]:
+        with contextlib.suppress(NoDigitError):
+            return search(levels)
+    return search(orders[-1])
+
+
+def _one(values: np.ndarray) -> np.ndarray:
+    ink, marks = _marks(values)
+    if len(marks) > 1:
+        raise NoDigitError(
+            f"{len(marks)} digits or other marks side by side, expected one: "
+            "lenet_c.images.line (lenet-c predict --line) reads several"
+        )
+    return normal_form(ink, marks[0])
+
+
+def _sign(values: np.ndarray) -> np.ndarray:
+    ink, marks = _marks(values)
+    return normal_form(ink, together(marks), digit=False)
+
+
+def _all(values: np.ndarray, scale: float) -> list[Digit]:
+    ink, marks = _marks(values)
+    digits, reason = [], None
+    for number, row in enumerate(rows(marks)):
+        for mark in row:
+            left, top, right, bottom = (round(side * scale) for side in mark.box)
+            try:
+                digits.append(Digit(normal_form(ink, mark), (left, top, right, bottom), number))
+            except NoDigitError as error:  # a dash, a blot
+                reason = error
+    if not digits:
+        raise reason
+    return digits
+
+
 def _marks(values: np.ndarray) -> tuple[np.ndarray, list[Mark]]:
     ink = contrast(values)
     marks = find(ink)
     if len(marks) > _MOST:
         raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
     return ink, marks
-
-
-def _grey(values: np.ndarray) -> np.ndarray:
-    return values if values.ndim == 2 else values @ _LUMINANCE
-
-
-def _mnist_form(values: np.ndarray) -> np.ndarray | None:
-    """Return an image that is in MNIST's form already as uint8 (28, 28), None if it is not."""
-    size = values.shape[0]
-    if values.shape[:2] not in ((SIDE, SIDE), (SIDE + 4, SIDE + 4)):
-        return None
-    grey = _grey(values)
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if np.median(border) > 127.5:
-        grey, border = 255 - grey, 255 - border
-    if np.percentile(border, 90) > _FLAT or grey.max() < 128:
-        return None
-    rows, columns = (np.flatnonzero((grey > 2 * _FLAT).any(axis)) for axis in (1, 0))
-    longer = max(np.ptp(rows), np.ptp(columns)) + 1
-    centre = [grey.sum(axis) @ np.arange(size) / grey.sum() - (size - 1) / 2 for axis in (1, 0)]
-    if not _DIGIT[0] <= longer <= _DIGIT[1] or np.abs(centre).max() > _OFF_CENTRE:
-        return None
-    edge = (size - SIDE) // 2
-    return np.rint(grey[edge : size - edge, edge : size - edge]).clip(0, 255).astype(np.uint8)
-
-
-def _rows(marks: list[Mark]) -> list[list[Mark]]:
-    """Return the marks by lines of digits, from top to bottom, each from left to right."""
-    rows: list[list[Mark]] = []
-    for mark in sorted(marks, key=lambda mark: mark.box[0]):
-        _, top, _, bottom = mark.box
-        for row in rows:
-            _, above, _, below = row[-1].box
-            overlap = min(bottom, below) - max(top, above)
-            if overlap > 0.5 * min(bottom - top, below - above):
-                row.append(mark)
-                break
-        else:
-            rows.append([mark])
-    return sorted(rows, key=lambda row: np.mean([mark.box[1] + mark.box[3] for mark in row]))
