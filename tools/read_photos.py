@@ -48,10 +48,10 @@ def table(rows: dict[str, list[dict[str, object]]], by: str) -> str:
     halves = [half for half in HALVES if half in rows]
     names = list(dict.fromkeys(row[by] for half in halves for row in rows[half]))
     lines = [f"| {by} | {' | '.join(halves)} | resized |", f"|---|{'---|' * (len(halves) + 1)}"]
-    for name in (*names, "all"):
+    for name in (*names, "together"):
         cells = []
         for column in (*((half, "right") for half in halves), (halves[-1], "naive")):
-            chosen = [row[column[1]] for row in rows[column[0]] if name in (row[by], "all")]
+            chosen = [row[column[1]] for row in rows[column[0]] if name in (row[by], "together")]
             cells.append(f"{100 * np.mean(chosen):.1f} %" if chosen else "")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -71,11 +71,11 @@ def absurd(model: LeNet5, halves: tuple[str, ...]) -> str:
             rejected = True
         taken[half].setdefault(picture.kind, []).append(rejected)
     lines = [f"| kind | {' | '.join(halves)} |", f"|---|{'---|' * len(halves)}"]
-    for kind in (*absurd_case.KINDS, "all"):
+    for kind in (*absurd_case.KINDS, "together"):
         cells = []
         for half in halves:
             chosen = [
-                done for name in taken[half] if kind in (name, "all") for done in taken[half][name]
+                done for name in taken[half] if kind in (name, "together") for done in taken[half][name]
             ]
             cells.append(f"{100 * np.mean(chosen):.0f} %")
         lines.append(f"| {kind} | {' | '.join(cells)} |")
