@@ -153,6 +153,8 @@ def _resolves(parts):
         try:
             found = getattr(found, part)
         except AttributeError:
+            if (PACKAGE / f"{part}.pxd").exists():  # for cimport
+                return True
             try:
                 found = importlib.import_module(path)
             except ModuleNotFoundError:
