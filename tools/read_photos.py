@@ -75,7 +75,10 @@ def absurd(model: LeNet5, halves: tuple[str, ...]) -> str:
         cells = []
         for half in halves:
             chosen = [
-                done for name in taken[half] if kind in (name, "together") for done in taken[half][name]
+                done
+                for name, values in taken[half].items()
+                if kind in (name, "together")
+                for done in values
             ]
             cells.append(f"{100 * np.mean(chosen):.0f} %")
         lines.append(f"| {kind} | {' | '.join(cells)} |")
