@@ -27,7 +27,10 @@ from .model import LeNet5
 from .optim import Recipe
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from ._sklearn import LeNetClassifier as LeNetClassifier
+    from ._types import TrainOptions
 
 __version__ = "0.1.0"
 __all__ = [
@@ -80,7 +83,7 @@ def __dir__() -> list[str]:
 _engines.default_isa()  # an impossible LENET_C_ISA is an ImportError here
 
 
-def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: object) -> LeNet5:
+def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: Unpack[TrainOptions]) -> LeNet5:
     """Make a model and train it.
 
     Parameters
@@ -113,10 +116,10 @@ def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: object) -> Le
 
 def predict(
     images: npt.ArrayLike,
-    model: LeNet5 | str | os.PathLike | None = None,
+    model: LeNet5 | str | os.PathLike[str] | None = None,
     *,
     threads: int | None = None,
-) -> np.ndarray:
+) -> npt.NDArray[np.int64]:
     """Return the class of each image.
 
     Parameters

@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -119,7 +120,7 @@ def confusion_table(confusion: np.ndarray, names: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-def _readings(name: str, p: np.ndarray) -> list[dict[str, object]]:
+def _readings(name: str, p: np.ndarray) -> list[dict[str, Any]]:
     """Return what is printed about the images of a file; p is (n, classes), or (classes,)."""
     single = p.ndim == 1
     readings = []
@@ -138,7 +139,7 @@ def _readings(name: str, p: np.ndarray) -> list[dict[str, object]]:
     return readings
 
 
-def _row(reading: dict[str, object], width: int) -> str:
+def _row(reading: dict[str, Any], width: int) -> str:
     index = "" if reading["index"] is None else f"[{reading['index']}]"
     return (
         f"{reading['file'] + index:<{width}}  {reading['digit']:>5}"

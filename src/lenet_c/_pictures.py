@@ -1,14 +1,19 @@
 """Image files: arrays (.npy, IDX) and pictures (through Pillow) are read, PNG is written."""
 
+from __future__ import annotations
+
 import os
 import struct
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from . import idx
 from ._errors import FormatError
-from ._files import open_unpacked
+from ._files import StrPath, open_unpacked
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _NPY_MAGIC = b"\x93NUMPY"
 _SIDE = 28  # of MNIST's images
@@ -16,7 +21,7 @@ _SIDES = (28, 32)  # taken as they are
 _BRIGHT = 127.5
 
 
-def read_images(path: str | os.PathLike, preparation: str = "ink") -> np.ndarray:
+def read_images(path: StrPath, preparation: str = "ink") -> np.ndarray:
     """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
     Parameters
@@ -118,7 +123,7 @@ def _read_npy(stream: BinaryIO, name: str) -> np.ndarray:
         raise FormatError(f"{name}: broken or unsuitable .npy file: {error}") from error
 
 
-def _read_picture(path: str | os.PathLike, name: str) -> np.ndarray:
+def _read_picture(path: StrPath, name: str) -> np.ndarray:
     try:
         from PIL import Image, ImageOps
     except ImportError:
@@ -137,7 +142,7 @@ def _read_picture(path: str | os.PathLike, name: str) -> np.ndarray:
         raise FormatError(f"{name}: broken picture: {error}") from error
 
 
-def _grey(picture) -> np.ndarray:
+def _grey(picture: Image.Image) -> np.ndarray:
     """Return the luminance 0..255 of a picture; what is transparent becomes white."""
     from PIL import Image
 
