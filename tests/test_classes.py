@@ -110,7 +110,7 @@ def test_names_are_kept_in_files_and_copies(tmp_path):
         ({"class_names": "abc"}, TypeError, "class_names: expected two strings or more"),
         ({"class_names": (1, 2)}, TypeError, "class_names: expected two strings or more"),
         ({"class_names": 3}, TypeError, "class_names: expected two strings or more"),
-        ({"preparation": "wash"}, ValueError, "preparation: expected one of ink, resize"),
+        ({"preparation": "wash"}, ValueError, "preparation: expected one of digit, ink, resize"),
         ({"output": "rbf", "class_names": ("a", "b")}, ValueError, "classes: ten codes are known"),
     ],
 )
@@ -194,7 +194,9 @@ def test_folders_that_are_none(tmp_path):
     (tmp_path / "two").mkdir()
     with pytest.raises(FileNotFoundError, match="one: no pictures in this folder"):
         datasets.load_folder(tmp_path)
-    with pytest.raises(ValueError, match="preparation: expected ink or resize, got 'wash'"):
+    with pytest.raises(
+        ValueError, match="expected one of digit, ink, resize, got 'wash'"
+    ):
         datasets.load_folder(tmp_path, "wash")
     for name in ("one", "two"):
         np.save(tmp_path / name / "x.npy", np.zeros((28, 28)))

@@ -1,33 +1,26 @@
-"""docs/derivation.md: its program runs, and every name in it is there."""
+"""docs/derivation.md: its program, its names and its table; see also test_docs.py."""
 
 import inspect
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from docs_case import ROOT, read, run_page
 
-import lenet_c
 from lenet_c import _core, layers
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "derivation.md"
+PAGE = ROOT / "docs" / "derivation.md"
 
 
 @pytest.fixture(scope="module")
 def text():
-    return PAGE.read_text(encoding="utf-8")
+    return read(PAGE)
 
 
 @pytest.fixture(scope="module")
-def names(text):
-    """What the page's program leaves behind; an error points at the line of the page."""
-    scope = {}
-    blocks = list(re.finditer(r"^```python\n(.*?)^```", text, re.S | re.M))
-    assert len(blocks) >= 20
-    for block in blocks:
-        line = text.count("\n", 0, block.start(1))
-        exec(compile("\n" * line + block[1], str(PAGE), "exec"), scope)
-    return scope
+def names():
+    """What the page's program leaves behind."""
+    return run_page(PAGE).names
 
 
 def test_the_program_runs(names):
@@ -49,10 +42,6 @@ def test_its_second_derivatives_are_the_kernels(names):
 def test_every_function_is_named_and_is_there(text):
     named = set(re.findall(r"\blayers\.(\w+)", text))
     assert named == set(layers.__all__)
-    for attribute in set(re.findall(r"\bmodel\.(\w+)", text)):
-        assert hasattr(lenet_c.LeNet5, attribute), attribute
-    for attribute in set(re.findall(r"\blenet_c\.([A-Za-z]\w*)", text)) - {"codes", "h"}:
-        assert hasattr(lenet_c, attribute), attribute
 
 
 def test_signatures_of_the_table_are_those_of_the_functions(text):

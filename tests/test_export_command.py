@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
 from lenet_c import LeNet5, cli
-from lenet_c.export import to_onnx
+from lenet_c.export import to_c, to_onnx
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +96,26 @@ def test_the_command_does_not_need_onnx(monkeypatch):
     for name in ("onnx", "onnxruntime", "torch"):
         monkeypatch.setitem(sys.modules, name, None)
     assert cli.main(("export", "--onnx", "a.onnx")) == 0
+
+
+def test_c(capsys):
+    assert cli.main(("export", "--c", "digits.c", "--int8", "--name", "mine")) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    written = to_c(LeNet5.pretrained(), "b.c", int8=True, name="mine")
+    size = os.path.getsize("digits.c")
+    assert line == (
+        f"digits.c: C99, with digits.h; {written.flash:,} bytes of constants, {written.ram:,} of "
+        f"work memory, {size:,} bytes"
+    )
+    text = Path("digits.c").read_text().replace("digits.h", "b.h")
+    assert text == Path("b.c").read_text()
+    assert "int mine_predict(" in Path("digits.h").read_text()
+
+
+def test_wrong_usage_of_c(capsys):
+    assert "--int8 is of --c" in wrong(capsys, "--onnx", "a.onnx", "--int8")
+    assert "--name is of --c" in wrong(capsys, "--onnx", "a.onnx", "--name", "a")
+    assert "expected a name that ends in .c" in wrong(capsys, "--c", "a.cpp")
+    assert cli.main(("export", "--c", "a.c", "--name", "1a")) == 1
+    assert "1a" in capsys.readouterr().err
+    assert not os.listdir()

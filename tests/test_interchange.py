@@ -1,63 +1,23 @@
-"""docs/interchange.md: its programs run, its tables are the code's."""
+"""docs/interchange.md: its tables are the code's. test_docs.py runs its programs."""
 
 import re
-from pathlib import Path
 
-import pytest
+from docs_case import ROOT, read
 
-import lenet_c
 from lenet_c import LeNet5, _torch
-
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "interchange.md"
 
 
 def sections():
-    """Return title -> (line, text) of the page's parts; the first has no title."""
-    text = PAGE.read_text(encoding="utf-8")
-    found, line = {}, 0
-    for part in re.split(r"^(?=## )", text, flags=re.M):
-        title = part.splitlines()[0].removeprefix("## ") if found else ""
-        found[title] = line, part
-        line += part.count("\n")
-    return found
+    """Return title -> text of the page's parts; the first has no title."""
+    first, *parts = re.split(r"^(?=## )", read(ROOT / "docs" / "interchange.md"), flags=re.M)
+    return {"": first} | {part.splitlines()[0].removeprefix("## "): part for part in parts}
 
 
 SECTIONS = sections()
-PROGRAMS = {
-    "safetensors": ["safetensors"],
-    ".npz": [],
-    "ONNX": ["onnxruntime"],
-    "PyTorch": ["torch"],
-}
-
-
-def run(title, scope):
-    """Run a section's programs; an error points at the line of the page."""
-    start, part = SECTIONS[title]
-    for block in re.finditer(r"^```python\n(.*?)^```", part, re.S | re.M):
-        line = start + part.count("\n", 0, block.start(1))
-        exec(compile("\n" * line + block[1], str(PAGE), "exec"), scope)
-
-
-def test_no_program_is_left_out():
-    assert {title for title, (_, part) in SECTIONS.items() if "```python" in part} == {
-        "",
-        *PROGRAMS,
-    }
-
-
-@pytest.mark.parametrize("title", PROGRAMS)
-def test_the_programs_run(tmp_path, monkeypatch, title):
-    for package in PROGRAMS[title]:
-        pytest.importorskip(package)
-    monkeypatch.chdir(tmp_path)
-    scope = {}
-    run("", scope)
-    run(title, scope)
 
 
 def test_the_table_of_names_is_the_code_s():
-    rows = re.findall(r'^\| `"(\w+)"` \|(.*)\|$', SECTIONS["PyTorch"][1], re.M)
+    rows = re.findall(r'^\| `"(\w+)"` \|(.*)\|$', SECTIONS["PyTorch"], re.M)
     assert [name for name, _ in rows] == list(_torch.NAMES)
     for name, cells in rows:
         layers = re.findall(r"`([\w.]+)`", cells)
@@ -73,19 +33,9 @@ def test_the_table_of_parameters_is_the_code_s():
     shapes = {k: v.shape for model in models for k, v in model.parameters().items()}
     named = {}
     for names, cell in re.findall(
-        r"^\| (`.*`) \| (\(.*\)) \|", SECTIONS["Parameters and their names"][1], re.M
+        r"^\| (`.*`) \| (\(.*\)) \|", SECTIONS["Parameters and their names"], re.M
     ):
         sizes = re.findall(r"\(([^()]*)\)", cell.replace("classes", "10").replace("k", "5"))
         tuples = [tuple(int(size) for size in re.findall(r"\d+", one)) for one in sizes]
         named |= dict(zip(re.findall(r"`([\w.]+)`", names), tuples, strict=True))
     assert named == shapes
-
-
-def test_what_is_named_is_there():
-    text = PAGE.read_text(encoding="utf-8")
-    for attribute in set(re.findall(r"\bmodel\.(\w+)", text)) | set(
-        re.findall(r"LeNet5\.(\w+)", text)
-    ):
-        assert hasattr(LeNet5(), attribute), attribute
-    for attribute in set(re.findall(r"\blenet_c\.([A-Za-z]\w*)", text)):
-        assert hasattr(lenet_c, attribute), attribute

@@ -5,10 +5,10 @@ import pickle
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from docs_case import ROOT, run_page
 from kernel_case import assert_same_bits
 from numpy.testing import assert_array_equal
 from sklearn import config_context
@@ -23,7 +23,6 @@ from sklearn_case import FEW, FEW_LABELS, IMAGES, LABELS, LeNetClassifier, quick
 
 import lenet_c
 
-ROOT = Path(__file__).resolve().parents[1]
 X, Y = IMAGES[:1000], LABELS[:1000].astype(str)
 
 
@@ -164,19 +163,14 @@ def numbers_apart(text):
     return re.sub(r"\d+\.\d+", "#", text).split(), np.array(found, float)
 
 
-def test_the_page_prints_what_it_says(capsys, monkeypatch, tmp_path):
-    page = ROOT / "docs" / "scikit-learn.md"
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", page.read_text(), re.S)
-    names, outputs = {}, 0
-    for code, wanted in blocks:
-        exec(compile(code, str(page), "exec"), names)
-        words, numbers = numbers_apart(capsys.readouterr().out)
-        words_wanted, numbers_wanted = numbers_apart(wanted)
+def test_the_page_prints_what_it_says():
+    printed = run_page(ROOT / "docs" / "scikit-learn.md").printed
+    for block, output in printed:
+        words, numbers = numbers_apart(output)
+        words_wanted, numbers_wanted = numbers_apart(block.shown)
         assert words == words_wanted
         np.testing.assert_allclose(numbers, numbers_wanted, atol=0.03)  # another engine's roundings
-        outputs += bool(wanted)
-    assert outputs >= 4
+    assert sum(bool(block.shown) for block, _ in printed) >= 4
 
 
 def test_the_example_runs():

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
-from lenet_c import History, LeNet5, Recipe, Record
+from lenet_c import History, LeNet5, Recipe, Record, training
 from lenet_c.optim import SCHEDULES
 
 OPTIMIZERS = ["sgd", "adamw"]
@@ -986,3 +986,44 @@ def test_progress_on_shows_on_standard_error(capfd, monkeypatch):
 
 def test_progress_does_not_change_training(capfd):
     assert digest(trained(progress=True)) == digest(trained(progress=False))
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "sizes"),
+    [
+        (60000, 64, [(937, 64), (1, 32)]),
+        (6000, 64, [(93, 64), (1, 48)]),
+        (64, 64, [(1, 64)]),
+        (5, 64, [(1, 5)]),
+        (128, 64, [(1, 64), (1, 64)]),
+        (200, 64, [(4, 50)]),
+        (130, 64, [(1, 44), (2, 43)]),
+        (65, 64, [(1, 33), (1, 32)]),
+        (6017, 64, [(32, 64), (63, 63)]),
+        (3, 1, [(2, 1), (1, 1)]),
+        (3, 2, [(1, 2), (1, 1)]),
+    ],
+)
+def test_no_last_batch_is_small(n, size, sizes):
+    assert training.batches(n, min(size, n)) == sizes
+
+
+@pytest.mark.parametrize(("n", "size"), [(n, size) for n in range(1, 70) for size in (1, 2, 5, 64)])
+def test_batches_are_all_images_in_as_few_steps(n, size):
+    size = min(size, n)
+    found = training.batches(n, size)
+    counts, sizes = zip(*found, strict=True)
+    assert np.dot(counts, sizes) == n
+    assert sum(counts) == -(-n // size)
+    assert max(sizes) <= size
+    assert 2 * min(sizes) >= size or max(sizes) - min(sizes) <= 1
+    assert min(counts) > 0
+
+
+def test_a_small_last_batch_is_shared_out():
+    images, labels = lenet_c.datasets.load_sample("train")
+    images, labels = images[:200], labels[:200]
+    even, uneven = LeNet5(seed=1), LeNet5(seed=1)
+    even.fit(images, labels, epochs=2, batch_size=50, learning_rate=0.05, seed=4)
+    uneven.fit(images, labels, epochs=2, batch_size=64, learning_rate=0.05, seed=4)
+    assert even == uneven

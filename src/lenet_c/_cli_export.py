@@ -9,7 +9,8 @@ from .model import LeNet5
 HELP = """\
 Write a model for other programs. An .onnx file holds the whole network, border and input levels
 too: from images of 0..255 to probabilities. An .npz holds the parameters as NumPy's arrays, and
-the configuration; every command of lenet-c reads it as well.
+the configuration; every command of lenet-c reads it as well. A .c file, with its header beside it,
+is the network as C99 that needs nothing but math.h, for microcontrollers and other programs.
 """
 
 
@@ -19,6 +20,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("model", nargs="?", metavar="MODEL", help="file of a model (default: the pretrained one)")
     add("--onnx", metavar="FILE", help="write an ONNX file")
     add("--npz", metavar="FILE", help="write the parameters as NumPy's .npz")
+    add("--c", metavar="FILE", help="write a C file, and the header with it")
+    add("--int8", action="store_true", help="with --c: weights of a byte each, and their scales")
+    add("--name", metavar="NAME", help="with --c: begins every name in it (default: lenet5)")
     add(
         "--no-preprocessing",
         action="store_true",
@@ -38,6 +42,11 @@ def export(args: argparse.Namespace) -> int:
         raise UsageError("--no-preprocessing is of --onnx")
     if args.npz is not None and not args.npz.endswith(".npz"):
         raise UsageError(f"--npz {args.npz}: expected a name that ends in .npz")
+    for option, given in (("int8", args.int8), ("name", args.name is not None)):
+        if given and args.c is None:
+            raise UsageError(f"--{option} is of --c")
+    if args.c is not None and not args.c.endswith(".c"):
+        raise UsageError(f"--c {args.c}: expected a name that ends in .c")
     for option, path in outputs.items():
         check_output(path, f"--{option}")
     model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
@@ -64,5 +73,15 @@ def _write_npz(model: LeNet5, path: str, args: argparse.Namespace) -> str:
     return f"{len(model.parameters())} arrays and the configuration"
 
 
+def _write_c(model: LeNet5, path: str, args: argparse.Namespace) -> str:
+    from .export import to_c
+
+    written = to_c(model, path, int8=args.int8, name=args.name or "lenet5")
+    return (
+        f"C99, with {written.header}; {written.flash:,} bytes of constants, "
+        f"{written.ram:,} of work memory"
+    )
+
+
 #: Option -> what writes its file and returns what is in it.
-_WRITERS = {"onnx": _write_onnx, "npz": _write_npz}
+_WRITERS = {"onnx": _write_onnx, "npz": _write_npz, "c": _write_c}

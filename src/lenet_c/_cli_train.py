@@ -48,8 +48,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--preparation",
         choices=CHOICES["preparation"],
-        help="with --images: ink, for writing and drawings (found, cropped, centred), or resize "
-        "(default: ink)",
+        help="with --images: ink, for writing and drawings (found, cropped, centred), digit, which "
+        "refuses what can be none, or resize (default: ink)",
     )
     add(
         "--test-share",

@@ -1,16 +1,13 @@
-"""The commands evaluate, predict and info: what is done with a trained model."""
+"""The commands evaluate and info: what a trained model is and does."""
 
 import argparse
 import json
 import math
-import sys
-from typing import Any
 
 import numpy as np
 
 from . import show_config
-from ._cli_common import FolderSource, Source, UsageError, about, complain, error_text
-from ._pictures import read_images
+from ._cli_common import FolderSource, Source, UsageError, error_text
 from .model import LeNet5
 
 #: Errors whose rejection is told. (LeCun 1998, Fig. 10, has the first)
@@ -59,37 +56,6 @@ def test_source(args: argparse.Namespace, model: LeNet5) -> Source | FolderSourc
     return FolderSource.read(args.images, config.preparation, class_names=config.names)
 
 
-def predict(args: argparse.Namespace) -> int:
-    """Run ``lenet-c predict``."""
-    model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
-    status, readings = 0, []
-    if not args.json:
-        width = max(len(name) for name in args.images) + len("[0000]")
-        print(f"{'image':<{width}}  digit  probability  runner-up  probability")
-    for name in args.images:
-        try:
-            p = np.asarray(
-                model.predict_proba(
-                    read_images(name, model.config.preparation), threads=args.threads
-                )
-            )
-        except ImportError:
-            raise
-        except (OSError, ValueError, TypeError, MemoryError) as error:
-            sys.stdout.flush()
-            complain(about(name, error))
-            status = 1
-            continue
-        for reading in _readings(name, p):
-            if args.json:
-                readings.append(reading)
-            else:
-                print(_row(reading, width))
-    if args.json:
-        print(json.dumps(readings))
-    return status
-
-
 def info(args: argparse.Namespace) -> int:
     """Run ``lenet-c info``."""
     model = None if args.model is None else LeNet5.load(args.model)
@@ -118,31 +84,3 @@ def confusion_table(confusion: np.ndarray, names: tuple[str, ...]) -> str:
         error = f"{100 * (1 - row[k] / total):.2f} %" if total else ""
         lines.append(f"{names[k]:>{margin}}{cells}{total:>10,}{error:>10}")
     return "\n".join(lines)
-
-
-def _readings(name: str, p: np.ndarray) -> list[dict[str, Any]]:
-    """Return what is printed about the images of a file; p is (n, classes), or (classes,)."""
-    single = p.ndim == 1
-    readings = []
-    for index, row in enumerate(p[None] if single else p):
-        second, first = np.argsort(row, kind="stable")[-2:]
-        readings.append(
-            {
-                "file": name,
-                "index": None if single else index,
-                "digit": int(first),
-                "probability": float(row[first]),
-                "runner_up": int(second),
-                "runner_up_probability": float(row[second]),
-            }
-        )
-    return readings
-
-
-def _row(reading: dict[str, Any], width: int) -> str:
-    index = "" if reading["index"] is None else f"[{reading['index']}]"
-    return (
-        f"{reading['file'] + index:<{width}}  {reading['digit']:>5}"
-        f"  {reading['probability']:>11.4f}  {reading['runner_up']:>9}"
-        f"  {reading['runner_up_probability']:>11.4f}"
-    )

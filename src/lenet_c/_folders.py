@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import images as pictures
 from ._files import StrPath
 from ._pictures import read_images
-from .config import CHOICES, Config
+from .config import Config
 from .inputs import as_batch, as_pixels
 
 _NO_PICTURES = ("thumbs.db", "desktop.ini")
@@ -60,9 +61,7 @@ def load(
     progress: Callable[[int, int], object] | None = None,
 ) -> Folder:
     """See `lenet_c.datasets.load_folder`."""
-    if preparation not in CHOICES["preparation"]:
-        known = " or ".join(CHOICES["preparation"])
-        raise ValueError(f"preparation: expected {known}, got {preparation!r}")
+    pictures.check_preparation(preparation)
     found = find_pictures(folder)
     if class_names is None:
         class_names = tuple(found)

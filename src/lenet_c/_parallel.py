@@ -71,7 +71,7 @@ class Ranks:
         model: LeNet5,
         data: tuple[np.ndarray, np.ndarray, np.ndarray | None],
         order: np.ndarray,
-        batch: int,
+        sizes: list[tuple[int, int]],
         recipe: Recipe,
         steps: tuple[int, int, int],
         state: OptimizerState,
@@ -81,16 +81,17 @@ class Ranks:
     ) -> tuple[float, int]:
         """Present the images once; return the summed loss and the wrong labels of all ranks.
 
-        data: pixels, targets, weight; steps: the first of this epoch, those of all, and epochs.
+        data: pixels, targets, weight; sizes: how many batches of which size, one after another;
+        steps: the first of this epoch, those of all, and epochs.
         """
         pixels, targets, weight = data
         first, total, epochs = steps
         engine, net = model._engine, model._net_of(pixels.shape[1:])
         mine, summed = np.empty_like(model._theta), np.empty_like(model._theta)
-        rates = recipe.rates(first, -(-len(order) // batch), total, epochs)
+        parts = np.split(order, np.cumsum(np.repeat(*np.transpose(sizes)[::-1]))[:-1])
+        rates, momenta = recipe.rates(first, len(parts), total, epochs), recipe.momenta(len(parts))
         loss, errors = 0.0, 0
-        for i, (rate, momentum) in enumerate(zip(rates, recipe.momenta(len(rates)), strict=True)):
-            part = order[i * batch : (i + 1) * batch]
+        for part, rate, momentum in zip(parts, rates, momenta, strict=True):
             own = part[self.slice(len(part))]
             mine[...] = 0
             if len(own):

@@ -10,10 +10,10 @@ import numpy as np
 
 from . import idx
 from ._errors import FormatError
-from ._files import StrPath, open_unpacked
+from ._files import open_unpacked
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
 _NPY_MAGIC = b"\x93NUMPY"
 _SIDE = 28  # of MNIST's images
@@ -21,14 +21,15 @@ _SIDES = (28, 32)  # taken as they are
 _BRIGHT = 127.5
 
 
-def read_images(path: StrPath, preparation: str = "ink") -> np.ndarray:
+def read_images(path: str | os.PathLike, preparation: str = "digit") -> np.ndarray:
     """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
     Parameters
     ----------
     path : str or path-like
-        NumPy's .npy or IDX, either of them plain or packed with gzip; or any picture that
-        Pillow reads, which goes through `prepare`.
+        What `read_array` reads; or any picture that Pillow reads.
+    preparation : {"digit", "ink", "resize"}
+        What `images.prepare` makes of a picture.
 
     Returns
     -------
@@ -38,11 +39,29 @@ def read_images(path: StrPath, preparation: str = "ink") -> np.ndarray:
     Raises
     ------
     OSError
-        The file is missing, cannot be read, or is no picture that Pillow knows.
+        The file is missing or cannot be read.
+    NoDigitError
+        There is no digit in the picture, or more than one.
     FormatError
-        The file is broken.
+        The file is broken, or no picture that Pillow knows.
     ImportError
-        It takes Pillow to read this file, and Pillow is not installed.
+        It takes Pillow or SciPy to read this file, and that is not installed.
+    """
+    from . import images
+
+    array = read_array(path)
+    if array is not None:
+        return array
+    return images.prepare(path, preparation)
+
+
+def read_array(path: str | os.PathLike) -> np.ndarray | None:
+    """Read NumPy's .npy or IDX, either of them plain or packed with gzip; None of another file.
+
+    Raises
+    ------
+    OSError, FormatError
+        The file is missing, cannot be read or is broken.
     """
     name = os.fsdecode(path)
     with open_unpacked(path) as stream:
@@ -52,7 +71,7 @@ def read_images(path: StrPath, preparation: str = "ink") -> np.ndarray:
             return _read_npy(stream, name)
     if len(start) >= 4 and start[:2] == b"\0\0" and 0x08 <= start[2] <= 0x0E and start[3]:
         return idx.read(path)
-    return _read_picture(path, name)
+    return None
 
 
 def prepare(grey: np.ndarray) -> np.ndarray:
@@ -121,39 +140,3 @@ def _read_npy(stream: BinaryIO, name: str) -> np.ndarray:
         raise
     except (ValueError, EOFError, MemoryError) as error:
         raise FormatError(f"{name}: broken or unsuitable .npy file: {error}") from error
-
-
-def _read_picture(path: StrPath, name: str) -> np.ndarray:
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise ImportError(
-            f"{name}: neither .npy nor IDX; to read pictures, Pillow is needed: "
-            'pip install "lenet-c[images]"'
-        ) from None
-    try:
-        with Image.open(path) as picture:
-            return prepare(_grey(ImageOps.exif_transpose(picture)))
-    except (OSError, MemoryError) as error:
-        if getattr(error, "errno", None) is None and not isinstance(error, MemoryError):
-            raise FormatError(f"{name}: not a picture that Pillow can read") from error
-        raise
-    except Exception as error:  # decoders raise what they like on broken files
-        raise FormatError(f"{name}: broken picture: {error}") from error
-
-
-def _grey(picture: Image.Image) -> np.ndarray:
-    """Return the luminance 0..255 of a picture; what is transparent becomes white."""
-    from PIL import Image
-
-    if picture.mode == "1" or picture.mode[0] not in "IF":
-        if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-            opaque = Image.new("RGBA", picture.size, "white")
-            opaque.alpha_composite(picture.convert("RGBA"))
-            picture = opaque
-        return np.asarray(picture.convert("L"))
-    values = np.asarray(picture, np.float32)  # 16 or 32 bits a pixel, which convert() would cut off
-    highest = values.max(initial=0)
-    if picture.mode[0] == "F":
-        return values * (255 if highest <= 1 else 1)
-    return values * (255 / 65535 if highest > 255 or picture.mode.startswith("I;16") else 1)

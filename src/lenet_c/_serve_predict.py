@@ -124,7 +124,7 @@ class Reader:
             raise RequestError(422, "nothing is drawn: every pixel is 0, the background")
         if image.shape in {(side, side) for side in (config.image_size, config.input_size)}:
             return image
-        prepare = _drawings.centre if config.preparation == "ink" else _drawings.shrink
+        prepare = _drawings.shrink if config.preparation == "resize" else _drawings.centre
         return prepare(image / 255, config.image_size)
 
     def _of_picture(self, kind: str, body: bytes) -> np.ndarray:
@@ -133,8 +133,7 @@ class Reader:
         try:
             from . import images
 
-            prepare = images.prepare if self.model.config.preparation == "ink" else images.resize
-            return prepare(io.BytesIO(body))
+            return images.prepare(io.BytesIO(body), self.model.config.preparation)
         except ImportError as error:
             raise RequestError(501, f"{kind} cannot be read here: {error}") from None
         except FormatError as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from . import (
     __version__,
     _cli_export,
+    _cli_predict,
     _cli_reproduce,
     _cli_serve,
     _cli_show,
@@ -37,17 +38,6 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
-
-_PREDICT_HELP = """\
-Read digits. A file may be NumPy's .npy or IDX, either of them also packed with gzip, with one
-image or many; any other is a picture and takes Pillow: pip install "lenet-c[images]".
-
-Arrays are taken as they are: 28x28 or 32x32, integers 0..255 or floats 0..1, 0 the background.
-Pictures are turned to grey, what is transparent in them to white; inverted where their border is
-bright, since MNIST is white on black; and, if neither 28x28 nor 32x32, resized so that the longer
-side becomes 28 and padded with the background. A picture should show one digit with some space
-around it.
-"""
 
 _BENCHMARK_HELP = """\
 Measure how many images a second this machine trains on and predicts, by lenet-c and by the best
@@ -175,17 +165,15 @@ def _add_evaluate(commands: Commands) -> None:
 
 
 def _add_predict(commands: Commands) -> None:
-    parser = _add(
-        commands,
-        "predict",
-        _cli_use.predict,
-        help="read the digits of image files",
-        description=_PREDICT_HELP,
+    _cli_predict.add_options(
+        _add(
+            commands,
+            "predict",
+            _cli_predict.predict,
+            help="read the digits of photographs and array files",
+            description=_cli_predict.HELP,
+        )
     )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="array file or picture")
-    parser.add_argument("--model", metavar="MODEL", help="file that `lenet-c train` saved")
-    add_threads(parser)
-    parser.add_argument("--json", action="store_true", help="print a JSON list of objects")
 
 
 def _add_info(commands: Commands) -> None:
@@ -286,7 +274,7 @@ def _add_export(commands: Commands) -> None:
             commands,
             "export",
             _cli_export.export,
-            help="write a model for other programs: ONNX, NumPy's .npz",
+            help="write a model for other programs: ONNX, C, NumPy's .npz",
             description=_cli_export.HELP,
         )
     )

@@ -44,7 +44,7 @@ CHOICES = {
     "head": ("full", "global_average"),
     "loss": ("cross_entropy", "map", "mse"),
     "init": ("sqrt_fan_in", "fan_in", "glorot", "he"),
-    "preparation": ("ink", "resize"),
+    "preparation": ("digit", "ink", "resize"),
     "dtype": ("float32", "float64"),
 }
 INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "glorot", "relu": "he"}
@@ -117,9 +117,8 @@ class Config:
         From 2 up; None: as many as class_names, or ten. Ten with RBF units, unless codes are given.
     class_names : tuple of str, optional
         What the classes are called, each once; None: by their numbers.
-    preparation : {"ink", "resize"}
-        How pictures in files are made into images: `lenet_c.images.prepare`, for writing, or
-        `lenet_c.images.resize`.
+    preparation : {"digit", "ink", "resize"}
+        What `lenet_c.images.prepare` makes of pictures for this network.
     codes : nested tuple, classes x 84, optional
         The RBF units' codes; None: the ten bitmaps of the paper's Fig. 3.
     train_codes : bool
@@ -151,7 +150,7 @@ class Config:
     j: float = 3.0
     classes: int = _SETTLED
     class_names: tuple[str, ...] | None = None
-    preparation: str = "ink"
+    preparation: str = "digit"
     codes: tuple[tuple[float, ...], ...] | None = None
     train_codes: bool = False
     init: str = _SETTLED

@@ -130,8 +130,8 @@ def load_folder(
         Its subfolders' names are the classes, in the order of the alphabet, or of the numbers if
         all are numbers. Each holds pictures (Pillow reads them) or arrays (.npy, IDX), also in
         folders of its own.
-    preparation : {"ink", "resize"}
-        What makes an image of a picture: `lenet_c.images.prepare` or `lenet_c.images.resize`.
+    preparation : {"ink", "resize", "digit"}
+        What `lenet_c.images.prepare` makes of a picture.
     class_names : tuple of str, optional
         Another order of the classes, or more of them: those of a model.
     skip : callable, optional

@@ -1,10 +1,12 @@
-"""Models for other programs: ONNX files.
+"""Models for other programs: ONNX files, and C.
 
-docs/interchange.md has an example of each, and what `LeNet5` itself reads and writes.
+docs/interchange.md and docs/standalone-c.md have examples, and what `LeNet5` itself reads and
+writes.
 """
 
 from __future__ import annotations
 
 from ._export_onnx import to_onnx
+from ._standalone import int8_model, to_c
 
-__all__ = ["to_onnx"]
+__all__ = ["int8_model", "to_c", "to_onnx"]

@@ -87,7 +87,8 @@ class LeNet5(Scanning, TorchState):
             Passes over the images.
         batch_size : int, optional
             Images an update; None: 64, or 1 with sdlm. 1: the online training of the paper and the
-            course.
+            course. Where less than half of that would be left for the last update of an epoch, all
+            are of one size, or one image less.
         optimizer, learning_rate, momentum, weight_decay, schedule
             See `lenet_c.Recipe`; None: its defaults, chosen on held-out images; or a Recipe as the
             optimizer, which says them all. The default

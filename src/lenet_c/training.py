@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -154,6 +155,20 @@ def set_sdlm_rates(
         return layer_rates(model, state.moments[1])
 
 
+def batches(n: int, size: int) -> list[tuple[int, int]]:
+    """Return how many batches of which sizes `n` images make, one after another.
+
+    All have `size` images but the last, which has what is left; if that is less than half of a
+    batch, the images are spread evenly, for it moves the weights as far as the others do.
+    """
+    count = -(-n // size)
+    last = n - (count - 1) * size
+    if 2 * last >= size:
+        return [(1, last)] if count == 1 else [(count - 1, size), (1, last)]
+    least, larger = divmod(n, count)
+    return [(larger, least + 1), (count - larger, least)] if larger else [(count, least)]
+
+
 def _epoch(
     model: LeNet5,
     pixels: np.ndarray,
@@ -171,15 +186,20 @@ def _epoch(
     draws: Draws | None,
 ) -> tuple[float, int]:
     """Present the images once; return the summed loss and the wrong labels."""
-    n, stretch, done, loss, errors = len(order), 1, 0, 0.0, 0
-    while done < n:
+    stretch, done, loss, errors = 1, 0, 0.0, 0
+    sizes = deque(batches(len(order), batch))
+    while sizes:
         begin = time.perf_counter()
-        part = order[done : done + stretch * batch]
-        rates = recipe.rates(first + done // batch, -(-len(part) // batch), total, epochs)
+        count, size = sizes.popleft()
+        if count > stretch:
+            sizes.appendleft((count - stretch, size))
+            count = stretch
+        part = order[done : done + count * size]
+        rates = recipe.rates(first, count, total, epochs)
         loss, part_errors = _run(
-            model, pixels, targets, weight, part, batch, recipe, rates, state, threads, loss, draws
+            model, pixels, targets, weight, part, size, recipe, rates, state, threads, loss, draws
         )
-        errors, done = errors + part_errors, done + len(part)
+        first, errors, done = first + count, errors + part_errors, done + len(part)
         if not math.isfinite(loss):
             break
         bar.update(len(part), loss=f"{loss / done:.4f}", error=f"{100 * errors / done:.2f} %")
@@ -279,7 +299,7 @@ def fit(
                 )  # fmt: skip
             else:
                 loss, errors = ranks.epoch(
-                    model, (pixels, targets, weight), order, batch_size, recipe,
+                    model, (pixels, targets, weight), order, batches(n, batch_size), recipe,
                     (epoch * steps, epochs * steps, epochs), state, threads, bar, draws,
                 )  # fmt: skip
             seconds = time.perf_counter() - begin

@@ -1,0 +1,170 @@
+"""Pictures of every kind, made into float32 levels 0..255 of bounded size."""
+
+import importlib
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+from ._errors import FormatError
+
+#: Pixels of the longer side that a picture is reduced to.
+LONGEST = 800
+#: Pixels that are decoded at most; JPEG is decoded at a reduced size first.
+MAX_PIXELS = 64_000_000
+_ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
+
+
+class Levels(NamedTuple):
+    """A picture's levels.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (height, width) or (height, width, 3)
+        0..255.
+    scale : float
+        How many pixels of the original one of these is.
+    """
+
+    values: np.ndarray
+    scale: float
+
+
+def require(*modules: str) -> None:
+    """Raise an ImportError that names the extra if one of these modules is not installed."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            name = {"PIL": "Pillow", "scipy": "SciPy"}[module]
+            raise ImportError(
+                f'to read pictures, {name} is needed: pip install "lenet-c[images]"'
+            ) from None
+
+
+def load(image, longest: int = LONGEST) -> Levels:
+    """Return the levels of a path, a file, a Pillow image or an array; see `images.prepare`."""
+    require("PIL")
+    from PIL import Image
+
+    if isinstance(image, (str, os.PathLike)) or hasattr(image, "read"):
+        return _load_file(image, longest)
+    if isinstance(image, Image.Image):
+        return _load_picture(image, longest, "image")
+    return _load_array(image, longest)
+
+
+def _load_file(file, longest: int) -> Levels:
+    from PIL import Image
+
+    name = os.fsdecode(file) if not hasattr(file, "read") else getattr(file, "name", "image")
+    try:
+        with Image.open(file) as picture:
+            longer = max(picture.size)
+            picture.draft(None, (2 * longest, 2 * longest))  # JPEG: decoded smaller
+            levels = _load_picture(picture, longest, name)
+            return Levels(levels.values, longer / max(levels.values.shape[:2]))
+    except (FormatError, MemoryError):
+        raise
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise FormatError(f"{name}: not a picture that Pillow can read") from error
+    except Exception as error:  # decoders raise what they like on broken files
+        raise FormatError(f"{name}: broken picture: {error}") from error
+
+
+def _load_picture(picture, longest: int, name: str) -> Levels:
+    from PIL import ImageOps
+
+    width, height = picture.size
+    if not 0 < width * height <= MAX_PIXELS:
+        raise FormatError(
+            f"{name}: {width}x{height} pixels, expected 1 to {MAX_PIXELS // 10**6} million"
+        )
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _reduced([_deep(picture)], longest)
+    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        bands = picture.convert("RGBA")
+    else:
+        bands = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    levels = _reduced(list(bands.split()), longest)
+    return Levels(_composed(levels.values), levels.scale)
+
+
+def _deep(picture):
+    """Return a picture of 16 or 32 bits as mode F, 0..255."""
+    from PIL import Image
+
+    values = np.asarray(picture, np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("NaN or infinity among the pixels")
+    low, high = float(values.min()), float(values.max())
+    if picture.mode == "F":
+        full = 1.0 if high <= 1 else 255.0 if high <= 255 else high
+    else:
+        full = 255.0 if high <= 255 and not picture.mode.startswith("I;16") else 65535.0
+    return Image.fromarray((values - min(low, 0)) * np.float32(255 / max(full, high)))
+
+
+def _load_array(image, longest: int) -> Levels:
+    from PIL import Image
+
+    array = np.asarray(image)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"image: expected a path, a Pillow image or numbers, got {array.dtype}")
+    shape = array.shape
+    if array.ndim == 3 and shape[2] == 1:
+        array = array[..., 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and shape[2] not in (3, 4)) or 0 in shape:
+        raise ValueError(f"image: expected (height, width) or (height, width, 3 or 4), got {shape}")
+    bands = array[..., None] if array.ndim == 2 else array
+    values = bands.astype(np.float32)
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("image: NaN or infinity among the pixels")
+    if array.dtype.kind == "b":
+        full = 1
+    elif array.dtype.kind == "f":
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            raise ValueError(f"image: floats must be 0..1, got {low:.7g}..{high:.7g}")
+        full = 1
+    else:
+        full = 65535 if array.dtype == np.uint16 and high > 255 else 255
+        if low < 0 or high > full:
+            raise ValueError(
+                f"image: integers must be 0..255, or 0..65535 as uint16, got {low:g}..{high:g}"
+            )
+    values *= np.float32(255 / full)
+    pictures = [Image.fromarray(values[..., k]) for k in range(values.shape[2])]
+    levels = _reduced(pictures, longest)
+    return Levels(_composed(levels.values), levels.scale)
+
+
+def _reduced(bands: list, longest: int) -> Levels:
+    """Return the bands, Pillow images of one size, as an array whose longer side is bounded."""
+    from PIL import Image
+
+    width, height = bands[0].size
+    scale = max(1.0, max(width, height) / longest)
+    size = max(1, round(width / scale)), max(1, round(height / scale))
+    if scale > 1:
+        bands = [band.resize(size, Image.Resampling.BOX, reducing_gap=3.0) for band in bands]
+    arrays = [np.asarray(band, np.float32) for band in bands]
+    return Levels(arrays[0] if len(arrays) == 1 else np.stack(arrays, axis=-1), scale)
+
+
+def _composed(values: np.ndarray) -> np.ndarray:
+    """Return the levels without an alpha channel, on a ground that the ink stands out from."""
+    if values.ndim == 2 or values.shape[2] == 3:
+        return values
+    alpha, colours = values[..., 3:] / 255, values[..., :3]
+    opaque = alpha[..., 0] > 0.5
+    if opaque.all() or not opaque.any():
+        return colours * alpha
+    inside = colours[opaque]
+    ground = np.median(inside, axis=0)
+    if opaque.mean() < 0.5 or inside.std(axis=0).max() < 16:  # the ink alone was drawn
+        ground = np.full(3, 0.0 if ground.mean() > 127.5 else 255.0)
+    return (colours * alpha + ground * (1 - alpha)).astype(np.float32)

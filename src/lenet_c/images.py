@@ -1,0 +1,342 @@
+"""Photographs and drawings of digits, brought to MNIST's form and read.
+
+`prepare` makes one digit of a picture what the network was trained on; `line` does so with all the
+digits of a picture; `read` and `read_line` have a model read them. They take Pillow and SciPy:
+``pip install "lenet-c[images]"``.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _photo_files, _pictures
+from ._marks import Mark, NoDigitError, contrast, find, together
+from ._normal_form import SIDE, normal_form
+from .config import CHOICES
+from .model import LeNet5
+
+__all__ = [
+    "REJECT",
+    "Digit",
+    "NoDigitError",
+    "Reading",
+    "line",
+    "prepare",
+    "read",
+    "read_line",
+    "resize",
+]
+
+#: Readings of a lower probability are rejected unless told otherwise; see docs/photos.md.
+REJECT = 0.7
+
+_MOST = 500  # digits in a picture; more is texture
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_FLAT = 8  # levels of nine tenths of an MNIST image's border at most; ink may touch it
+_DIGIT = 16, 22  # px of the longer side of an MNIST digit
+_OFF_CENTRE = 1.5  # px
+
+
+class Digit(NamedTuple):
+    """A digit found in a picture.
+
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (28, 28)
+        In MNIST's form.
+    box : (left, top, right, bottom)
+        Where it is, in pixels of the picture as it is looked at (EXIF orientation followed).
+    line : int
+        Which line of digits it is in, from 0 at the top.
+    """
+
+    image: np.ndarray
+    box: tuple[int, int, int, int]
+    line: int
+
+
+class Reading(NamedTuple):
+    """What a model reads.
+
+    Attributes
+    ----------
+    label : int
+        The class of highest probability.
+    probability : float
+    runner_up : int
+        The second best class.
+    runner_up_probability : float
+    rejected : bool
+        Less probable than the threshold: better not believed.
+    digit : Digit or None
+        What was read, in `read_line`.
+    """
+
+    label: int
+    probability: float
+    runner_up: int
+    runner_up_probability: float
+    rejected: bool
+    digit: Digit | None = None
+
+
+def prepare(image: object, preparation: str = "digit") -> np.ndarray:
+    """Return the digit of a picture as MNIST has its digits: white ink on black, 28 x 28.
+
+    The light is taken out, ink and paper are told apart whichever is the brighter, the ink is cut
+    out and scaled into a box of 20 x 20 keeping its shape, strokes far thinner or thicker than
+    MNIST's are brought to its range, and the centre of mass is put in the middle (LeCun 1998,
+    III-A; the rest is our choice, docs/photos.md). An image that is in that form already
+    comes back as it is, inverted if its ground is the brighter.
+
+    Parameters
+    ----------
+    image : path, file, PIL.Image.Image or array_like
+        Arrays are (height, width), (height, width, 3) of red, green, blue or (height, width, 4)
+        with alpha; integers 0..255, uint16 up to 65535, floats 0..1 or bools. Transparency, EXIF
+        orientation, palettes, CMYK, 16 and 32 bits a pixel are understood. Of a file
+        with several pictures the first is taken.
+    preparation : {"digit", "ink", "resize"}
+        digit: one digit is looked for, and what can be none is refused. ink: all the ink is one
+        sign, a letter with its dots or whatever else is drawn. resize: the whole picture, in which
+        no ink is looked for, see `resize`. A model's own is its ``config.preparation``.
+
+    Returns
+    -------
+    digit : ndarray of uint8, shape (28, 28); with resize also (32, 32)
+
+    Raises
+    ------
+    NoDigitError
+        Nothing to read: blank, nothing but texture, a mark that goes on outside; with "digit" also
+        a blot, or several digits, which `line` is for. It is a ValueError.
+    FormatError
+        The file is broken or no picture, or has more than 64 million pixels.
+    OSError
+        The file cannot be read.
+    TypeError, ValueError
+        The array is of another form; the message says what was expected.
+    ImportError
+        Pillow or SciPy is not installed.
+    """
+    check_preparation(preparation)
+    if preparation == "resize":
+        return resize(image)
+    _photo_files.require("PIL", "scipy")
+    values = _photo_files.load(image).values
+    ready = _mnist_form(values)
+    if ready is not None:
+        return ready
+    ink, marks = _marks(values)
+    if preparation == "ink":
+        return normal_form(ink, together(marks), digit=False)
+    if len(marks) > 1:
+        raise NoDigitError(
+            f"{len(marks)} digits or other marks side by side, expected one: "
+            "lenet_c.images.line (lenet-c predict --line) reads several"
+        )
+    return normal_form(ink, marks[0])
+
+
+def resize(image: object) -> np.ndarray:
+    """Return a whole picture at the size of an MNIST image, for models of other things than ink.
+
+    It is turned to grey, inverted if the median of its border is bright, its longer side resized
+    to 28 and the shorter one padded with that median. What is 28 x 28 or 32 x 32 keeps its size.
+
+    Parameters
+    ----------
+    image : path, file, PIL.Image.Image or array_like
+        See `prepare`.
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (28, 28) or (32, 32)
+
+    Raises
+    ------
+    FormatError, OSError, TypeError, ValueError, ImportError
+        As `prepare`; SciPy is not needed.
+    """
+    return _pictures.prepare(_grey(_photo_files.load(image).values))
+
+
+def line(image: object) -> list[Digit]:
+    """Find the digits of a picture in reading order: lines from top to bottom, left to right.
+
+    Digits that touch one another are taken for one.
+
+    Parameters
+    ----------
+    image : path, file, PIL.Image.Image or array_like
+        See `prepare`.
+
+    Returns
+    -------
+    digits : list of Digit
+
+    Raises
+    ------
+    NoDigitError
+        None is found, or more marks than a page has digits.
+    FormatError, OSError, TypeError, ValueError, ImportError
+        As `prepare`.
+    """
+    _photo_files.require("PIL", "scipy")
+    values, scale = _photo_files.load(image)
+    ready = _mnist_form(values)
+    if ready is not None:
+        return [Digit(ready, (0, 0, values.shape[1], values.shape[0]), 0)]
+    ink, marks = _marks(values)
+    digits, reason = [], None
+    for number, row in enumerate(_rows(marks)):
+        for mark in row:
+            left, top, right, bottom = (round(side * scale) for side in mark.box)
+            try:
+                digits.append(Digit(normal_form(ink, mark), (left, top, right, bottom), number))
+            except NoDigitError as error:  # a dash, a blot
+                reason = error
+    if not digits:
+        raise reason
+    return digits
+
+
+def read(
+    image: object,
+    model: LeNet5 | str | os.PathLike | None = None,
+    *,
+    reject: float = REJECT,
+) -> Reading:
+    """Read the digit of a picture.
+
+    Parameters
+    ----------
+    image : path, file, PIL.Image.Image or array_like
+        See `prepare`.
+    model : LeNet5 or path, optional
+        None: the pretrained one. Its configuration says how pictures are prepared.
+    reject : float
+        The reading is marked as rejected if its probability is less.
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
+        As `prepare`.
+    """
+    model = _model(model)
+    return readings(model, prepare(image, model.config.preparation)[None], reject)[0]
+
+
+def read_line(
+    image: object,
+    model: LeNet5 | str | os.PathLike | None = None,
+    *,
+    reject: float = REJECT,
+) -> list[Reading]:
+    """Read all the digits of a picture, in reading order.
+
+    Parameters
+    ----------
+    image, model, reject
+        See `read`; the model's preparation must not be "resize".
+
+    Returns
+    -------
+    readings : list of Reading
+        With the `Digit` of each.
+
+    Raises
+    ------
+    NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
+        As `line`; ValueError for a model of another preparation.
+    """
+    model = _model(model)
+    if model.config.preparation == "resize":
+        raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
+    digits = line(image)
+    found = readings(model, np.stack([digit.image for digit in digits]), reject)
+    return [reading._replace(digit=digit) for reading, digit in zip(found, digits, strict=True)]
+
+
+def readings(
+    model: LeNet5, images: npt.ArrayLike, reject: float, threads: int | None = None
+) -> list[Reading]:
+    """Return what a model reads in images (n, h, w) that are prepared already."""
+    if not 0 <= reject <= 1:
+        raise ValueError(f"reject: expected a probability 0..1, got {reject!r}")
+    found = []
+    for p in model.predict_proba(images, threads=threads):
+        second, first = np.argsort(p, kind="stable")[-2:]
+        found.append(
+            Reading(int(first), float(p[first]), int(second), float(p[second]), p[first] < reject)
+        )
+    return found
+
+
+def check_preparation(preparation: object) -> None:
+    """Raise ValueError where there is no such preparation."""
+    known = CHOICES["preparation"]
+    if preparation not in known:
+        raise ValueError(f"preparation: expected one of {', '.join(known)}, got {preparation!r}")
+
+
+def _model(model: LeNet5 | str | os.PathLike | None) -> LeNet5:
+    if model is None:
+        return LeNet5.pretrained()
+    return model if isinstance(model, LeNet5) else LeNet5.load(model)
+
+
+def _marks(values: np.ndarray) -> tuple[np.ndarray, list[Mark]]:
+    ink = contrast(values)
+    marks = find(ink)
+    if len(marks) > _MOST:
+        raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
+    return ink, marks
+
+
+def _grey(values: np.ndarray) -> np.ndarray:
+    return values if values.ndim == 2 else values @ _LUMINANCE
+
+
+def _mnist_form(values: np.ndarray) -> np.ndarray | None:
+    """Return an image that is in MNIST's form already as uint8 (28, 28), None if it is not."""
+    size = values.shape[0]
+    if values.shape[:2] not in ((SIDE, SIDE), (SIDE + 4, SIDE + 4)):
+        return None
+    grey = _grey(values)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if np.median(border) > 127.5:
+        grey, border = 255 - grey, 255 - border
+    if np.percentile(border, 90) > _FLAT or grey.max() < 128:
+        return None
+    rows, columns = (np.flatnonzero((grey > 2 * _FLAT).any(axis)) for axis in (1, 0))
+    longer = max(np.ptp(rows), np.ptp(columns)) + 1
+    centre = [grey.sum(axis) @ np.arange(size) / grey.sum() - (size - 1) / 2 for axis in (1, 0)]
+    if not _DIGIT[0] <= longer <= _DIGIT[1] or np.abs(centre).max() > _OFF_CENTRE:
+        return None
+    edge = (size - SIDE) // 2
+    return np.rint(grey[edge : size - edge, edge : size - edge]).clip(0, 255).astype(np.uint8)
+
+
+def _rows(marks: list[Mark]) -> list[list[Mark]]:
+    """Return the marks by lines of digits, from top to bottom, each from left to right."""
+    rows: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda mark: mark.box[0]):
+        _, top, _, bottom = mark.box
+        for row in rows:
+            _, above, _, below = row[-1].box
+            overlap = min(bottom, below) - max(top, above)
+            if overlap > 0.5 * min(bottom - top, below - above):
+                row.append(mark)
+                break
+        else:
+            rows.append([mark])
+    return sorted(rows, key=lambda row: np.mean([mark.box[1] + mark.box[3] for mark in row]))

@@ -1,0 +1,133 @@
+"""Read the 2,000 photographs of tests/photo_case.py: python tools/read_photos.py
+
+Prints the share read rightly by kind of damage and by source, for the halves that were seen and
+unseen while `lenet_c.images` was tuned, beside the whole pictures resized into the same model;
+rejected pictures count as wrong. Then the share rejected of the pictures without a digit of
+tests/absurd_case.py, and the errors on MNIST's test images with and without `prepare`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lenet_c import LeNet5, datasets, images
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import absurd_case
+import photo_case
+
+HALVES = (*photo_case.HALVES, "both")
+
+
+def photos(model: LeNet5, halves: tuple[str, ...]) -> dict[str, list[dict[str, object]]]:
+    """Return for each half what was made of its pictures."""
+    rows = {half: [] for half in halves}
+    for index in range(photo_case.COUNT):
+        half = photo_case.HALVES[index % 2]
+        if half not in halves:
+            continue
+        photo = photo_case.make(index)
+        row = {"kind": photo.kind, "source": photo.source, "rejected": True, "right": False}
+        try:
+            reading = images.read(photo.image, model)
+        except images.NoDigitError:
+            pass
+        else:
+            row["rejected"] = reading.rejected
+            row["right"] = reading.label == photo.label and not reading.rejected
+        row["naive"] = model.predict(images.resize(photo.image)) == photo.label
+        rows[half].append(row)
+    return rows
+
+
+def table(rows: dict[str, list[dict[str, object]]], by: str) -> str:
+    """Return a table in Markdown: the share read rightly, by "kind" or "source"."""
+    halves = [half for half in HALVES if half in rows]
+    names = list(dict.fromkeys(row[by] for half in halves for row in rows[half]))
+    lines = [f"| {by} | {' | '.join(halves)} | resized |", f"|---|{'---|' * (len(halves) + 1)}"]
+    for name in (*names, "all"):
+        cells = []
+        for column in (*((half, "right") for half in halves), (halves[-1], "naive")):
+            chosen = [row[column[1]] for row in rows[column[0]] if name in (row[by], "all")]
+            cells.append(f"{100 * np.mean(chosen):.1f} %" if chosen else "")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def absurd(model: LeNet5, halves: tuple[str, ...]) -> str:
+    """Return a table in Markdown: the share of the pictures without a digit that is rejected."""
+    taken = {half: {} for half in halves}
+    for index in range(absurd_case.COUNT):
+        half = photo_case.HALVES[index % 2]
+        if half not in halves:
+            continue
+        picture = absurd_case.make_absurd(index)
+        try:
+            rejected = images.read(picture.image, model).rejected
+        except images.NoDigitError:
+            rejected = True
+        taken[half].setdefault(picture.kind, []).append(rejected)
+    lines = [f"| kind | {' | '.join(halves)} |", f"|---|{'---|' * len(halves)}"]
+    for kind in (*absurd_case.KINDS, "all"):
+        cells = []
+        for half in halves:
+            chosen = [
+                done for name in taken[half] if kind in (name, "all") for done in taken[half][name]
+            ]
+            cells.append(f"{100 * np.mean(chosen):.0f} %")
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def mnist(model: LeNet5) -> str:
+    """Return the errors on the test images: direct, through `prepare`, and enlarged four times."""
+    try:
+        digits, labels = datasets.load_mnist("test")
+    except OSError:
+        digits, labels = datasets.load_sample("test")
+    prepared = np.stack([images.prepare(digit) for digit in digits])
+    changed = int((prepared != digits).any((1, 2)).sum())
+    first = digits[:2000]
+    enlarged, lost = np.zeros_like(first), 0
+    for k, digit in enumerate(first):
+        try:
+            enlarged[k] = images.prepare(255 - digit.repeat(4, axis=0).repeat(4, axis=1))
+        except images.NoDigitError:
+            lost += 1
+    errors = [
+        f"{100 * model.evaluate(x, labels[: len(x)]).error_rate:.2f} %"
+        for x in (digits, prepared, first, enlarged)
+    ]
+    return (
+        f"MNIST, {len(digits):,} test images: error {errors[0]}, through prepare {errors[1]} "
+        f"({changed} changed)\n"
+        f"the first {len(first):,}: {errors[2]}, black on white and four times larger {errors[3]} "
+        f"({lost} rejected)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", metavar="FILE", help="default: the pretrained one")
+    parser.add_argument(
+        "--half", choices=photo_case.HALVES, help="of the pictures; default: both halves"
+    )
+    options = parser.parse_args()
+    model = LeNet5.pretrained() if options.model is None else LeNet5.load(options.model)
+    halves = photo_case.HALVES if options.half is None else (options.half,)
+    rows = photos(model, halves)
+    if len(halves) == 2:
+        rows["both"] = [row for half in halves for row in rows[half]]
+    last = rows[list(rows)[-1]]
+    print(table(rows, "kind"), table(rows, "source"), sep="\n\n")
+    rejected = 100 * np.mean([row["rejected"] for row in last])
+    wrong = 100 * np.mean([not row["rejected"] and not row["right"] for row in last])
+    print(f"\nrejected {rejected:.1f} %, read wrongly {wrong:.1f} %\n")
+    print(absurd(model, halves), mnist(model), sep="\n\n")
+
+
+if __name__ == "__main__":
+    main()
