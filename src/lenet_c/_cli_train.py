@@ -140,7 +140,8 @@ def train(args: argparse.Namespace) -> int:
     )
     chosen = {name: getattr(args, name) for name in _FROM_RECIPE}
     options: dict[str, Any] = {k: value for k, value in chosen.items() if value is not None}
-    preset, fields, arguments = plan(args.recipe, seed=args.seed, **options, **source.fields)
+    options |= {"seed": args.seed, **source.fields}
+    preset, fields, arguments = plan(args.recipe, **options)
     model = LeNet5(preset, **fields)
     say(f"model  {_describe(model, args.threads)}")
     say(_heading(bool(args.hold_out)))

@@ -7,8 +7,7 @@ digits of a picture; `read` and `read_line` have a model read them. They take Pi
 
 from __future__ import annotations
 
-import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,10 @@ from ._marks import Mark, NoDigitError, contrast, find, together
 from ._normal_form import SIDE, normal_form
 from .config import CHOICES
 from .model import LeNet5
+
+if TYPE_CHECKING:
+    from ._files import StrPath
+    from ._photo_files import Picture
 
 __all__ = [
     "REJECT",
@@ -54,7 +57,7 @@ class Digit(NamedTuple):
         Which line of digits it is in, from 0 at the top.
     """
 
-    image: np.ndarray
+    image: npt.NDArray[np.uint8]
     box: tuple[int, int, int, int]
     line: int
 
@@ -84,7 +87,7 @@ class Reading(NamedTuple):
     digit: Digit | None = None
 
 
-def prepare(image: object, preparation: str = "digit") -> np.ndarray:
+def prepare(image: Picture, preparation: str = "digit") -> npt.NDArray[np.uint8]:
     """Return the digit of a picture as MNIST has its digits: white ink on black, 28 x 28.
 
     The light is taken out, ink and paper are told apart whichever is the brighter, the ink is cut
@@ -142,7 +145,7 @@ def prepare(image: object, preparation: str = "digit") -> np.ndarray:
     return normal_form(ink, marks[0])
 
 
-def resize(image: object) -> np.ndarray:
+def resize(image: Picture) -> npt.NDArray[np.uint8]:
     """Return a whole picture at the size of an MNIST image, for models of other things than ink.
 
     It is turned to grey, inverted if the median of its border is bright, its longer side resized
@@ -165,7 +168,7 @@ def resize(image: object) -> np.ndarray:
     return _pictures.prepare(_grey(_photo_files.load(image).values))
 
 
-def line(image: object) -> list[Digit]:
+def line(image: Picture) -> list[Digit]:
     """Find the digits of a picture in reading order: lines from top to bottom, left to right.
 
     Digits that touch one another are taken for one.
@@ -192,7 +195,8 @@ def line(image: object) -> list[Digit]:
     if ready is not None:
         return [Digit(ready, (0, 0, values.shape[1], values.shape[0]), 0)]
     ink, marks = _marks(values)
-    digits, reason = [], None
+    digits: list[Digit] = []
+    reason: NoDigitError | None = None
     for number, row in enumerate(_rows(marks)):
         for mark in row:
             left, top, right, bottom = (round(side * scale) for side in mark.box)
@@ -200,14 +204,14 @@ def line(image: object) -> list[Digit]:
                 digits.append(Digit(normal_form(ink, mark), (left, top, right, bottom), number))
             except NoDigitError as error:  # a dash, a blot
                 reason = error
-    if not digits:
+    if not digits and reason is not None:
         raise reason
     return digits
 
 
 def read(
-    image: object,
-    model: LeNet5 | str | os.PathLike | None = None,
+    image: Picture,
+    model: LeNet5 | StrPath | None = None,
     *,
     reject: float = REJECT,
 ) -> Reading:
@@ -236,8 +240,8 @@ def read(
 
 
 def read_line(
-    image: object,
-    model: LeNet5 | str | os.PathLike | None = None,
+    image: Picture,
+    model: LeNet5 | StrPath | None = None,
     *,
     reject: float = REJECT,
 ) -> list[Reading]:
@@ -288,7 +292,7 @@ def check_preparation(preparation: object) -> None:
         raise ValueError(f"preparation: expected one of {', '.join(known)}, got {preparation!r}")
 
 
-def _model(model: LeNet5 | str | os.PathLike | None) -> LeNet5:
+def _model(model: LeNet5 | StrPath | None) -> LeNet5:
     if model is None:
         return LeNet5.pretrained()
     return model if isinstance(model, LeNet5) else LeNet5.load(model)
@@ -323,7 +327,9 @@ def _mnist_form(values: np.ndarray) -> np.ndarray | None:
     if not _DIGIT[0] <= longer <= _DIGIT[1] or np.abs(centre).max() > _OFF_CENTRE:
         return None
     edge = (size - SIDE) // 2
-    return np.rint(grey[edge : size - edge, edge : size - edge]).clip(0, 255).astype(np.uint8)
+    inner = grey[edge : size - edge, edge : size - edge]
+    image: npt.NDArray[np.uint8] = np.rint(inner).clip(0, 255).astype(np.uint8)
+    return image
 
 
 def _rows(marks: list[Mark]) -> list[list[Mark]]:
