@@ -87,8 +87,8 @@ def contrast(values: np.ndarray) -> np.ndarray:
     difference /= np.maximum(level, _DARK)[..., None]
     ink: np.ndarray = difference @ _direction(difference)
     small = resized(ink, round(width * scale), round(height * scale))
-    contrast: np.ndarray = ink - _left_over(small, ink.shape)
-    return contrast
+    result: np.ndarray = ink - _left_over(small, ink.shape)
+    return result
 
 
 def _direction(difference: np.ndarray) -> np.ndarray:
