@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, _engines, _threads, reading
+from ._engines import default_isa as _default_isa
 from ._errors import FormatError
 from .config import CONNECTION_TABLE, Config
 from .config import preset as _preset
@@ -27,7 +28,11 @@ from .model import LeNet5
 from .optim import Recipe
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from . import datasets, export, idx, images, layers, recipes
     from ._sklearn import LeNetClassifier as LeNetClassifier
+    from ._types import TrainOptions
 
 __version__ = "0.1.0"
 __all__ = [
@@ -58,18 +63,20 @@ __all__ = [
 _LAZY = ("datasets", "export", "idx", "images", "layers", "recipes")
 
 
-def __getattr__(name: str) -> object:
-    if name in _LAZY:  # imported on first use
-        return importlib.import_module(f"lenet_c.{name}")
-    if name == "_C_API":  # of include/lenet_c/api.h
-        return globals().setdefault(
-            name, _core.api(_engines.default(), _engines.default("float64"))
-        )
-    if name == "LeNetClassifier":  # not in __all__: import * must not need scikit-learn
-        from ._sklearn import LeNetClassifier
+if not TYPE_CHECKING:  # which know the names from above, and that there are no others
 
-        return LeNetClassifier
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name in _LAZY:  # imported on first use
+            return importlib.import_module(f"lenet_c.{name}")
+        if name == "_C_API":  # of include/lenet_c/api.h
+            return globals().setdefault(
+                name, _core.api(_engines.default(), _engines.default("float64"))
+            )
+        if name == "LeNetClassifier":  # not in __all__: import * must not need scikit-learn
+            from ._sklearn import LeNetClassifier
+
+            return LeNetClassifier
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
@@ -77,10 +84,10 @@ def __dir__() -> list[str]:
     return sorted([*__all__, *optional])
 
 
-_engines.default_isa()  # an impossible LENET_C_ISA is an ImportError here
+_default_isa()  # an impossible LENET_C_ISA is an ImportError here
 
 
-def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: object) -> LeNet5:
+def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: Unpack[TrainOptions]) -> LeNet5:
     """Make a model and train it.
 
     Parameters
@@ -113,10 +120,10 @@ def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: object) -> Le
 
 def predict(
     images: npt.ArrayLike,
-    model: LeNet5 | str | os.PathLike | None = None,
+    model: LeNet5 | str | os.PathLike[str] | None = None,
     *,
     threads: int | None = None,
-) -> np.ndarray:
+) -> npt.NDArray[np.int64]:
     """Return the class of each image.
 
     Parameters

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from . import _engines
 from ._contestants import (
@@ -116,12 +118,12 @@ def _presented(batch: int) -> int:
     return batch * max(1, min(BATCHES, IMAGES // batch))
 
 
-def _runs(work: str, batch: int, threads: int) -> tuple[dict[str, Callable], int]:
+def _runs(work: str, batch: int, threads: int) -> tuple[dict[str, Callable[[], object]], int]:
     """Check the contestants against each other; return their runs and the images of each."""
     n = batch if work == "prediction" else _presented(batch)
     params, images, labels = draw(n)
     momentum = MOMENTUM if batch > 1 else 0.0  # online: as most write it
-    runs = {}
+    runs: dict[str, Callable[[], object]] = {}
     for kind in rivals(threads):
         ours, rival = LenetC(params, threads), kind(params, threads)
         try:
@@ -251,11 +253,18 @@ def _sums(steps: list[Step]) -> list[Step]:
     ]
 
 
-def _whole(params, images, labels, batch: int, seconds: float) -> dict[str, float]:
+def _whole(
+    params: Mapping[str, np.ndarray],
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch: int,
+    seconds: float,
+) -> dict[str, float]:
     """Return the shortest seconds an image of `fit` and `predict_proba` at this batch size."""
     ours = LenetC(params, 1)
     n = _presented(batch)
-    runs = {"training": (ours.training(images[:n], labels[:n], batch, RATE, MOMENTUM), n)}
+    runs: dict[str, tuple[Callable[[], object], int]] = {}
+    runs["training"] = (ours.training(images[:n], labels[:n], batch, RATE, MOMENTUM), n)
     if not ours.model._engine.prefers_online(ours.model._net, batch):
         runs["prediction"] = (ours.predicting(images[:batch]), batch)
     whole = {}

@@ -1,14 +1,20 @@
 """The command benchmark: lenet-c beside NumPy on this machine, or layer by layer."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 from . import _benchmark, _drawing, _progress, _threads, _timing
 from ._benchmark import Profile, Row
 from ._cli_common import UsageError, check_output, check_picture, complain
 from ._contestants import BlasRival
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BATCH_SIZES = [1, 4, 16, 64, 256, 1024, 4096]
 CHILD = "LENET_C_BENCHMARK_CHILD"  # set in the process whose BLAS has one thread
@@ -77,8 +83,8 @@ def _compare(args: argparse.Namespace, threads: int) -> int:
     facts = _timing.machine(threads)
     facts["numpy runs"] = _how_numpy_runs(threads)
     _timing.print_facts(facts)
-    heading = ("", "batch", "lenet-c", "spread", "NumPy", "spread", "ratio")
-    heading = _COLUMNS.format(*heading, "NumPy splits" if threads > 1 else "").rstrip()
+    names = ("", "batch", "lenet-c", "spread", "NumPy", "spread", "ratio")
+    heading = _COLUMNS.format(*names, "NumPy splits" if threads > 1 else "").rstrip()
     _progress.write(f"\nimages a second: medians, and the quartiles' distance\n{heading}")
     rows = []
     total = _benchmark.samples(threads) * len(_benchmark.WORKS) * len(batches)
@@ -155,14 +161,14 @@ def _print_profile(profile: Profile) -> None:
         adds = next(s.multiply_adds for s in profile.sums if s.direction == name)
         rate = adds / seconds
         share = f"{seconds / training:.1%}" if name == "training" else ""
-        figures = (f"{adds:,}", f"{2e-9 * rate:.1f}", f"{rate / profile.peak:.1%}", share)
-        rows.append(("as called", name, f"{1e6 * seconds:.3f}", *figures))
+        counted = (f"{adds:,}", f"{2e-9 * rate:.1f}", f"{rate / profile.peak:.1%}", share)
+        rows.append(("as called", name, f"{1e6 * seconds:.3f}", *counted))
     header = ("step", "direction", "us", "multiply-adds", "GFLOP/s", "of peak", "of training")
     _timing.print_table(header, rows)
 
 
 @_drawing.styled
-def _draw(rows: list[Row], facts: dict[str, object]):
+def _draw(rows: list[Row], facts: dict[str, object]) -> Figure:
     figure = _drawing.new(9, 4)
     for axes, work in zip(figure.subplots(1, 2), _benchmark.WORKS, strict=True):
         chosen = [row for row in rows if row.work == work]

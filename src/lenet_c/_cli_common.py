@@ -9,11 +9,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from . import _drawing, _folders, _progress, datasets
+
+if TYPE_CHECKING:
+    from ._types import ConfigFields
 
 
 class UsageError(Exception):
@@ -23,7 +26,7 @@ class UsageError(Exception):
 class Source(NamedTuple):
     """Where images come from; the sample inside the package if `place` is None."""
 
-    place: str | os.PathLike | None
+    place: str | os.PathLike[str] | None
 
     @classmethod
     def choose(cls, given: str | None) -> Source:
@@ -48,7 +51,7 @@ class Source(NamedTuple):
         return f"MNIST in {os.fsdecode(self.place)}"
 
     @property
-    def fields(self) -> dict[str, object]:
+    def fields(self) -> ConfigFields:
         """What the configuration of a model says of these images: MNIST is what it is for."""
         return {}
 
@@ -106,7 +109,7 @@ class FolderSource(NamedTuple):
         return self.pictures.images[places], self.pictures.labels[places]
 
     @property
-    def fields(self) -> dict[str, object]:
+    def fields(self) -> ConfigFields:
         """What the configuration of a model of these classes says of them."""
         names = self.pictures.class_names
         numbers = names == tuple(map(str, range(len(names))))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,9 @@ def drawn(image: np.ndarray, encoding: str | None) -> str:
     return "\n".join("".join(characters[code] for code in row).rstrip() for row in codes)
 
 
-def _read(model: LeNet5, file: str, args) -> list[tuple[dict[str, object], np.ndarray]]:
+def _read(
+    model: LeNet5, file: str, args: argparse.Namespace
+) -> list[tuple[dict[str, Any], np.ndarray]]:
     """Return the entries of a file, each with the image that was read, uint8."""
     array = read_array(file)
     if array is not None:
@@ -126,7 +129,9 @@ def _read(model: LeNet5, file: str, args) -> list[tuple[dict[str, object], np.nd
         pixels = as_pixels(batch, model.config.dtype)
         readings = images.readings(model, batch, args.reject or 0.0, args.threads)
         shown = pixels if pixels.dtype == np.uint8 else np.rint(255 * pixels).astype(np.uint8)
-        places = [{"index": None if single else index} for index in range(len(batch))]
+        places: list[dict[str, object]] = [
+            {"index": None if single else index} for index in range(len(batch))
+        ]
     else:
         if args.line:
             digits = images.line(file)
@@ -150,7 +155,7 @@ def _entry(
     place: dict[str, object],
     reading: images.Reading,
     names: tuple[str, ...] | None,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     label, second = _class(reading.label, names), _class(reading.runner_up, names)
     entry = {
         "file": file,
@@ -174,11 +179,11 @@ def _class(label: int, names: tuple[str, ...] | None) -> str:
     return str(label) if names is None else names[label]
 
 
-def _place(entry: dict[str, object]) -> str:
-    return entry["file"] + ("" if entry["index"] is None else f"[{entry['index']}]")
+def _place(entry: dict[str, Any]) -> str:
+    return f"{entry['file']}" + ("" if entry["index"] is None else f"[{entry['index']}]")
 
 
-def _row(entry: dict[str, object], names: tuple[str, ...] | None, width: int) -> str:
+def _row(entry: dict[str, Any], names: tuple[str, ...] | None, width: int) -> str:
     return (
         f"{_place(entry):<{width}}  {_class(entry['digit'], names):>5}"
         f"  {entry['probability']:>11.4f}  {_class(entry['runner_up'], names):>9}"

@@ -1,11 +1,17 @@
 """The command reproduce: figures of the paper from a run on this machine."""
 
+from __future__ import annotations
+
 import argparse
 import os
+from typing import TYPE_CHECKING
 
 from . import _progress, _threads
 from ._cli_common import Source, UsageError, check_output, complain, integer, integers
 from .config import PRESETS
+
+if TYPE_CHECKING:
+    from ._runs import Result
 
 HELP = """\
 Train LeNet-5 as the paper does and remake its figures, data as CSV and pictures as PNG: 2 the
@@ -103,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _row(result) -> str:
+def _row(result: Result) -> str:
     seconds = sum(one.seconds for one in result.passes)
     return _ROW.format(
         f"{result.run.size:,}",

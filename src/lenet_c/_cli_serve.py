@@ -1,6 +1,7 @@
 """The command serve: the drawing page and the JSON endpoint."""
 
 import argparse
+import contextlib
 import os
 import threading
 import webbrowser
@@ -47,7 +48,6 @@ def run(args: argparse.Namespace) -> int:
             complain("other machines can reach this one; nothing is encrypted", kind="")
         if args.open:  # in a thread of its own: a browser in the terminal would wait for us
             threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
-        except KeyboardInterrupt:
-            return 0
+    return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from . import _progress, _threads, datasets
 from ._cli_common import (
@@ -137,23 +138,22 @@ def train(args: argparse.Namespace) -> int:
         f"data   {source}: {kept:,} training images{held_out}, {len(test_images):,} test images"
         f"{source.hint}"
     )
-    options = {name: getattr(args, name) for name in _FROM_RECIPE}
-    options = {name: value for name, value in options.items() if value is not None}
-    preset, fields, arguments = plan(args.recipe, seed=args.seed, **options, **source.fields)
+    chosen = {name: getattr(args, name) for name in _FROM_RECIPE}
+    options: dict[str, Any] = {k: value for k, value in chosen.items() if value is not None}
+    options |= {"seed": args.seed, **source.fields}
+    preset, fields, arguments = plan(args.recipe, **options)
     model = LeNet5(preset, **fields)
     say(f"model  {_describe(model, args.threads)}")
     say(_heading(bool(args.hold_out)))
+    arguments |= {
+        "validation": (images[kept:], labels[kept:]) if args.hold_out else None,
+        "callbacks": (lambda model, record: say(_row(record)),),
+        "threads": args.threads,
+        "progress": False if args.quiet else None,
+        "keep_best": args.keep_best,
+    }
     try:
-        model.fit(
-            images[:kept],
-            labels[:kept],
-            validation=(images[kept:], labels[kept:]) if args.hold_out else None,
-            callbacks=(lambda model, record: say(_row(record)),),
-            threads=args.threads,
-            progress=False if args.quiet else None,
-            keep_best=args.keep_best,
-            **arguments,
-        )
+        model.fit(images[:kept], labels[:kept], **arguments)
     except (KeyboardInterrupt, OSError, FloatingPointError) as stop:
         if _save_rest(model, LeNet5(preset, **fields), args.output, stop):
             return 1

@@ -15,16 +15,32 @@ only (False), or on both (None).
 others get them converted and cut into batches beforehand, in the form that is fastest for them.
 """
 
+from __future__ import annotations
+
 import ctypes
 import functools
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from . import datasets
 from ._numpy_rival import NumpyLeNet, prepare
 from .model import LeNet5
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from .history import History
+
+    _Images = npt.NDArray[np.uint8]
+    _Labels = npt.NDArray[np.int64]
+    _Parameters = Mapping[str, np.ndarray]
+
+_T = TypeVar("_T")
 
 # OpenBLAS's threads sleep after 2^22 ticks, 2 ms; by themselves they spin for a tenth of a second
 # after a product, on the cores of whatever is measured next.
@@ -35,22 +51,56 @@ class Disagreement(ValueError):
     """Two contestants compute different numbers."""
 
 
+class Contestant(Protocol):
+    """What all contestants have; see the module's docstring."""
+
+    name: str
+
+    def predicting(self, images: _Images) -> Callable[[], np.ndarray]: ...
+
+    def training(
+        self,
+        images: _Images,
+        labels: _Labels,
+        batch: int,
+        rate: float,
+        momentum: float,
+        epochs: int = 1,
+    ) -> Callable[[], object]: ...
+
+    def parameters(self) -> _Parameters: ...
+
+
+class Differentiable(Contestant, Protocol):
+    """A contestant that tells its gradients."""
+
+    def gradients(self, images: _Images, labels: _Labels) -> _Parameters: ...
+
+
 class LenetC:
     """lenet-c through its facade: `fit` and `predict_proba`."""
 
     name = "lenet_c"
-    packages = ()
+    packages: tuple[str, ...] = ()
     works, single = ("train", "predict"), None
 
-    def __init__(self, params, threads, dtype="float32"):
+    def __init__(self, params: _Parameters, threads: int, dtype: str = "float32") -> None:
         self.model = LeNet5(dtype=dtype)
         self.model.set_parameters(params)
         self.threads = threads
 
-    def predicting(self, images):
+    def predicting(self, images: _Images) -> Callable[[], np.ndarray]:
         return lambda: self.model.predict_proba(images, threads=self.threads)
 
-    def training(self, images, labels, batch, rate, momentum, epochs=1):
+    def training(
+        self,
+        images: _Images,
+        labels: _Labels,
+        batch: int,
+        rate: float,
+        momentum: float,
+        epochs: int = 1,
+    ) -> Callable[[], History]:
         return lambda: self.model.fit(
             images,
             labels,
@@ -64,10 +114,10 @@ class LenetC:
             progress=False,
         )
 
-    def gradients(self, images, labels):
+    def gradients(self, images: _Images, labels: _Labels) -> _Parameters:
         return self.model.loss_and_gradients(images, labels)[1]
 
-    def parameters(self):
+    def parameters(self) -> _Parameters:
         return self.model.parameters()
 
 
@@ -78,47 +128,55 @@ class Rival:
     """
 
     name = "numpy_rival"
-    packages = ("numpy",)
+    packages: tuple[str, ...] = ("numpy",)
     works, single = ("train", "predict"), None
     network = NumpyLeNet
 
-    def __init__(self, params, threads):
+    def __init__(self, params: _Parameters, threads: int) -> None:
         self.nets = [self.network(params) for _ in range(threads)]
         for net in self.nets:
             net.params = self.nets[0].params
         self.pool = ThreadPoolExecutor(threads)
 
-    def predicting(self, images):
+    def predicting(self, images: _Images) -> Callable[[], np.ndarray]:
         x = prepare(images)
         shares = self._shares(len(x), least=4)
         if len(shares) == 1:
             return lambda: self.nets[0].predict_proba(x)
 
-        def run():
+        def run() -> np.ndarray:
             parts = self._on_each(lambda net, share: net.predict_proba(x[share]), shares)
             return np.concatenate(parts)
 
         return run
 
-    def training(self, images, labels, batch, rate, momentum, epochs=1):
+    def training(
+        self,
+        images: _Images,
+        labels: _Labels,
+        batch: int,
+        rate: float,
+        momentum: float,
+        epochs: int = 1,
+    ) -> Callable[[], None]:
         x, labels = prepare(images), labels.astype(np.int64)
         cuts = [slice(i, i + batch) for i in range(0, len(x), batch)] * epochs
 
-        def run():
+        def run() -> None:
             for cut in cuts:
                 self._step(x[cut], labels[cut], rate, momentum)
 
         return run
 
-    def gradients(self, images, labels):
+    def gradients(self, images: _Images, labels: _Labels) -> _Parameters:
         self._differentiate(prepare(images), labels)
         return {name: value.copy() for name, value in self.nets[0].gradients.items()}
 
-    def _step(self, x, labels, rate, momentum):
+    def _step(self, x: np.ndarray, labels: np.ndarray, rate: float, momentum: float) -> None:
         self._differentiate(x, labels)
         self.nets[0].update(rate, momentum)
 
-    def _differentiate(self, x, labels):
+    def _differentiate(self, x: np.ndarray, labels: np.ndarray) -> None:
         """Leave the gradients of the mean loss in the first network."""
         shares = self._shares(len(x), least=16)
         first, *others = self.nets
@@ -132,16 +190,18 @@ class Rival:
             for weight, net in zip(weights[1:], others, strict=True):
                 total += weight * net.gradients[name]
 
-    def _shares(self, n, least):
+    def _shares(self, n: int, least: int) -> list[slice]:
         """Return a slice for each network, or one for all where they would be too short."""
         count = len(self.nets) if n >= least * len(self.nets) else 1
         ends = [n * i // count for i in range(count + 1)]
         return [slice(*pair) for pair in pairwise(ends)]
 
-    def _on_each(self, function, shares):
+    def _on_each(
+        self, function: Callable[[NumpyLeNet, slice], _T], shares: Sequence[slice]
+    ) -> list[_T]:
         return list(self.pool.map(function, self.nets, shares))
 
-    def parameters(self):
+    def parameters(self) -> _Parameters:
         return {name: value.copy() for name, value in self.nets[0].params.items()}
 
 
@@ -150,20 +210,29 @@ class BlasRival(Rival):
 
     name = "numpy_rival-blas"
 
-    def __init__(self, params, threads):
+    def __init__(self, params: _Parameters, threads: int) -> None:
         super().__init__(params, 1)
         self.blas_threads = threads
 
-    def predicting(self, images):
+    def predicting(self, images: _Images) -> Callable[[], np.ndarray]:
         return self._splitting(super().predicting(images))
 
-    def training(self, *args, **options):
-        return self._splitting(super().training(*args, **options))
+    def training(
+        self,
+        images: _Images,
+        labels: _Labels,
+        batch: int,
+        rate: float,
+        momentum: float,
+        epochs: int = 1,
+    ) -> Callable[[], None]:
+        return self._splitting(super().training(images, labels, batch, rate, momentum, epochs))
 
-    def _splitting(self, run):
+    def _splitting(self, run: Callable[[], _T]) -> Callable[[], _T]:
         split = openblas_setter()
+        assert split is not None, "this contestant is for NumPy with OpenBLAS"
 
-        def split_run():
+        def split_run() -> _T:
             split(self.blas_threads)
             try:
                 return run()
@@ -174,20 +243,21 @@ class BlasRival(Rival):
 
 
 @functools.cache
-def openblas_setter():
+def openblas_setter() -> Callable[[int], object] | None:
     """Return the function that sets OpenBLAS's number of threads; None if it is not found."""
     try:
-        numpy = ctypes.CDLL(np._core._multiarray_umath.__file__)
+        numpy = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
     except (AttributeError, OSError):
         return None
     names = [f"openblas_set_num_threads{end}" for end in ("", "64_")]
     for name in [f"scipy_{name}" for name in names] + names:
         if hasattr(numpy, name):
-            return getattr(numpy, name)
+            setter: Callable[[int], object] = getattr(numpy, name)
+            return setter
     return None
 
 
-def draw(n, seed=0):
+def draw(n: int, seed: int = 0) -> tuple[dict[str, np.ndarray], _Images, _Labels]:
     """Return parameters, uint8 images (n, 28, 28) and labels: digits of the sample, in turn."""
     images, labels = datasets.load_sample("train")
     params = LeNet5(seed=seed).parameters()
@@ -198,7 +268,12 @@ def draw(n, seed=0):
     return params, np.resize(images, (n, 28, 28)), np.resize(labels, n).astype(np.int64)
 
 
-def check_predictions(contestant, params, images, exact=None):
+def check_predictions(
+    contestant: Contestant,
+    params: _Parameters,
+    images: _Images,
+    exact: Contestant | None = None,
+) -> Callable[[], np.ndarray]:
     """Return what `predicting` gives, its probabilities compared with those of `exact`.
 
     `exact` is another contestant with these parameters, by default the float64 kernels.
@@ -220,7 +295,13 @@ def check_predictions(contestant, params, images, exact=None):
     return run
 
 
-def check_gradients(contestant, params, images, labels, exact=None):
+def check_gradients(
+    contestant: Differentiable,
+    params: _Parameters,
+    images: _Images,
+    labels: _Labels,
+    exact: Differentiable | None = None,
+) -> None:
     """Compare the gradients of a batch's mean loss with those of `exact`, as above.
 
     Raises
@@ -238,7 +319,16 @@ def check_gradients(contestant, params, images, labels, exact=None):
             )
 
 
-def check_training(contestant, params, images, labels, rate, momentum, steps=3, exact=None):
+def check_training(
+    contestant: Contestant,
+    params: _Parameters,
+    images: _Images,
+    labels: _Labels,
+    rate: float,
+    momentum: float,
+    steps: int = 3,
+    exact: Contestant | None = None,
+) -> None:
     """Compare the parameters after `steps` updates from one batch with those of `exact`, as above.
 
     Both contestants have other parameters then.

@@ -5,16 +5,25 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
-from ._files import atomic_write
+from ._files import StrPath, atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 #: Blue and vermilion of Okabe and Ito, told apart by everyone; greys for all else.
 INK, GREY, SILVER, LIGHT = "#22262b", "#68707b", "#b9bfc8", "#e7e9ed"
 BLUE, ORANGE = "#0072b2", "#d55e00"
 PALE_BLUE, PALE_ORANGE, PALE_VIOLET = "#d3e4f3", "#fbe3cd", "#e3e0ee"
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -64,23 +73,25 @@ def kinds() -> set[str]:
     return set(new(1, 1).canvas.get_supported_filetypes())
 
 
-def kind(path: str | os.PathLike) -> str:
+def kind(path: StrPath) -> str:
     """Return what a file's name ends in, in small letters."""
     return os.path.splitext(os.fsdecode(path))[1].removeprefix(".").lower()
 
 
-def new(width: float, height: float, layout: str | None = "constrained"):
+def new(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
     """Return an empty figure; inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout=layout)
 
 
-def styled(draw: Callable) -> Callable:
+def styled(draw: Callable[_P, _T]) -> Callable[_P, _T]:
     """Let a function draw in `STYLE`."""
 
     @functools.wraps(draw)
-    def inside(*args, **kwargs):
+    def inside(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         import matplotlib
 
         with matplotlib.rc_context(STYLE):
@@ -90,7 +101,7 @@ def styled(draw: Callable) -> Callable:
 
 
 @styled
-def save(figure, path: str | os.PathLike) -> None:
+def save(figure: Figure, path: StrPath) -> None:
     """Write a figure to a file, of the kind that its name ends in."""
     ending = kind(path)
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
@@ -109,19 +120,19 @@ def strip(maps: np.ndarray, columns: int | None = None) -> np.ndarray:
     return sheet.reshape(rows * (height + _GAP), -1)[:-_GAP, :-_GAP]
 
 
-def inches(figure, left: float, top: float, width: float, height: float):
+def inches(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Return new axes of a figure, their place in inches from its upper left corner."""
     w, h = figure.get_size_inches()
     return figure.add_axes((left / w, 1 - (top + height) / h, width / w, height / h))
 
 
-def title(figure, words: str) -> None:
+def title(figure: Figure, words: str) -> None:
     """Write the heading of a picture, on its upper left."""
     x, y = 0.1 / figure.get_figwidth(), 1 - 0.1 / figure.get_figheight()
     figure.text(x, y, words, va="top", size=10)
 
 
-def bare(ax) -> None:
+def bare(ax: Axes) -> None:
     """Take ticks and frame off axes that hold an image."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)

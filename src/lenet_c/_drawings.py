@@ -1,12 +1,13 @@
 """Clean drawings, ink on a background of 0, made into images as MNIST's are, by NumPy alone."""
 
 import numpy as np
+import numpy.typing as npt
 
 _BOX = 20  # rows or columns of a digit in MNIST
 _FAINT = 0.1  # of the darkest ink: less is no part of a digit's extent
 
 
-def resize(image: np.ndarray, factor: float) -> np.ndarray:
+def resize(image: np.ndarray, factor: float) -> npt.NDArray[np.float64]:
     """Return an image of floats 0..1 `factor` times as large; each pixel is its area's mean."""
     weights = []
     for length in image.shape:
@@ -14,7 +15,8 @@ def resize(image: np.ndarray, factor: float) -> np.ndarray:
         pixel = np.arange(length)
         cover = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
         weights.append(cover.clip(0) * factor)
-    return (weights[0] @ image @ weights[1].T).clip(0, 1)
+    resized: npt.NDArray[np.float64] = (weights[0] @ image @ weights[1].T).clip(0, 1)
+    return resized
 
 
 def centre(image: np.ndarray, side: int) -> np.ndarray:
@@ -55,9 +57,10 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
 def _middle(image: np.ndarray) -> tuple[float, float]:
     """Return row and column of the centre of mass, where the first pixel is at 0, as in MNIST."""
     total = image.sum()
-    return tuple(
+    row, column = (
         float(image.sum(1 - axis) @ np.arange(image.shape[axis]) / total) for axis in (0, 1)
     )
+    return row, column
 
 
 def _framed(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:

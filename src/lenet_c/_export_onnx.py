@@ -171,7 +171,10 @@ def _subsampling(
 ) -> str:
     """Add a layer of subsampling by two, of maps with `size` rows; an odd last row is unread."""
     kind = config.subsampling
-    square = {"kernel_shape": [2, 2], "strides": [2, 2]}
+
+    def pooled(op: str, x: str, out: str | None = None) -> str:
+        return graph(op, x, out=out, kernel_shape=[2, 2], strides=[2, 2])
+
     if kind == "trainable":
         maps = 6 if name == "s2" else 16
         w, b = p[f"{name}.coefficient"], p[f"{name}.bias"]
@@ -179,10 +182,10 @@ def _subsampling(
         return _activation(graph, u, config.curve(None), out=name)
     if kind in ("average", "max"):
         op = {"average": "AveragePool", "max": "MaxPool"}[kind]
-        return graph(op, x, out=name, **square)
+        return pooled(op, x, out=name)
     if kind == "stochastic":  # sum a^2 / sum a
-        squares = graph("AveragePool", graph("Mul", x, x), **square)
-        total = graph("Max", graph("AveragePool", x, **square), _TINY)
+        squares = pooled("AveragePool", graph("Mul", x, x))
+        total = graph("Max", pooled("AveragePool", x), _TINY)
         return graph("Div", squares, total, out=name)
     # lp: (mean |x|^p)^(1/p), of |x| divided by the largest of the four: |x|^p may overflow
     even, rows = 2 * (size // 2), size // 2

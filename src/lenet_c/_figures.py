@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from . import _drawing, _show_curves, _show_errors, _show_maps
 from ._drawing import BLUE, SILVER
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def draw_maps(rows: list[tuple], p: np.ndarray):
+    from matplotlib.figure import Figure
+
+
+def draw_maps(rows: list[tuple[Any, ...]], p: np.ndarray) -> Figure:
     """Fig. 2, from rows (layer, map, row, column, value), and the probabilities of the classes."""
-    cells: dict[str, list[tuple]] = {}
+    cells: dict[str, list[tuple[Any, ...]]] = {}
     for layer, *place, value in rows:
         cells.setdefault(layer, []).append((*place, float(value)))
     layers = {}
@@ -24,7 +31,7 @@ def draw_maps(rows: list[tuple], p: np.ndarray):
 
 
 @_drawing.styled
-def draw_passes(rows: list[tuple]):
+def draw_passes(rows: list[tuple[Any, ...]]) -> Figure:
     """Fig. 5, from rows (pass, training error, test error, ...)."""
     figure = _drawing.new(6, 4)
     ax = figure.subplots()
@@ -35,7 +42,7 @@ def draw_passes(rows: list[tuple]):
 
 
 @_drawing.styled
-def draw_sizes(rows: list[tuple]):
+def draw_sizes(rows: list[tuple[Any, ...]]) -> Figure:
     """Fig. 6, from rows (images, distortions, training error, test error)."""
     figure = _drawing.new(6, 4)
     ax = figure.subplots()
@@ -50,7 +57,7 @@ def draw_sizes(rows: list[tuple]):
     return figure
 
 
-def draw_wrong(rows: list[tuple], images: np.ndarray):
+def draw_wrong(rows: list[tuple[Any, ...]], images: np.ndarray) -> Figure:
     """Fig. 8, from rows (test image, label, answer): each digit with "label->answer" below it."""
     side = round(images[0].size ** 0.5)
     return _show_errors.draw_images(
@@ -61,7 +68,7 @@ def draw_wrong(rows: list[tuple], images: np.ndarray):
 
 
 @_drawing.styled
-def draw_comparison(rows: list[tuple]):
+def draw_comparison(rows: list[tuple[Any, ...]]) -> Figure:
     """Fig. 9, from rows (classifier, test error, source): a bar each, the paper's grey."""
     figure = _drawing.new(7, 0.35 * len(rows) + 0.8)
     ax = figure.subplots()
@@ -78,4 +85,10 @@ def draw_comparison(rows: list[tuple]):
 
 
 #: Number of the figure -> what draws it.
-DRAW = {2: draw_maps, 5: draw_passes, 6: draw_sizes, 8: draw_wrong, 9: draw_comparison}
+DRAW: dict[int, Callable[..., Figure]] = {
+    2: draw_maps,
+    5: draw_passes,
+    6: draw_sizes,
+    8: draw_wrong,
+    9: draw_comparison,
+}

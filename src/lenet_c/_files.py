@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ._errors import FormatError
 
@@ -76,7 +76,7 @@ def open_unpacked(path: StrPath) -> Iterator[BinaryIO]:
             return
         try:
             with gzip.GzipFile(fileobj=file) as unpacked:
-                yield unpacked
+                yield cast(BinaryIO, unpacked)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise FormatError(f"{os.fsdecode(path)}: broken gzip data: {error}") from error
 

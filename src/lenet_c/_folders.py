@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,13 +71,15 @@ def load(
             f"{os.fsdecode(folder)}: the subfolder {strange[0]} is none of the classes "
             f"{', '.join(class_names)}"
         )
-    images, labels, names = [], [], []
+    images: list[np.ndarray] = []
+    labels: list[int] = []
+    names: list[Path] = []
     total, done = sum(map(len, found.values())), 0
     for name, files in found.items():
         count = len(labels)
         for file in files:
             try:
-                batch = _read(file, preparation)
+                batch: Sequence[np.ndarray] | np.ndarray = _read(file, preparation)
             except (OSError, ValueError, TypeError, MemoryError) as error:
                 if skip is None:
                     raise

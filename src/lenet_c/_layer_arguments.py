@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, config
+from . import _core, _engines, config
 from .inputs import as_array
+
+if TYPE_CHECKING:
+    from ._types import KernelSubsampling
 
 
 def as_numbers(
-    name: str, value: npt.ArrayLike, axes: tuple | None, dtype: object = None
+    name: str,
+    value: npt.ArrayLike,
+    axes: tuple[str | int, ...] | None,
+    dtype: npt.DTypeLike | None = None,
 ) -> np.ndarray:
     """Return value as a contiguous array of `dtype` (None: of its own); axes None: any shape."""
     array = as_array(value, name)
@@ -26,14 +34,14 @@ def as_numbers(
     if dtype is None:
         dtype = np.float32 if array.dtype.kind == "f" and array.itemsize == 4 else np.float64
     with np.errstate(over="ignore"):
-        return np.require(array, dtype, "CA")
+        return np.require(array, dtype, ("C", "A"))
 
 
-def engine_of(array: np.ndarray) -> object:
+def engine_of(array: np.ndarray) -> _core.Engine:
     return _engines.default(array.dtype.name)
 
 
-def as_table(table: npt.ArrayLike | None, n_in: int, n_out: int) -> np.ndarray:
+def as_table(table: npt.ArrayLike | None, n_in: int, n_out: int) -> npt.NDArray[np.uint8]:
     if table is None:
         return np.ones((n_in, n_out), np.uint8)
     array = as_numbers("table", table, (n_in, n_out))
@@ -50,7 +58,7 @@ def number(name: str, value: float, low: float, high: float) -> float:
     return float(value)
 
 
-def pooling(x: np.ndarray, kind: str, p: float, seed: int | None, layer: int) -> dict:
+def pooling(x: np.ndarray, kind: str, p: float, seed: int | None, layer: int) -> KernelSubsampling:
     kinds = ("average", "max", "lp", "stochastic")
     if not isinstance(kind, str) or kind not in kinds:
         raise ValueError(f"kind: expected one of {', '.join(kinds)}, got {kind!r}")

@@ -12,7 +12,7 @@ _MAPS = ("n", "maps", "height", "width")
 
 def conv_forward(
     x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike, table: npt.ArrayLike | None = None
-) -> np.ndarray:
+) -> npt.NDArray[np.floating]:
     """Return the pre-activations of a 5 x 5 convolution: C1, C3, C5.
 
     u[m,i,j] = b[m] + sum_{k: (k,m) in table} sum_{p,q = 0..4} w[m,k,p,q] x[k,i+p,j+q]
@@ -50,7 +50,7 @@ def conv_forward(
 
 def conv_backward(
     du: npt.ArrayLike, x: npt.ArrayLike, w: npt.ArrayLike, table: npt.ArrayLike | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the sensitivities of a convolution's input, weights and biases.
 
     dx[k,i,j]   = sum_{m: (k,m) in table} sum_{p,q} du[m,i-p,j-q] w[m,k,p,q], where du exists
@@ -87,7 +87,7 @@ def conv_backward(
 
 def subsample_forward(
     x: npt.ArrayLike, coefficient: npt.ArrayLike, bias: npt.ArrayLike
-) -> np.ndarray:
+) -> npt.NDArray[np.floating]:
     """Return the pre-activations of trainable subsampling: the paper's S2 and S4.
 
     u[k,i,j] = coefficient[k] * sum_{p,q in 0,1} x[k,2i+p,2j+q] + bias[k]
@@ -117,7 +117,7 @@ def subsample_forward(
 
 def subsample_backward(
     du: npt.ArrayLike, x: npt.ArrayLike, coefficient: npt.ArrayLike
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the sensitivities of trainable subsampling's input, coefficients and biases.
 
     dx[k,2i+p,2j+q] = coefficient[k] du[k,i,j]
@@ -151,7 +151,7 @@ def subsample_backward(
 
 def pool_forward(
     x: npt.ArrayLike, kind: str, p: float = 2.0, *, seed: int | None = None, layer: int = 2
-) -> np.ndarray:
+) -> npt.NDArray[np.floating]:
     """Return subsampling of 2 x 2 without parameters: the S2 and S4 of the later systems.
 
     average: (x0 + x1 + x2 + x3) / 4;  max: the greatest;  lp: (mean |x|^p)^(1/p);
@@ -195,7 +195,7 @@ def pool_backward(
     *,
     seed: int | None = None,
     layer: int = 2,
-) -> np.ndarray:
+) -> npt.NDArray[np.floating]:
     """Return the sensitivity of the input of `pool_forward`, called with the same arguments.
 
     average: a quarter of dy to each of the four;  max: all of dy to the first greatest in row
@@ -224,7 +224,7 @@ def pool_backward(
     return dx
 
 
-def global_average_forward(x: npt.ArrayLike) -> np.ndarray:
+def global_average_forward(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return the mean of every map, the head in the place of C5 and F6: y[m] = mean x[m,i,j].
 
     Parameters
@@ -241,7 +241,7 @@ def global_average_forward(x: npt.ArrayLike) -> np.ndarray:
     return y
 
 
-def global_average_backward(dy: npt.ArrayLike, x: npt.ArrayLike) -> np.ndarray:
+def global_average_backward(dy: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return the sensitivity of the maps: dx[m,i,j] = dy[m] / (height width).
 
     Parameters

@@ -9,7 +9,7 @@ from ._layer_arguments import as_numbers, curve_of, engine_of, number
 from .inputs import as_labels
 
 
-def dense_forward(x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike) -> np.ndarray:
+def dense_forward(x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return the pre-activations of a full connection: u[i] = b[i] + sum_j w[i,j] x[j].
 
     F6 and the output layer; C5 too, of S4's 400 outputs in one row.
@@ -38,7 +38,7 @@ def dense_forward(x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike) -> np.nd
 
 def dense_backward(
     du: npt.ArrayLike, x: npt.ArrayLike, w: npt.ArrayLike
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the sensitivities of a full connection's input, weights and biases.
 
     dx[j] = sum_i du[i] w[i,j];  dw[i,j] = sum_batch du[i] x[j];  db[i] = sum_batch du[i]
@@ -71,7 +71,7 @@ def dense_backward(
 
 def activation_forward(
     a: npt.ArrayLike, kind: str = "scaled_tanh", slope: float | None = None
-) -> np.ndarray:
+) -> npt.NDArray[np.floating]:
     """Return y = f(a), element by element.
 
     scaled_tanh: 1.7159 tanh(2a/3);  tanh: (1 - e^(-slope a)) / (1 + e^(-slope a)), which is
@@ -100,7 +100,7 @@ def activation_forward(
 
 def activation_backward(
     dy: npt.ArrayLike, y: npt.ArrayLike, kind: str = "scaled_tanh", slope: float | None = None
-) -> np.ndarray:
+) -> npt.NDArray[np.floating]:
     """Return da = dy f'(a), element by element, from the output y = f(a).
 
     scaled_tanh: f' = 2/3 (1.7159 - y^2 / 1.7159);  tanh: slope/2 (1 - y^2);
@@ -124,7 +124,7 @@ def activation_backward(
     return da
 
 
-def rbf_forward(x: npt.ArrayLike, codes: npt.ArrayLike) -> np.ndarray:
+def rbf_forward(x: npt.ArrayLike, codes: npt.ArrayLike) -> npt.NDArray[np.floating]:
     """Return the squared distances of Euclidean RBF units: y[c] = sum_i (x[i] - codes[c,i])^2.
 
     Parameters
@@ -152,7 +152,7 @@ def rbf_forward(x: npt.ArrayLike, codes: npt.ArrayLike) -> np.ndarray:
 
 def rbf_backward(
     dy: npt.ArrayLike, x: npt.ArrayLike, codes: npt.ArrayLike
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the sensitivities of the RBF units' input and codes.
 
     dx[i]       = sum_c 2 dy[c] (x[i] - codes[c,i])
@@ -178,7 +178,9 @@ def rbf_backward(
     return dx, dcodes
 
 
-def softmax_cross_entropy(a: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def softmax_cross_entropy(
+    a: npt.ArrayLike, labels: npt.ArrayLike
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the losses J = -log p[t] of p = softmax(a), and dJ/da[c] = p[c] - [c = t].
 
     Parameters
@@ -207,7 +209,7 @@ def softmax_cross_entropy(a: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[np.n
 
 def _rbf_loss(
     y: npt.ArrayLike, labels: npt.ArrayLike, kind: str, j: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     y = as_numbers("y", y, ("n", "classes"))
     labels = as_labels(labels, *y.shape)
     dy, loss = np.empty_like(y), np.empty(len(y))
@@ -215,7 +217,9 @@ def _rbf_loss(
     return loss, dy
 
 
-def mse_loss(y: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def mse_loss(
+    y: npt.ArrayLike, labels: npt.ArrayLike
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the losses J = y[t] of RBF distances y, and dJ/dy[c] = [c = t].
 
     Parameters
@@ -238,7 +242,7 @@ def mse_loss(y: npt.ArrayLike, labels: npt.ArrayLike) -> tuple[np.ndarray, np.nd
 
 def map_loss(
     y: npt.ArrayLike, labels: npt.ArrayLike, j: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the losses of RBF distances y that also push the wrong classes away.
 
     J = y[t] + log(Z), dJ/dy[c] = [c = t] - e^(-y[c]) / Z, with Z = e^(-j) + sum_c e^(-y[c])

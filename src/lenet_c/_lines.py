@@ -11,6 +11,8 @@ from .inputs import as_labels, as_numbers
 from .training import positive
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .model import LeNet5
 
 #: The class of a window whose middle lies between digits.
@@ -20,7 +22,7 @@ _NEAR = 1  # columns from a digit's middle at which a window still shows that di
 _FAR = 3  # columns from all middles at which a window is blank
 
 
-def _as_digits(images: npt.ArrayLike) -> np.ndarray:
+def _as_digits(images: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     images = as_numbers(images)
     if images.ndim != 3 or images.shape[1:] != (_SIZE, _SIZE) or images.dtype != np.uint8:
         raise ValueError(
@@ -36,7 +38,7 @@ def _strip(images: np.ndarray, gaps: np.ndarray, margin: int) -> tuple[np.ndarra
 
     `gaps` (n - 1,): empty columns between the inks; below 0 they overlap, the darker pixel stays.
     """
-    ink = images.any(1)
+    ink: npt.NDArray[np.bool_] = np.any(images, 1)
     left, right = ink.argmax(1), _SIZE - ink[:, ::-1].argmax(1)
     width = right - left
     start = margin + np.concatenate([[0], np.cumsum(width[:-1] + gaps)])
@@ -55,7 +57,7 @@ def lines(
     length: int = 5,
     gap: int = 2,
     seed: int = 0,
-) -> tuple[list[np.ndarray], list[str]]:
+) -> tuple[list[npt.NDArray[np.uint8]], list[str]]:
     """Make lines of digits drawn at random.
 
     Parameters
@@ -87,8 +89,8 @@ def lines(
 
 
 def windows(
-    images: npt.ArrayLike, labels: npt.ArrayLike, *, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+    images: npt.ArrayLike, labels: npt.ArrayLike, *, seed: int | Sequence[int] = 0
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Make training images from digits: each between two neighbours, and blanks.
 
     All digits stand in one line in random order, four fifths of them -1 to 6 empty columns apart,

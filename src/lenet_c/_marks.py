@@ -86,8 +86,10 @@ def contrast(values: np.ndarray) -> np.ndarray:
         np.subtract(bands[..., k], ground, out=difference[..., k])
         level += ground / count
     difference /= np.maximum(level, _DARK)[..., None]
-    ink = difference @ _direction(difference)
-    return ink - _left_over(resized(ink, round(width * scale), round(height * scale)), ink.shape)
+    ink: np.ndarray = difference @ _direction(difference)
+    small = resized(ink, round(width * scale), round(height * scale))
+    result: np.ndarray = ink - _left_over(small, ink.shape)
+    return result
 
 
 def _direction(difference: np.ndarray) -> np.ndarray:
@@ -105,7 +107,8 @@ def _direction(difference: np.ndarray) -> np.ndarray:
     vectors = np.stack(small, axis=-1).reshape(-1, count).astype(np.float64)
     power = (vectors**2).sum(1, keepdims=True)  # a few strong pixels count, not the many of noise
     direction = np.linalg.eigh((vectors * power).T @ vectors)[1][:, -1]
-    return np.float32(direction if ((vectors @ direction) ** 3).sum() >= 0 else -direction)
+    direction = direction if ((vectors @ direction) ** 3).sum() >= 0 else -direction
+    return direction.astype(np.float32)
 
 
 def _left_over(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -196,7 +199,8 @@ def find(ink: np.ndarray) -> list[Mark]:
 def together(marks: list[Mark]) -> Mark:
     """Return several marks as one."""
     boxes = np.array([mark.box for mark in marks])
-    left, top, right, bottom = (*boxes[:, :2].min(0), *boxes[:, 2:].max(0))
+    left, top = boxes[:, :2].min(0).tolist()
+    right, bottom = boxes[:, 2:].max(0).tolist()
     scale = marks[0].ink.shape[1] / (marks[0].box[2] - marks[0].box[0])
     ink = np.zeros((round((bottom - top) * scale), round((right - left) * scale)), bool)
     for mark in marks:
@@ -271,5 +275,7 @@ class _Group(NamedTuple):
 
     def mark(self, labels: np.ndarray, scale: float) -> Mark:
         ink = np.isin(labels[self.top : self.bottom, self.left : self.right], self.labels)
-        box = tuple(side / scale for side in (self.left, self.top, self.right, self.bottom))
-        return Mark(box, ink, self.weight)
+        left, top, right, bottom = (
+            side / scale for side in (self.left, self.top, self.right, self.bottom)
+        )
+        return Mark((left, top, right, bottom), ink, self.weight)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,12 @@ from ._errors import FormatError
 from .codes import CODES
 from .config import Config
 from .inputs import as_array, as_batch, as_labels, as_pixels
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from . import _core
+    from ._types import ConfigFields
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
 PRETRAINED = "lenet5-mnist.safetensors"
@@ -55,14 +61,14 @@ def _format(npz: bool) -> ModuleType:
 class Network:
     """Parameters of a LeNet-5 and what can be done with them; `LeNet5` adds fit and predict."""
 
-    def __init__(self, preset: str = "softmax", **overrides: object) -> None:
+    def __init__(self, preset: str = "softmax", **overrides: Unpack[ConfigFields]) -> None:
         self._setup(_config.preset(preset, **overrides))
         self._initialise()
 
     def _setup(self, config: Config) -> None:
         self.config = config
         self._engine = _engines.default(config.dtype)
-        self._nets: dict[tuple[int, int], object] = {}
+        self._nets: dict[tuple[int, int], _core.Net] = {}
         self._net = self._net_of((config.image_size, config.image_size))
         self._theta = np.zeros(self._net.size, config.dtype)
         self._epochs = 0
@@ -75,7 +81,7 @@ class Network:
         """Return the names of the presets."""
         return tuple(_config.PRESETS)
 
-    def _net_of(self, size: tuple[int, int]) -> object:
+    def _net_of(self, size: tuple[int, int]) -> _core.Net:
         if size not in self._nets:
             whole = size[0] == self.config.input_size
             self._nets[size] = self.config.net(*size, 0 if whole else self.config.border)
@@ -88,7 +94,7 @@ class Network:
             for name, (offset, shape) in self._net.parameters.items()
         }
 
-    def _as_labels(self, labels: npt.ArrayLike, n: int) -> np.ndarray:
+    def _as_labels(self, labels: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
         return as_labels(labels, n, self.config.classes, self.config.class_names)
 
     def _changed(self) -> None:
@@ -98,7 +104,7 @@ class Network:
     def _online(self) -> np.ndarray:
         """Return the parameters in the order of the online schedule, kept until they change."""
         version, packed = self._packed
-        if version != self._version:
+        if packed is None or version != self._version:
             version = self._version
             packed = aligned_zeros(self._engine.online_size(self._net), self.config.dtype)
             self._engine.online_move(self._net, packed, self._theta)
@@ -154,9 +160,9 @@ class Network:
         same = all(getattr(self.config, name) == getattr(other.config, name) for name in fields)
         return same and np.array_equal(self._theta, other._theta)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # unhashable, as Python has it
 
-    def __getstate__(self) -> dict[str, object]:
+    def __getstate__(self) -> dict[str, Any]:
         return {
             "config": self.config,
             "theta": self._theta,
@@ -164,7 +170,7 @@ class Network:
             "optimizer": self._optimizer,
         }
 
-    def __setstate__(self, state: dict[str, object]) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self._setup(state["config"])
         self._theta[...] = state["theta"]
         self._epochs = state["epochs"]
@@ -174,7 +180,7 @@ class Network:
         """Return the table of layers: output, trainable parameters, connections, and their sums."""
         return _layer_table.summary(self.config)
 
-    def parameters(self) -> dict[str, np.ndarray]:
+    def parameters(self) -> dict[str, npt.NDArray[np.floating]]:
         """Return copies of the parameters, by name.
 
         Returns
@@ -220,7 +226,7 @@ class Network:
 
     def loss_and_gradients(
         self, images: npt.ArrayLike, labels: npt.ArrayLike
-    ) -> tuple[float, dict[str, np.ndarray]]:
+    ) -> tuple[float, dict[str, npt.NDArray[np.floating]]]:
         """Return the mean loss of a batch and its derivatives by every parameter.
 
         Returns
@@ -244,7 +250,7 @@ class Network:
         loss = training.gradient(self, pixels, targets, flat)
         return loss, self._views(flat)
 
-    def activations(self, images: npt.ArrayLike) -> dict[str, np.ndarray]:
+    def activations(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.floating]]:
         """Return the output of every layer.
 
         Returns
@@ -262,14 +268,14 @@ class Network:
         outs = [np.empty((len(batch), *shapes[name]), self.config.dtype) for name in layers]
         pixels = as_pixels(batch, self.config.dtype)
         self._engine.activations(net, self._theta, pixels, outs)
-        named = dict(zip(layers, outs, strict=True))
+        named: dict[str, npt.NDArray[np.floating]] = dict(zip(layers, outs, strict=True))
         for name in {"f6", "average", "output"} & set(layers):
             named[name] = named[name].reshape(len(batch), named[name].shape[1])
         return {name: out[0] for name, out in named.items()} if single else named
 
     def sensitivities(
         self, images: npt.ArrayLike, labels: npt.ArrayLike
-    ) -> dict[str, dict[str, np.ndarray]]:
+    ) -> dict[str, dict[str, npt.NDArray[np.floating]]]:
         """Return what every image's own loss changes by, layer by layer: the course's delta.
 
         Returns
@@ -304,7 +310,7 @@ class Network:
             return found
         return {layer: {k: v[0] for k, v in parts.items()} for layer, parts in found.items()}
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, in the safetensors format; NumPy's, if its name ends in .npz.
 
         The configuration, the preprocessing and the format's version stand in its metadata, or
@@ -344,7 +350,7 @@ class Network:
         return cls.load(Path(__file__).with_name("data") / PRETRAINED)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> Self:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a model that `save` wrote, in either format; the file's name does not matter.
 
         Raises

@@ -51,7 +51,8 @@ def in_mnist_form(values: np.ndarray) -> np.ndarray | None:
     if not _DIGIT[0] <= longer <= _DIGIT[1] or np.abs(centre).max() > _OFF_CENTRE:
         return None
     edge = (size - SIDE) // 2
-    return np.rint(grey[edge : size - edge, edge : size - edge]).clip(0, 255).astype(np.uint8)
+    form: np.ndarray = np.rint(grey[edge : size - edge, edge : size - edge]).clip(0, 255)
+    return form.astype(np.uint8)
 
 
 def normal_form(ink: np.ndarray, mark: Mark, digit: bool = True) -> np.ndarray:

@@ -29,7 +29,8 @@ def save(path: StrPath, tensors: Mapping[str, np.ndarray], metadata: Mapping[str
         The file cannot be written.
     """
     with atomic_write(path) as file:
-        np.savez(file, **{**{name: np.array(text) for name, text in metadata.items()}, **tensors})
+        # mypy takes the names for allow_pickle too
+        np.savez(file, **{**{name: np.array(text) for name, text in metadata.items()}, **tensors})  # type: ignore[arg-type]
 
 
 def load(path: StrPath) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -36,14 +36,18 @@ class Graph:
         self._nodes: list[bytes] = []
         self._constants: dict[str, bytes] = {}
 
-    def constant(self, name: str, value: np.ndarray) -> str:
+    def constant(self, name: str, value: np.ndarray | np.generic) -> str:
         """Add a constant of float32, uint8 or int64; return its name."""
         value = np.asarray(value)
         self._constants[name] = _tensor(name, value)
         return name
 
     def __call__(
-        self, op: str, *inputs: str | np.ndarray, out: str | None = None, **attributes: object
+        self,
+        op: str,
+        *inputs: str | np.ndarray | np.generic,
+        out: str | None = None,
+        **attributes: int | Sequence[int],
     ) -> str:
         """Add a node; return the name of its output.
 
@@ -104,7 +108,9 @@ def _message(field: int, value: bytes | str) -> bytes:
     return _varint(field << 3 | 2) + _varint(len(value)) + value
 
 
-def _node(op: str, inputs: Sequence[str], out: str, attributes: Mapping[str, object]) -> bytes:
+def _node(
+    op: str, inputs: Sequence[str], out: str, attributes: Mapping[str, int | Sequence[int]]
+) -> bytes:
     """Return a NodeProto: input 1, output 2, op_type 4, attribute 5."""
     node = b"".join(_message(1, name) for name in inputs) + _message(2, out) + _message(4, op)
     return node + b"".join(_message(5, _attribute(*item)) for item in attributes.items())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from .distortion import Distortion
+    from ._core import Draws
+    from ._progress import Progress
     from .model import LeNet5
     from .optim import Recipe
+    from .training import OptimizerState
 
 _METHODS = ("Allreduce", "Bcast", "allgather")
 
@@ -33,7 +35,7 @@ class Ranks:
         No such communicator; a batch smaller than the ranks are many; ranks that differ.
     """
 
-    def __init__(self, communicator: object, batch_size: int, same: tuple) -> None:
+    def __init__(self, communicator: Any, batch_size: int, same: tuple[object, ...]) -> None:
         missing = [name for name in ("rank", "size", *_METHODS) if not hasattr(communicator, name)]
         if missing:
             raise TypeError(
@@ -67,15 +69,15 @@ class Ranks:
     def epoch(
         self,
         model: LeNet5,
-        data: tuple,
+        data: tuple[np.ndarray, np.ndarray, np.ndarray | None],
         order: np.ndarray,
         sizes: list[tuple[int, int]],
         recipe: Recipe,
         steps: tuple[int, int, int],
-        state,
+        state: OptimizerState,
         threads: int,
-        bar,
-        draws: Distortion | None,
+        bar: Progress,
+        draws: Draws | None,
     ) -> tuple[float, int]:
         """Present the images once; return the summed loss and the wrong labels of all ranks.
 

@@ -1,12 +1,25 @@
 """Pictures of every kind, made into float32 levels 0..255 of bounded size."""
 
+from __future__ import annotations
+
 import importlib
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ._errors import FormatError
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from PIL import Image
+
+    from ._files import StrPath
+
+    #: What is read: a file, a picture, or its levels.
+    Picture = StrPath | IO[bytes] | Image.Image | npt.ArrayLike
 
 #: Pixels of the longer side that a picture is reduced to.
 LONGEST = 800
@@ -42,19 +55,19 @@ def require(*modules: str) -> None:
             ) from None
 
 
-def load(image, longest: int = LONGEST) -> Levels:
+def load(image: Picture, longest: int = LONGEST) -> Levels:
     """Return the levels of a path, a file, a Pillow image or an array; see `images.prepare`."""
     require("PIL")
     from PIL import Image
 
     if isinstance(image, (str, os.PathLike)) or hasattr(image, "read"):
-        return _load_file(image, longest)
+        return _load_file(cast("StrPath | IO[bytes]", image), longest)
     if isinstance(image, Image.Image):
         return _load_picture(image, longest, "image")
     return _load_array(image, longest)
 
 
-def _load_file(file, longest: int) -> Levels:
+def _load_file(file: StrPath | IO[bytes], longest: int) -> Levels:
     from PIL import Image
 
     name = os.fsdecode(file) if not hasattr(file, "read") else getattr(file, "name", "image")
@@ -74,7 +87,7 @@ def _load_file(file, longest: int) -> Levels:
         raise FormatError(f"{name}: broken picture: {error}") from error
 
 
-def _load_picture(picture, longest: int, name: str) -> Levels:
+def _load_picture(picture: Image.Image, longest: int, name: str) -> Levels:
     from PIL import ImageOps
 
     width, height = picture.size
@@ -93,7 +106,7 @@ def _load_picture(picture, longest: int, name: str) -> Levels:
     return Levels(_composed(levels.values), levels.scale)
 
 
-def _deep(picture):
+def _deep(picture: Image.Image) -> Image.Image:
     """Return a picture of 16 or 32 bits as mode F, 0..255."""
     from PIL import Image
 
@@ -108,7 +121,7 @@ def _deep(picture):
     return Image.fromarray((values - min(low, 0)) * np.float32(255 / max(full, high)))
 
 
-def _load_array(image, longest: int) -> Levels:
+def _load_array(image: npt.ArrayLike, longest: int) -> Levels:
     from PIL import Image
 
     array = np.asarray(image)
@@ -142,7 +155,7 @@ def _load_array(image, longest: int) -> Levels:
     return Levels(_composed(levels.values), levels.scale)
 
 
-def _reduced(bands: list, longest: int) -> Levels:
+def _reduced(bands: list[Image.Image], longest: int) -> Levels:
     """Return the bands, Pillow images of one size, as an array whose longer side is bounded."""
     from PIL import Image
 
@@ -167,4 +180,5 @@ def _composed(values: np.ndarray) -> np.ndarray:
     ground = np.median(inside, axis=0)
     if opaque.mean() < 0.5 or inside.std(axis=0).max() < 16:  # the ink alone was drawn
         ground = np.full(3, 0.0 if ground.mean() > 127.5 else 255.0)
-    return (colours * alpha + ground * (1 - alpha)).astype(np.float32)
+    composed: np.ndarray = (colours * alpha + ground * (1 - alpha)).astype(np.float32)
+    return composed

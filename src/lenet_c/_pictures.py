@@ -1,5 +1,7 @@
 """Image files: arrays (.npy, IDX) and pictures (through Pillow) are read, PNG is written."""
 
+from __future__ import annotations
+
 import os
 import struct
 from typing import BinaryIO
@@ -8,7 +10,7 @@ import numpy as np
 
 from . import idx
 from ._errors import FormatError
-from ._files import open_unpacked
+from ._files import StrPath, open_unpacked
 
 _NPY_MAGIC = b"\x93NUMPY"
 _SIDE = 28  # of MNIST's images
@@ -16,7 +18,7 @@ _SIDES = (28, 32)  # taken as they are
 _BRIGHT = 127.5
 
 
-def read_images(path: str | os.PathLike, preparation: str = "digit") -> np.ndarray:
+def read_images(path: StrPath, preparation: str = "digit") -> np.ndarray:
     """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
     Parameters
@@ -50,7 +52,7 @@ def read_images(path: str | os.PathLike, preparation: str = "digit") -> np.ndarr
     return images.prepare(path, preparation)
 
 
-def read_array(path: str | os.PathLike) -> np.ndarray | None:
+def read_array(path: StrPath) -> np.ndarray | None:
     """Read NumPy's .npy or IDX, either of them plain or packed with gzip; None of another file.
 
     Raises
@@ -101,7 +103,8 @@ def prepare(grey: np.ndarray) -> np.ndarray:
         grey = np.full((_SIDE, _SIDE), background, np.float32)
         top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
         grey[top : top + size[1], left : left + size[0]] = small
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    image: np.ndarray = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return image
 
 
 def png(grey: np.ndarray) -> bytes:

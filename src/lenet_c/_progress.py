@@ -5,7 +5,8 @@ Drawn by tqdm where that is installed, else by the few lines below.
 
 import sys
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TextIO
 
 _DELAY = 1.0  # seconds of silence: short work shows nothing
 _INTERVAL = 0.1  # seconds between two drawings
@@ -106,14 +107,14 @@ class Progress:
         if line is not None:
             self._guarded(line.close)
 
-    def _guarded(self, action) -> None:
+    def _guarded(self, action: Callable[[], object]) -> None:
         try:
             action()
         except (OSError, ValueError):  # the terminal is gone, or the stream is closed
             self._line, self._enabled = None, False
 
 
-def write(text: str, stream=None) -> None:
+def write(text: str, stream: TextIO | None = None) -> None:
     """Print a line of text (to standard output by default) above the progress line, if any."""
     if _visible is not None:
         _visible.erase()
@@ -217,7 +218,7 @@ def _number(value: object) -> str:
     return f"{value:.4g}" if hasattr(value, "__float__") else str(value)
 
 
-def _is_terminal(stream) -> bool:
+def _is_terminal(stream: TextIO | None) -> bool:
     try:
         return stream is not None and stream.isatty()
     except (AttributeError, ValueError):  # replaced by something simpler, or closed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 #: What a prediction is judged by.
 CRITERIA = ("probability", "margin")
@@ -28,7 +29,7 @@ def check_threshold(reject: object, by: str) -> float:
     return reject
 
 
-def confidence(scores: np.ndarray, by: str) -> np.ndarray:
+def confidence(scores: npt.NDArray[np.floating], by: str) -> npt.NDArray[np.floating]:
     """Return how sure each prediction is, (n,), from scores (n, classes), the largest the best.
 
     "margin": the best score less the second; "probability": that of the best, by softmax. Of
@@ -36,13 +37,15 @@ def confidence(scores: np.ndarray, by: str) -> np.ndarray:
     """
     if by == "margin":
         two = np.partition(scores, -2, axis=1)[:, -2:]
-        return two[:, 1] - two[:, 0]
-    return 1 / np.exp(scores - scores.max(1, keepdims=True)).sum(1)
+        margin: npt.NDArray[np.floating] = two[:, 1] - two[:, 0]
+        return margin
+    sure: npt.NDArray[np.floating] = 1 / np.exp(scores - scores.max(1, keepdims=True)).sum(1)
+    return sure
 
 
 def reject_curve(
-    confidence: np.ndarray, correct: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return what happens when the threshold rises.
 
     Returns

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
@@ -18,9 +17,10 @@ import numpy as np
 
 from . import __version__, _engines
 from . import config as _config
-from ._files import atomic_write
+from ._files import StrPath, atomic_write
 from ._progress import Progress
 from .distortion import Distortion
+from .history import Record
 from .model import LeNet5
 from .optim import Recipe
 
@@ -44,7 +44,7 @@ class Data:
         digest = hashlib.sha256()
         for array in (self.images, self.labels, self.test_images, self.test_labels):
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def part(self, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +81,8 @@ class Run:
             "data": data.fingerprint,
             "lenet_c": __version__,
         }
-        return json.loads(json.dumps(key))
+        stored: dict[str, object] = json.loads(json.dumps(key))
+        return stored
 
     def path(self, folder: Path, data: Data) -> Path:
         """Return the name of its files, but for the suffix."""
@@ -183,7 +184,7 @@ def train(
     images, labels = data.part(run.size, run.seed)
     model, passes = LeNet5(run.preset, seed=run.seed), []
 
-    def after(model: LeNet5, record) -> None:
+    def after(model: LeNet5, record: Record) -> None:
         train_error, test_error = (
             model.evaluate(*pair, threads=threads).error_rate
             for pair in ((images, labels), (data.test_images, data.test_labels))
@@ -216,7 +217,7 @@ def train(
 def train_all(
     runs: Iterable[Run],
     data: Data,
-    folder: str | os.PathLike,
+    folder: StrPath,
     *,
     threads: int,
     progress: bool | None = None,
@@ -251,7 +252,8 @@ def train_all(
         return results
     missing.sort(key=lambda run: (run.size, run.augment is not None), reverse=True)
     workers = min(threads, len(missing))
-    stop, presented = threading.Event(), queue.SimpleQueue()
+    stop = threading.Event()
+    presented: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def work(run: Run) -> Result:
         result = train(run, data, threads // workers, _Share(presented.put, stop))

@@ -15,7 +15,7 @@ _STRIP = 1 << 15  # outputs computed at a time: memory for them, and Ctrl-C in b
 class Scanning(Network):
     """A network that is moved over larger images."""
 
-    def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
+    def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> npt.NDArray[np.floating]:
         """Return the scores at every fourth row and column of an image of any size (section VII).
 
         The layers are computed once for the whole image; what stands at [r, c] is the output layer

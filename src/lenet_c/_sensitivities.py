@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from .layers import (
     subsample_forward,
 )
 
+if TYPE_CHECKING:
+    from ._types import Subsampling
+
 Parameters = dict[str, np.ndarray]
 Parts = dict[str, np.ndarray]
 Curve = tuple[str, float | None]
@@ -49,7 +53,7 @@ def _curve(config: Config, activation: str | None) -> Curve:
     return kind, config.slope if sloped else None
 
 
-def _pooling(config: Config, layer: str) -> dict[str, object]:
+def _pooling(config: Config, layer: str) -> Subsampling:
     drawn = config.subsampling == "stochastic"
     seed = config.seed if drawn else None
     number = {"s2": 2, "s4": 4}[layer]

@@ -82,18 +82,20 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             raise OSError(f"host {host!r}: expected a name or address ({error})") from None
         self.address_family = found[0]
         try:
-            super().__init__(found[4], Handler)
+            super().__init__(found[4], Handler)  # type: ignore[arg-type]  # of TCP: no bytes
         except OSError as error:
             raise OSError(
                 f"cannot listen on port {port} of {host}: {error.strerror}; another --port, "
                 "or 0 for any that is free, may do"
             ) from None
-        local = ipaddress.ip_address(self.server_address[0]).is_loopback
+        local = ipaddress.ip_address(str(self.server_address[0])).is_loopback
         self.names = tuple(dict.fromkeys((*LOOPBACK, host.lower()))) if local else ()
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.server_address[1]}/"
 
-    def process_request(self, request, client_address) -> None:
+    def process_request(  # type: ignore[override]  # of TCP: a socket
+        self, request: socket.socket, client_address: object
+    ) -> None:
         """Start a thread for a connection; where there are too many wait for one to be let go."""
         if not self._slots.acquire(timeout=2 * self.limits.seconds):
             with contextlib.suppress(OSError):
@@ -107,7 +109,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._slots.release()
             raise
 
-    def process_request_thread(self, request, client_address) -> None:
+    def process_request_thread(  # type: ignore[override]
+        self, request: socket.socket, client_address: object
+    ) -> None:
         """Serve a connection in its thread."""
         self._connections.add(request)
         try:
@@ -123,7 +127,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: object, client_address: object) -> None:
         """Tell of an error on a connection that had no other way out."""
         if not isinstance(sys.exception(), ConnectionError):
             self.complain("serve: a connection failed")

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ._serve_predict import BODY_LIMIT, JSON, TYPES, RequestError
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
     from ._serve import Server
 
 _LINE_LIMIT = 4096  # bytes of a request's first line
@@ -49,7 +51,7 @@ class _Stream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -70,7 +72,9 @@ class _Response(NamedTuple):
     headers: dict[str, str]
 
     @classmethod
-    def json(cls, value: object, status: int = 200, headers: dict[str, str] | None = None):
+    def json(
+        cls, value: object, status: int = 200, headers: dict[str, str] | None = None
+    ) -> _Response:
         content = json.dumps(value, separators=(",", ":"), allow_nan=False).encode() + b"\n"
         return cls(status, JSON, content, {"Cache-Control": "no-store"} | (headers or {}))
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -221,7 +222,7 @@ def _from_json(body: bytes) -> np.ndarray:
         raise RequestError(400, f"{error}; expected {form}") from None
 
 
-def _shape(shape: object, size: int) -> tuple[int, int]:
+def _shape(shape: Any, size: int) -> tuple[int, int]:
     with contextlib.suppress(TypeError, ValueError):
         height, width = shape
         if type(height) is type(width) is int and height > 0 and height * width == size:

@@ -65,7 +65,8 @@ def _painted(values: np.ndarray, sheet: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     nearest = ndimage.distance_transform_edt(~sheet, return_distances=False, return_indices=True)
-    return values[tuple(nearest)]
+    painted: np.ndarray = values[tuple(nearest)]
+    return painted
 
 
 def _otsu(grey: np.ndarray) -> float:

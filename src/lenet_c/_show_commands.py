@@ -1,10 +1,13 @@
 """What the commands ``lenet-c show PICTURE`` do."""
 
+from __future__ import annotations
+
 import argparse
 import math
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,6 +32,11 @@ from ._pictures import png, read_images
 from .config import Config, preset
 from .distortion import Distortion
 from .model import LeNet5
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ._types import Shade
 
 _LONGEST_NAME = 32
 
@@ -142,7 +150,7 @@ def curves(args: argparse.Namespace) -> int:
     )
 
 
-def _train(args: argparse.Namespace) -> tuple[list, str]:
+def _train(args: argparse.Namespace) -> tuple[list[_show_curves.Point], str]:
     source = Source.choose(args.data)
     images, labels = source.load("train")
     chosen, seed = args.preset or "softmax", args.seed or 0
@@ -184,7 +192,9 @@ def _is_sheet(args: argparse.Namespace) -> bool:
     return args.picture == "distortions" and _drawing.kind(args.output) == "png"
 
 
-def _show(args: argparse.Namespace, text: Callable, draw: Callable, heading: str) -> int:
+def _show(
+    args: argparse.Namespace, text: Callable[[], str], draw: Callable[[], Figure], heading: str
+) -> int:
     if args.output is None:
         _progress.write(text())
     else:
@@ -193,7 +203,7 @@ def _show(args: argparse.Namespace, text: Callable, draw: Callable, heading: str
     return 0
 
 
-def _style() -> dict[str, object]:
+def _style() -> Shade:
     return {
         "colour": _terminal.in_colour(sys.stdout),
         "characters": _terminal.ramp(sys.stdout),

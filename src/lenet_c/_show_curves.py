@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import _drawing
 from ._drawing import BLUE, ORANGE
 from ._errors import FormatError
+from ._files import StrPath
 from .history import Record
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 class Point(NamedTuple):
@@ -29,10 +34,11 @@ def of_history(history: Iterable[Record]) -> list[Point]:
     return [
         Point(r.epoch, r.train_error, r.validation_error, r.loss, r.validation_loss)
         for r in history
+        if r.validation_error is not None
     ]
 
 
-def read(path: str | os.PathLike) -> list[Point]:
+def read(path: StrPath) -> list[Point]:
     """Return the points of a run that `lenet-c reproduce` kept, its JSON file.
 
     Raises
@@ -81,7 +87,7 @@ def text(points: list[Point], heading: str) -> str:
 
 
 @_drawing.styled
-def draw(points: list[Point], heading: str):
+def draw(points: list[Point], heading: str) -> Figure:
     """Draw error and loss by epoch, side by side."""
     figure = _drawing.new(8, 3.4)
     epochs = [one.epoch for one in points]
@@ -100,7 +106,14 @@ def draw(points: list[Point], heading: str):
     return figure
 
 
-def lines(ax, x: list, test: list, training: list, words: str = "", hollow: bool = False) -> None:
+def lines(
+    ax: Axes,
+    x: Sequence[float],
+    test: Sequence[float],
+    training: Sequence[float],
+    words: str = "",
+    hollow: bool = False,
+) -> None:
     """Draw a test curve, unless it is empty, and a training curve; `words` end their names."""
     fill = "none" if hollow else "full"
     if test:
@@ -108,10 +121,10 @@ def lines(ax, x: list, test: list, training: list, words: str = "", hollow: bool
     ax.plot(x, training, "s--", color=ORANGE, fillstyle=fill, label=f"training{words}")
 
 
-def finish(ax, xlabel: str, ylabel: str) -> None:
+def finish(ax: Axes, xlabel: str, ylabel: str) -> None:
     """Name the axes, from 0 up, and give the legend."""
     ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params("x", integer=True)
     ax.grid(True)
     ax.set_axisbelow(True)
     ax.legend()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from . import _drawing
 from .distortion import Distortion
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COPIES = 11  # distorted versions beside each digit
 _SCALE = 2  # rows and columns of the sheet for one of an image
@@ -30,7 +35,7 @@ def sheet(distortion: Distortion, images: np.ndarray, seed: int) -> np.ndarray:
 
 
 @_drawing.styled
-def draw(sheet: np.ndarray):
+def draw(sheet: np.ndarray) -> Figure:
     """Draw a sheet as it is."""
     height, width = sheet.shape
     figure = _drawing.new(width / 100, height / 100, layout=None)

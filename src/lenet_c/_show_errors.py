@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from . import _drawing
 from ._drawing import GREY, INK, LIGHT, ORANGE
+
+if TYPE_CHECKING:
+    from matplotlib.axis import XAxis, YAxis
+    from matplotlib.figure import Figure
+
+    from .model import LeNet5
 
 _LEAST_COLUMNS = 12
 _LEGEND = "label->answer, and its probability"
@@ -20,14 +26,14 @@ _NUMBERED = 40  # classes up to which the cells of a matrix hold numbers
 class Misread(NamedTuple):
     """A test image that is misread: its index, classes, and the probabilities of the two."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
     label: int
     answer: int
     probability: float
     of_label: float
 
 
-def misread(model, images: np.ndarray, labels: np.ndarray) -> list[Misread]:
+def misread(model: LeNet5, images: np.ndarray, labels: np.ndarray) -> list[Misread]:
     """Return the images that a model misreads, the surest of its wrong answers first."""
     answers = model.predict(images)
     wrong = np.flatnonzero(answers != labels)
@@ -53,7 +59,12 @@ def text(rows: list[Misread], heading: str, names: Sequence[str]) -> str:
 
 
 @_drawing.styled
-def draw_images(images: Sequence[np.ndarray], words: Sequence[str], heading: str, small=()):
+def draw_images(
+    images: Sequence[np.ndarray],
+    words: Sequence[str],
+    heading: str,
+    small: Sequence[str] = (),
+) -> Figure:
     """Draw images, black on white, each with its words, and small ones, below it.
 
     Parameters
@@ -75,19 +86,19 @@ def draw_images(images: Sequence[np.ndarray], words: Sequence[str], heading: str
         x, y = 0.1 + i % columns * _CELL, above + i // columns * high
         box = (x + 0.06, x + _CELL - 0.06, y + _CELL - 0.12, y)
         ax.imshow(image, cmap="gray_r", extent=box, aspect="auto")
-        place = {"ha": "center", "va": "top"}
+        place: dict[str, Any] = {"ha": "center", "va": "top"}
         ax.text(x + _CELL / 2, y + _CELL - 0.1, words[i], size=8.5, **place)
         if small:
             ax.text(x + _CELL / 2, y + _CELL + 0.04, small[i], size=7, color=GREY, **place)
     ax.set(xlim=(0, width), ylim=(tall, 0))
-    style = {"loc": "center", "ha": "left", "pad": 0}
+    style: dict[str, Any] = {"loc": "center", "ha": "left", "pad": 0}
     ax.set_title(heading, x=0.1 / width, y=1 - 0.26 / tall, **style)
     if small:
         ax.text(0.1, 0.33, _LEGEND, size=8, color=GREY, va="top")
     return figure
 
 
-def draw(rows: list[Misread], images: np.ndarray, heading: str, names: Sequence[str]):
+def draw(rows: list[Misread], images: np.ndarray, heading: str, names: Sequence[str]) -> Figure:
     """Draw the misread images with label, answer and the answer's probability."""
     return draw_images(
         [images[one.index] for one in rows],
@@ -98,7 +109,7 @@ def draw(rows: list[Misread], images: np.ndarray, heading: str, names: Sequence[
 
 
 @_drawing.styled
-def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]):
+def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]) -> Figure:
     """Draw a confusion matrix: errors shaded by their number, and each class's error beside it."""
     classes = len(confusion)
     side = min(9.0, max(4.4, 0.42 * classes))
@@ -133,7 +144,7 @@ def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]):
     return figure
 
 
-def _name_ticks(axis, names: Sequence[str], inches: float) -> None:
+def _name_ticks(axis: XAxis | YAxis, names: Sequence[str], inches: float) -> None:
     """Write names at 0, 1, ... along an axis of that length: on edge or left out for want of room.
 
     Along the y axis there is room for names of any length.

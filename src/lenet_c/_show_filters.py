@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from . import _drawing, _terminal
 from .config import Config
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ._types import Shade
 
 LAYERS = ("c1", "c3", "f6", "output")
 _WIDTH = 8.0
@@ -65,7 +75,7 @@ def heading(layer: str, grid: np.ndarray) -> str:
     return f"{words} ({low:.2f} .. {high:.2f})"
 
 
-def text(grids: dict[str, np.ndarray], **style) -> str:
+def text(grids: dict[str, np.ndarray], **style: Unpack[Shade]) -> str:
     """Return grids of kernels as text: black the most negative weight, white the largest.
 
     Parameters
@@ -93,7 +103,7 @@ def text(grids: dict[str, np.ndarray], **style) -> str:
 
 
 @_drawing.styled
-def draw(grids: dict[str, np.ndarray]):
+def draw(grids: dict[str, np.ndarray]) -> Figure:
     """Draw grids of kernels, each on its own scale; 0 is white, what is not connected grey."""
     from matplotlib import colormaps
 
@@ -113,7 +123,7 @@ def draw(grids: dict[str, np.ndarray]):
         figure.text(0.1 / _WIDTH, 1 - top / tall, heading(layer, grid), va="top", size=10)
         ax = _drawing.inches(figure, 0.35, top + 0.4, wide[layer], heights[layer])
         most = np.nanmax(np.abs(grid)) or 1.0
-        kwargs = {"cmap": colours, "vmin": -most, "vmax": most, "aspect": "auto"}
+        kwargs: dict[str, Any] = {"cmap": colours, "vmin": -most, "vmax": most, "aspect": "auto"}
         picture = ax.imshow(np.ma.masked_invalid(sheet), **kwargs)
         _label(ax, grid)
         bar = _drawing.inches(
@@ -128,10 +138,12 @@ def draw(grids: dict[str, np.ndarray]):
 
 def _inches_wide(sheet: np.ndarray, room: float) -> float:
     """Return the width at which a sheet of kernels is neither coarse nor taller than the page."""
-    return min(room, 0.19 * sheet.shape[1], 9.0 * sheet.shape[1] / sheet.shape[0])
+    rows, columns = sheet.shape
+    width: float = min(room, 0.19 * columns, 9.0 * columns / rows)
+    return width
 
 
-def _label(ax, grid: np.ndarray) -> None:
+def _label(ax: Axes, grid: np.ndarray) -> None:
     rows, columns, height, width = grid.shape
     _drawing.bare(ax)
     ax.tick_params(length=0, labelsize=7, labeltop=True, labelbottom=False)

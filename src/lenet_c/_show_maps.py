@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from . import _drawing, _terminal
 from ._drawing import BLUE, SILVER
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ._types import Shade
 
 _WIDTH, _LEFT, _TALL = 8.0, 0.95, 1.35  # inches: the figure, the names, the input
 _ROOM = _WIDTH - _LEFT - 0.1
@@ -43,7 +51,9 @@ def as_maps(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return maps
 
 
-def text(layers: dict[str, np.ndarray], outputs: Outputs, heading: str, **style) -> str:
+def text(
+    layers: dict[str, np.ndarray], outputs: Outputs, heading: str, **style: Unpack[Shade]
+) -> str:
     """Return the image, the maps of every layer and the outputs as text.
 
     Parameters
@@ -77,7 +87,7 @@ def _caption(name: str, values: np.ndarray) -> str:
 
 
 @_drawing.styled
-def draw(layers: dict[str, np.ndarray], outputs: Outputs, heading: str):
+def draw(layers: dict[str, np.ndarray], outputs: Outputs, heading: str) -> Figure:
     """Draw the image, the maps of every layer, each on its own grey scale, and the outputs."""
     maps = as_maps(layers)
     units = [name for name in maps if layers[name].size == len(layers[name])]
@@ -102,19 +112,31 @@ def draw(layers: dict[str, np.ndarray], outputs: Outputs, heading: str):
     return figure
 
 
-def _image(figure, left: float, top: float, height: float, name, layers, picture) -> None:
+def _image(
+    figure: Figure,
+    left: float,
+    top: float,
+    height: float,
+    name: str,
+    layers: dict[str, np.ndarray],
+    picture: np.ndarray,
+) -> None:
     """Draw a picture with its layer's name on its left."""
     width = height * picture.shape[1] / picture.shape[0]
     ax = _drawing.inches(figure, left, top, width, height)
     ax.imshow(np.ma.masked_invalid(picture), cmap="gray", aspect="auto")
     _drawing.bare(ax)
     shown, _, shape = _caption(name, layers[name]).partition(": ")
-    place = {"textcoords": "offset points", "ha": "right", "xycoords": "axes fraction"}
+    place: dict[str, Any] = {
+        "textcoords": "offset points",
+        "ha": "right",
+        "xycoords": "axes fraction",
+    }
     ax.annotate(shown, (0, 1), (-6, -1), va="top", weight="bold", **place)
     ax.annotate(shape, (0, 1), (-6, -14), va="top", size=7.5, **place)
 
 
-def _bars(ax, outputs: Outputs) -> None:
+def _bars(ax: Axes, outputs: Outputs) -> None:
     shown = outputs.shown
     answer = outputs.p.argmax()
     colours = [BLUE if k == answer else SILVER for k in shown]

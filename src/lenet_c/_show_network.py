@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _drawing
 from ._drawing import GREY, INK, PALE_BLUE, PALE_ORANGE, PALE_VIOLET
 from ._layer_table import LayerRow, layer_table, operations
 from .config import Config
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _SCALE = 0.034  # inches a pixel of a map
 _LEAST = 1.23  # inches of a column with its words
@@ -54,10 +58,10 @@ def text(config: Config) -> str:
     ]
     for row in rows:
         share = row.parameters / total
-        share = f"{'#' * round(share * _BAR)} {100 * share:.2f} %" if row.parameters else ""
+        shown = f"{'#' * round(share * _BAR)} {100 * share:.2f} %" if row.parameters else ""
         lines.append(
             f"{title(row):<9}{does[row.name]:<{wide}}{size(row):>12}{row.parameters:>11,}"
-            f"{row.connections:>13,}  {share}".rstrip()
+            f"{row.connections:>13,}  {shown}".rstrip()
         )
     return "\n".join(lines)
 
@@ -86,7 +90,7 @@ class _Block(NamedTuple):
 
 
 @_drawing.styled
-def draw(config: Config):
+def draw(config: Config) -> Figure:
     """Draw the layers: maps to scale, one behind another, units as a bar."""
     rows, does = layer_table(config), operations(config)
     shapes = [(1, config.input_size), *((row.shape[0], row.shape[1]) for row in rows)]
@@ -108,12 +112,17 @@ def draw(config: Config):
         if below.side > 1:
             _field(ax, below, kernels.get(row.name, below.side), block)
     sizes = [f"{config.input_size} x {config.input_size}", *(size(row) for row in rows)]
-    below = [[], *(_words(row, does[row.name]) for row in rows)]
-    for block, name, shape, words in zip(blocks, names, sizes, below, strict=True):
+    described = [[], *(_words(row, does[row.name]) for row in rows)]
+    for block, name, shape, words in zip(blocks, names, sizes, described, strict=True):
         ax.text(block.middle, 2.5, name, ha="center", va="bottom", weight="bold", size=10)
         ax.text(block.middle, 2.48, shape, ha="center", va="top", size=8.5)
         for i, line in enumerate(words):
-            style = {"ha": "center", "va": "top", "color": GREY if i < 2 else INK, "size": 8}
+            style: dict[str, Any] = {
+                "ha": "center",
+                "va": "top",
+                "color": GREY if i < 2 else INK,
+                "size": 8,
+            }
             ax.text(block.middle, 0.8 - 0.165 * i, line, **style)
     _drawing.title(figure, heading(config))
     return figure
@@ -125,10 +134,10 @@ def _words(row: LayerRow, does: str) -> list[str]:
     return [first, second, trainable, f"{row.connections:,} connections"]
 
 
-def _layer(ax, block: _Block, fill: str) -> None:
+def _layer(ax: Axes, block: _Block, fill: str) -> None:
     from matplotlib.patches import Rectangle
 
-    style = {"facecolor": fill, "edgecolor": INK, "linewidth": 0.6}
+    style: dict[str, Any] = {"facecolor": fill, "edgecolor": INK, "linewidth": 0.6}
     if block.side == 1:
         tall = min(0.008 * block.maps + 0.08, 1.3)
         ax.add_patch(Rectangle((block.middle - 0.07, _BASE), 0.14, tall, **style))
@@ -139,7 +148,7 @@ def _layer(ax, block: _Block, fill: str) -> None:
         ax.add_patch(Rectangle((left - shift, bottom + shift), side, side, **style))
 
 
-def _field(ax, below: _Block, kernel: int, block: _Block) -> None:
+def _field(ax: Axes, below: _Block, kernel: int, block: _Block) -> None:
     """Mark a unit's receptive field in the layer below, and join it with the unit."""
     from matplotlib.patches import Rectangle
 
@@ -152,9 +161,9 @@ def _field(ax, below: _Block, kernel: int, block: _Block) -> None:
         target = block.front[0] + 2 * _SCALE, block.front[1] + 3 * _SCALE
     else:
         target = block.middle - 0.07, bottom + 0.06
-    line = {"color": GREY, "linewidth": 0.6}
+    line: dict[str, Any] = {"color": GREY, "linewidth": 0.6}
     for corner in (y, y + field):
         ax.plot((x + field, target[0]), (corner, target[1]), **line)
     if not whole:
-        style = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
+        style: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
         ax.add_patch(Rectangle((x, y), field, field, **style))

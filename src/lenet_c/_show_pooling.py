@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import textwrap
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from . import _drawing, layers
 from ._drawing import GREY, INK, LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: One strong pixel, an even patch, an edge and a mixture.
 EXAMPLE = np.array(
@@ -68,7 +72,7 @@ def _rows(values: np.ndarray, digits: int) -> list[str]:
 
 
 @_drawing.styled
-def draw(results: list[Pooled]):
+def draw(results: list[Pooled]) -> Figure:
     """Draw the map with its windows, and the results beside it."""
     figure = _drawing.new(8, 4.25, layout=None)
     _drawing.title(figure, HEADING)
@@ -77,7 +81,7 @@ def draw(results: list[Pooled]):
     ax.set_title("the map", size=9, pad=5)
     ax.hlines(1.5, -0.5, 3.5, color=INK, linewidth=1.4)
     ax.vlines(1.5, -0.5, 3.5, color=INK, linewidth=1.4)
-    style = {"va": "top", "size": 7.5, "color": GREY}
+    style: dict[str, Any] = {"va": "top", "size": 7.5, "color": GREY}
     ax.text(0, -0.03, _WINDOW, transform=ax.transAxes, **style)
     for i, (name, formula, values) in enumerate(results):
         left, top = 2.95 + 1.72 * (i % 3), 0.65 + 1.83 * (i // 3)
@@ -90,7 +94,7 @@ def draw(results: list[Pooled]):
     return figure
 
 
-def _grid(ax, values: np.ndarray, digits: int, size: float) -> None:
+def _grid(ax: Axes, values: np.ndarray, digits: int, size: float) -> None:
     ax.imshow(values, cmap="Blues", vmin=0, vmax=1.6)
     for (i, j), value in np.ndenumerate(values):
         words = f"{value:.{digits}f}"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from . import _drawing
 from ._drawing import BLUE, GREY, LIGHT, PALE_BLUE
 from .config import CONNECTION_TABLE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def heading(table: np.ndarray) -> str:
@@ -34,7 +39,7 @@ def text(table: np.ndarray) -> str:
 
 
 @_drawing.styled
-def draw(table: np.ndarray):
+def draw(table: np.ndarray) -> Figure:
     """Draw a table of connections, bool (6, 16)."""
     from matplotlib.colors import ListedColormap
 

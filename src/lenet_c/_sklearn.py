@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from . import training
 from .distortion import Distortion
+from .history import History
 from .model import _CHUNK, LeNet5
 from .optim import Recipe
 
@@ -30,7 +31,13 @@ except ImportError as error:
     ) from error
 
 
-class LeNetClassifier(ClassifierMixin, BaseEstimator):
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+    from ._types import ConfigFields
+
+
+class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # without types
     """LeNet-5 as a scikit-learn classifier.
 
     Parameters
@@ -104,11 +111,17 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
     (3,)
     """
 
+    classes_: np.ndarray
+    pixel_range_: tuple[float, float]
+    model_: LeNet5
+    history_: History
+    n_iter_: int
+
     def __init__(
         self,
         preset: str = "softmax",
         *,
-        config: dict[str, object] | None = None,
+        config: ConfigFields | None = None,
         epochs: int = 10,
         batch_size: int | None = None,
         optimizer: str | Recipe = "sgd",
@@ -149,8 +162,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
 
@@ -179,7 +192,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
         FloatingPointError
             See `LeNet5.fit`.
         """
-        X, y = validate_data(self, inputs.rows(X), y)
+        X, y = self._validated(X, y)
         check_classification_targets(y)
         classes, targets = np.unique(y, return_inverse=True)
         warm = self.warm_start and hasattr(self, "model_")
@@ -246,7 +259,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
             See `fit`; class_weight is "balanced", or a label is not among the classes.
         """
         first = not hasattr(self, "model_")
-        X, y = validate_data(self, inputs.rows(X), y, reset=first)
+        X, y = self._validated(X, y, reset=first)
         check_classification_targets(y)
         _check_partial_fit_first_call(self, classes)
         if self.class_weight == "balanced":
@@ -281,7 +294,14 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
         self.model_, self.pixel_range_, self.n_iter_ = model, pixel_range, passes + 1
         return self
 
-    def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
+    def _validated(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, reset: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        checked: tuple[np.ndarray, np.ndarray]
+        checked = validate_data(self, inputs.rows(X), y, reset=reset)
+        return checked
+
+    def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Return the scores of the output layer, before the softmax; RBF distances times -1.
 
         Returns
@@ -292,7 +312,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
+    def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Return the probabilities of the classes.
 
         Returns
@@ -307,15 +327,16 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
         """Return the label of each image, (n,)."""
         best = self._scores(X).argmax(1)
-        return self.classes_[best]
+        labels: np.ndarray = self.classes_[best]
+        return labels
 
-    def _scores(self, X: npt.ArrayLike) -> np.ndarray:
+    def _scores(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         check_is_fitted(self)
-        X = validate_data(self, inputs.rows(X), reset=False)
-        inputs.check_units(X, *self.pixel_range_)
+        pixels: np.ndarray = validate_data(self, inputs.rows(X), reset=False)
+        inputs.check_units(pixels, *self.pixel_range_)
         model, scores = self.model_, []
-        for start in range(0, len(X), _CHUNK):
-            images = self._images(X[start : start + _CHUNK], model, self.pixel_range_)
+        for start in range(0, len(pixels), _CHUNK):
+            images = self._images(pixels[start : start + _CHUNK], model, self.pixel_range_)
             scores.append(model._scores_of(images, self.threads, online=False))
         return np.concatenate(scores)
 
@@ -340,7 +361,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
             low, high = inputs.range_of(X)
         else:
             low, high = inputs.checked_range(self.pixel_range)
-        fields = dict(self.config or {})
+        fields: ConfigFields = {**(self.config or {})}
         taken = {"preset", "classes", "dtype", "seed"} & fields.keys()
         if taken:
             raise ValueError(
@@ -353,17 +374,19 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         if low < 0 and "levels" not in fields:
             levels = inputs.levels(X, weight, low, high)
-            fields |= {} if levels is None else {"levels": levels}
-        model = LeNet5(self.preset, classes=len(classes), dtype=self.dtype, seed=seed, **fields)
-        return model, (low, high)
+            if levels is not None:
+                fields["levels"] = levels
+        fields |= {"classes": len(classes), "dtype": self.dtype, "seed": seed}
+        return LeNet5(self.preset, **fields), (low, high)
 
     def _split(self, targets: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the indices of images to train on and of images held out."""
         from sklearn.model_selection import train_test_split
 
-        return train_test_split(
+        parts: tuple[np.ndarray, np.ndarray] = train_test_split(
             np.arange(len(targets)),
             test_size=self.validation_fraction,
             random_state=seed % 2**32,
             stratify=targets,
         )
+        return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
@@ -15,7 +16,7 @@ def rows(X: object) -> object:
     """Return (n, h, h) and (n, 1, h, h) as (n, h * h); what is of no such shape as it is."""
     if isinstance(X, (list, tuple)):
         X = np.asarray(X)
-    shape = getattr(X, "shape", ())
+    shape: tuple[int, ...] = getattr(X, "shape", ())
     square = len(shape) in (3, 4) and shape[-1] == shape[-2]
     if square and (len(shape) == 3 or shape[1] == 1):
         return np.asarray(X).reshape(shape[0], shape[-1] ** 2)
@@ -59,7 +60,7 @@ def pixels(X: np.ndarray, low: float, high: float, dtype: str) -> np.ndarray:
     return pixels
 
 
-def checked_range(pixel_range: object) -> tuple[float, float]:
+def checked_range(pixel_range: Sequence[float]) -> tuple[float, float]:
     """Return the parameter `pixel_range` as two floats; ValueError where it is not that."""
     try:
         low, high = (float(value) for value in pixel_range)
@@ -97,8 +98,7 @@ def class_factors(class_weight: object, classes: np.ndarray) -> np.ndarray:
     Other keys may be there too: a part of the images need not have every class.
     """
     labels = classes.tolist()
-    known = isinstance(class_weight, dict) and (not class_weight or class_weight.keys() & {*labels})
-    if not known:
+    if not isinstance(class_weight, dict) or (class_weight and not class_weight.keys() & {*labels}):
         raise ValueError(
             f"class_weight: expected 'balanced', None or a dict of classes, which are {labels}; "
             f"got {class_weight!r}"

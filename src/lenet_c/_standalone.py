@@ -10,7 +10,7 @@ import copy
 import os
 import re
 import string
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -239,12 +239,13 @@ def _geometry(config: Config) -> dict[str, int]:
     }
 
 
-def _fields(model: LeNet5, name: str, header: str, int8: bool) -> dict[str, object]:
+def _fields(model: LeNet5, name: str, header: str, int8: bool) -> dict[str, Any]:
     """Return what the templates take."""
     from . import __version__  # not known yet while the package is imported
 
     config, parameters = model.config, _parameters(model)
-    fields = _geometry(config) | {"name": name, "NAME": name.upper(), "header": header}
+    fields: dict[str, Any] = {**_geometry(config)}
+    fields |= {"name": name, "NAME": name.upper(), "header": header}
     fields["version"] = __version__
     fields["parameters"], fields["flash"] = _definitions(config, parameters, int8)
     fields["units_struct"] = pieces.UNITS_STRUCT[config.head]

@@ -6,7 +6,7 @@ import platform
 import random
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +27,9 @@ def _cores() -> list[int]:
 
     From the last one, since the system's own work prefers the first.
     """
-    first, rest, seen = [], [], set()
+    first: list[int] = []
+    rest: list[int] = []
+    seen = set()
     for cpu in sorted(os.sched_getaffinity(0), reverse=True):
         path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
         core = path.read_text() if path.exists() else str(cpu)
@@ -79,7 +81,7 @@ class Timing:
 
 
 def interleave(
-    runs: dict[str, Callable],
+    runs: Mapping[str, Callable[[], object]],
     images: int,
     rounds: int = 15,
     seconds: float = 0.1,
@@ -135,7 +137,7 @@ def interleave(
     return list(timings.values())
 
 
-def _clock(run: Callable, repeats: int) -> float:
+def _clock(run: Callable[[], object], repeats: int) -> float:
     begin = time.perf_counter()
     for _ in range(repeats):
         run()
@@ -145,7 +147,7 @@ def _clock(run: Callable, repeats: int) -> float:
 def machine(threads: int, packages: Iterable[str] = ("numpy",)) -> dict[str, object]:
     """Return a dict of what the figures depend on: CPU, threads, lenet-c's build, versions."""
     engine = _engines.default()
-    facts = {
+    facts: dict[str, object] = {
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "threads": threads,
@@ -193,7 +195,7 @@ def print_facts(facts: dict[str, object]) -> None:
         print(f"{name:<14}{value}")
 
 
-def print_table(header: Sequence, rows: Sequence[Sequence]) -> None:
+def print_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> None:
     """Print rows of strings under a header; the first column to the left, the others right."""
     widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
@@ -201,7 +203,7 @@ def print_table(header: Sequence, rows: Sequence[Sequence]) -> None:
         print("  ".join([str(row[0]).ljust(widths[0]), *cells[1:]]).rstrip())
 
 
-def write_json(path: str | os.PathLike, data: dict[str, object]) -> None:
+def write_json(path: str | os.PathLike[str], data: dict[str, object]) -> None:
     """Write `data` and the time."""
     data = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **data}
     Path(path).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

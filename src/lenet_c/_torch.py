@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
@@ -12,7 +12,11 @@ from ._network import Network
 from .inputs import as_array
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     import torch
+
+    from ._types import ConfigFields
 
 _LAYERS = ("c1", "c3", "c5", "f6", "output")
 _LINEAR_C5 = ("conv2_fc3", "features_classifier", "sequential")
@@ -77,10 +81,11 @@ class TorchState(Network):
         except ImportError:
             raise ImportError('to_torch needs PyTorch: pip install "lenet-c[torch]"') from None
         parameters = self.parameters()
-        module = None
+        module: Mapping[str, torch.Tensor] | None = None
         if isinstance(names, Mapping) and not all(isinstance(n, str) for n in names.values()):
-            module, keys = names, _recognise(names, parameters)
-            _check(names, keys, parameters)
+            module = cast("Mapping[str, torch.Tensor]", names)
+            keys = _recognise(module, parameters)
+            _check(module, keys, parameters)
         else:
             keys = _keys(names, parameters)
         if isinstance(names, str) and names in _LINEAR_C5 and "c5.weight" in parameters:
@@ -100,7 +105,7 @@ class TorchState(Network):
         preset: str = "softmax",
         *,
         names: str | Mapping[str, str] | None = None,
-        **overrides: object,
+        **overrides: Unpack[ConfigFields],
     ) -> Self:
         """Make a model of the parameters of a PyTorch module.
 

@@ -4,11 +4,14 @@ Results go to standard output, progress and complaints to standard error. Exit s
 1 the job failed or was interrupted, 2 wrong usage.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from . import (
     __version__,
@@ -30,6 +33,9 @@ from ._cli_common import (
     integers,
     number,
 )
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 _EXPECTED_ERRORS = (OSError, ValueError, ImportError, MemoryError, FloatingPointError)
 
@@ -66,16 +72,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # file names may hold anything
+            # file names may hold anything
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        status = args.run(args)
+        status: int = args.run(args)
         if sys.stdout is not None:
             sys.stdout.flush()
         return status
     except UsageError as error:
-        args.parser.error(str(error))
+        command: argparse.ArgumentParser = args.parser
+        command.error(str(error))
     except BrokenPipeError:  # the reader of our output has left
         _discard_output()
         return 1
@@ -106,16 +114,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands, name: str, run, **texts: str) -> argparse.ArgumentParser:
+def _add(
+    commands: Commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int] | None,
+    *,
+    help: str,
+    description: str,
+) -> argparse.ArgumentParser:
     parser = commands.add_parser(
-        name, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **texts
+        name,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        help=help,
+        description=description,
     )
     parser.add_argument("--version", action="version", version=f"lenet-c {__version__}")
     parser.set_defaults(run=run, parser=parser)
     return parser
 
 
-def _add_train(commands) -> None:
+def _add_train(commands: Commands) -> None:
     _cli_train.add_options(
         _add(
             commands,
@@ -128,7 +147,7 @@ def _add_train(commands) -> None:
     )
 
 
-def _add_evaluate(commands) -> None:
+def _add_evaluate(commands: Commands) -> None:
     parser = _add(
         commands,
         "evaluate",
@@ -145,7 +164,7 @@ def _add_evaluate(commands) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object")
 
 
-def _add_predict(commands) -> None:
+def _add_predict(commands: Commands) -> None:
     _cli_predict.add_options(
         _add(
             commands,
@@ -157,7 +176,7 @@ def _add_predict(commands) -> None:
     )
 
 
-def _add_info(commands) -> None:
+def _add_info(commands: Commands) -> None:
     parser = _add(
         commands,
         "info",
@@ -169,7 +188,7 @@ def _add_info(commands) -> None:
     parser.add_argument("model", nargs="?", metavar="MODEL", help="file of a model")
 
 
-def _add_fetch(commands) -> None:
+def _add_fetch(commands: Commands) -> None:
     parser = _add(
         commands,
         "fetch",
@@ -181,7 +200,7 @@ def _add_fetch(commands) -> None:
     parser.add_argument("--data", metavar="DIR", help="folder to put it in (default: the cache)")
 
 
-def _add_benchmark(commands) -> None:
+def _add_benchmark(commands: Commands) -> None:
     parser = _add(
         commands,
         "benchmark",
@@ -214,7 +233,7 @@ def _add_benchmark(commands) -> None:
     add("--plot", metavar="FILE", help='draw them; takes Matplotlib: pip install "lenet-c[plot]"')
 
 
-def _add_show(commands) -> None:
+def _add_show(commands: Commands) -> None:
     parser = _add(
         commands,
         "show",
@@ -225,7 +244,7 @@ def _add_show(commands) -> None:
     _cli_show.add_pictures(parser, _add)
 
 
-def _add_reproduce(commands) -> None:
+def _add_reproduce(commands: Commands) -> None:
     parser = _add(
         commands,
         "reproduce",
@@ -238,7 +257,7 @@ def _add_reproduce(commands) -> None:
     add_threads(parser)
 
 
-def _add_serve(commands) -> None:
+def _add_serve(commands: Commands) -> None:
     parser = _add(
         commands,
         "serve",
@@ -249,7 +268,7 @@ def _add_serve(commands) -> None:
     _cli_serve.add_options(parser)
 
 
-def _add_export(commands) -> None:
+def _add_export(commands: Commands) -> None:
     _cli_export.add_options(
         _add(
             commands,

@@ -7,10 +7,18 @@ import dataclasses
 import json
 import reprlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Unpack
+
+    from ._types import ConfigFields
 
 #: Table I of the paper (the course's set Cbn): rows S2 maps, columns C3 maps, 60 connections.
 CONNECTION_TABLE = np.array(
@@ -28,6 +36,7 @@ CONNECTION_TABLE = np.array(
 CONNECTION_TABLE.flags.writeable = False
 
 MOST_CLASSES = 65536
+_SETTLED: Any = None  # the default of a field that __post_init__ settles
 CHOICES = {
     "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
     "activation": ("scaled_tanh", "tanh", "sigmoid", "relu"),
@@ -39,7 +48,7 @@ CHOICES = {
     "dtype": ("float32", "float64"),
 }
 INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "glorot", "relu": "he"}
-PRESETS: dict[str, dict[str, object]] = {
+PRESETS: dict[str, ConfigFields] = {
     "lecun1998": {"output": "rbf"},
     "softmax": {},
     "course": {"subsampling": "max", "output_activation": True},
@@ -128,7 +137,7 @@ class Config:
     input_size: int = 32
     border: int = 2
     levels: tuple[float, float] = (-0.1, 1.175)
-    connections: str | tuple = "table1"
+    connections: str | tuple[tuple[int, ...], ...] = "table1"
     subsampling: str = "trainable"
     subsampling_p: float = 2.0
     activation: str = "scaled_tanh"
@@ -137,16 +146,20 @@ class Config:
     output: str = "softmax"
     output_activation: bool = False
     head: str = "full"
-    loss: str | None = None
+    loss: str = _SETTLED
     j: float = 3.0
-    classes: int | None = None
+    classes: int = _SETTLED
     class_names: tuple[str, ...] | None = None
     preparation: str = "digit"
-    codes: tuple | None = None
+    codes: tuple[tuple[float, ...], ...] | None = None
     train_codes: bool = False
-    init: str | None = None
+    init: str = _SETTLED
     dtype: str = "float32"
     seed: int = 0
+
+    if TYPE_CHECKING:  # what may be given is more than what the fields hold
+
+        def __init__(self, preset: str = "softmax", **fields: Unpack[ConfigFields]) -> None: ...
 
     def __post_init__(self) -> None:
         if self.dtype is not None and not isinstance(self.dtype, str):
@@ -176,8 +189,12 @@ class Config:
             if not low <= value <= high:
                 raise ValueError(f"{name}: expected {low} .. {high}, got {value}")
             object.__setattr__(self, name, int(value))
-        for name, low, high in (("subsampling_p", 1, 1e3), ("slope", 1e-6, 1e6), ("j", 1e-6, 1e6)):
-            self._check_number(name, low, high)
+        for name, least, most in (
+            ("subsampling_p", 1.0, 1e3),
+            ("slope", 1e-6, 1e6),
+            ("j", 1e-6, 1e6),
+        ):
+            self._check_number(name, least, most)
         for name in ("output_activation", "train_codes"):
             if not isinstance(getattr(self, name), (bool, np.bool_)):
                 raise TypeError(
@@ -238,7 +255,7 @@ class Config:
         return self.class_names or tuple(map(str, range(self.classes)))
 
     @property
-    def table(self) -> np.ndarray:
+    def table(self) -> npt.NDArray[np.bool_]:
         """C3's connections as bool (6, 16), rows S2 maps."""
         if self.connections == "table1":
             return CONNECTION_TABLE
@@ -272,9 +289,10 @@ class Config:
             train_codes=self.train_codes,
         )
 
-    def replace(self, **fields: object) -> Config:
+    def replace(self, **fields: Unpack[ConfigFields]) -> Config:
         """Return this configuration with some fields changed."""
-        return dataclasses.replace(self, **fields)
+        # mypy checks the fields, not what __init__ takes
+        return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
         """Return the fields as JSON, for a model file."""
@@ -300,17 +318,18 @@ def curve(kind: str, slope: float | None = None) -> tuple[str, float, float, flo
     return kind, 1.7159, 2 / 3, 0.0
 
 
-def preset(name: str, **overrides: object) -> Config:
+def preset(name: str, **overrides: Unpack[ConfigFields]) -> Config:
     """Return a preset's configuration with some fields changed."""
     known = {field.name for field in dataclasses.fields(Config)} - {"preset"}
     for field in overrides:
         if field not in known:
             raise TypeError(f"unknown field {field!r}; the fields are {', '.join(sorted(known))}")
-    defaults = PRESETS.get(name, {}) if isinstance(name, str) else {}
-    return Config(**{"preset": name, **defaults, **overrides})
+    defaults: ConfigFields = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    fields: ConfigFields = {**defaults, **overrides}
+    return Config(name, **fields)
 
 
-def _as_levels(levels: object) -> tuple[float, float]:
+def _as_levels(levels: Sequence[float]) -> tuple[float, float]:
     try:
         if isinstance(levels, str):
             raise TypeError
@@ -323,11 +342,11 @@ def _as_levels(levels: object) -> tuple[float, float]:
     return low, high
 
 
-def _as_names(names: object) -> tuple[str, ...] | None:
+def _as_names(names: Iterable[object] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     try:
-        named = () if isinstance(names, str) else tuple(names)
+        named: tuple[object, ...] = () if isinstance(names, str) else tuple(names)
     except TypeError:
         named = ()
     if len(named) < 2 or not all(isinstance(name, str) for name in named):
@@ -337,7 +356,7 @@ def _as_names(names: object) -> tuple[str, ...] | None:
     return tuple(str(name) for name in named)
 
 
-def _as_codes(codes: object, classes: int) -> tuple:
+def _as_codes(codes: npt.ArrayLike, classes: int) -> tuple[tuple[float, ...], ...]:
     try:
         array = np.asarray(codes, np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -348,7 +367,7 @@ def _as_codes(codes: object, classes: int) -> tuple:
     return tuple(tuple(row) for row in array.tolist())
 
 
-def _as_connections(connections: object) -> str | tuple:
+def _as_connections(connections: npt.ArrayLike) -> str | tuple[tuple[int, ...], ...]:
     if isinstance(connections, str):
         if connections not in ("table1", "full"):
             raise ValueError(

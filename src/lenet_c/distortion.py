@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -97,6 +98,18 @@ class Distortion:
         """Return the names of the presets."""
         return tuple(PRESETS)
 
+    @overload
+    @classmethod
+    def of(cls, augment: None) -> None: ...
+
+    @overload
+    @classmethod
+    def of(cls, augment: Distortion | str) -> Distortion: ...
+
+    @overload
+    @classmethod
+    def of(cls, augment: Distortion | str | None) -> Distortion | None: ...
+
     @classmethod
     def of(cls, augment: Distortion | str | None) -> Distortion | None:
         """Return the distortion that `augment` names or is; None for None.
@@ -121,7 +134,7 @@ class Distortion:
 
     def apply(
         self, images: npt.ArrayLike, *, seed: int = 0, epoch: int = 0, threads: int | None = None
-    ) -> np.ndarray:
+    ) -> npt.NDArray[np.generic]:
         """Return the images distorted; nothing is written into what is given.
 
         Parameters
@@ -186,7 +199,7 @@ def _shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape
 
 
-def _whole(name: str, value: object) -> int:
+def _whole(name: str, value: int) -> int:
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
     if not 0 <= value < 2**63:

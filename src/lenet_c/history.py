@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _rejection
 
@@ -41,7 +43,7 @@ class Record:
     rates: dict[str, tuple[float, float, float]] | None = None
 
 
-class History(list):
+class History(list[Record]):
     """The records of a call of `fit`, one an epoch.
 
     Attributes
@@ -57,7 +59,7 @@ class History(list):
     @property
     def best(self) -> Record | None:
         measured = [record for record in self if record.validation_error is not None]
-        return min(measured, key=lambda record: record.validation_error, default=None)
+        return min(measured, key=lambda record: cast(float, record.validation_error), default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,9 +84,9 @@ class Report:
 
     error_rate: float
     loss: float
-    confusion: np.ndarray = field(repr=False)
-    wrong: np.ndarray = field(repr=False)
-    confidence: np.ndarray | None = field(default=None, repr=False)
+    confusion: npt.NDArray[np.int64] = field(repr=False)
+    wrong: npt.NDArray[np.int64] = field(repr=False)
+    confidence: npt.NDArray[np.floating] | None = field(default=None, repr=False)
     reject_by: str = field(default="probability", repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -97,7 +99,7 @@ class Report:
             and np.array_equal(self.wrong, other.wrong)
         )
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # unhashable, as Python has it
 
     @property
     def images(self) -> int:
@@ -105,7 +107,9 @@ class Report:
         return int(self.confusion.sum())
 
     @cached_property
-    def _curve(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _curve(
+        self,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         if self.confidence is None:
             raise ValueError("this report does not hold how sure the predictions were")
         correct = np.ones(len(self.confidence), bool)
@@ -113,7 +117,7 @@ class Report:
         return _rejection.reject_curve(self.confidence, correct)
 
     @property
-    def reject_curve(self) -> tuple[np.ndarray, np.ndarray]:
+    def reject_curve(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The error-reject curve: fractions rejected, from 0 to 1, and the errors of the rest.
 
         The least sure go first, equally sure ones together. Where nothing is left the error is 0.

@@ -8,9 +8,8 @@ digits of a picture; `read` and `read_line` have a model read them. They take Pi
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,10 @@ from ._marks import Mark, NoDigitError, contrast, find, rows, together
 from ._normal_form import in_mnist_form, luminance, normal_form
 from .config import CHOICES
 from .model import LeNet5
+
+if TYPE_CHECKING:
+    from ._files import StrPath
+    from ._photo_files import Picture
 
 __all__ = [
     "REJECT",
@@ -54,7 +57,7 @@ class Digit(NamedTuple):
         Which line of digits it is in, from 0 at the top.
     """
 
-    image: np.ndarray
+    image: npt.NDArray[np.uint8]
     box: tuple[int, int, int, int]
     line: int
 
@@ -84,7 +87,7 @@ class Reading(NamedTuple):
     digit: Digit | None = None
 
 
-def prepare(image: object, preparation: str = "digit") -> np.ndarray:
+def prepare(image: Picture, preparation: str = "digit") -> npt.NDArray[np.uint8]:
     """Return the digit of a picture as MNIST has its digits: white ink on black, 28 x 28.
 
     The light is taken out, ink and paper are told apart whichever is the brighter, the ink is cut
@@ -134,7 +137,7 @@ def prepare(image: object, preparation: str = "digit") -> np.ndarray:
     return _or_of_the_sheet(_one if preparation == "digit" else _sign, values)
 
 
-def resize(image: object) -> np.ndarray:
+def resize(image: Picture) -> npt.NDArray[np.uint8]:
     """Return a whole picture at the size of an MNIST image, for models of other things than ink.
 
     It is turned to grey, inverted if the median of its border is bright, its longer side resized
@@ -157,7 +160,7 @@ def resize(image: object) -> np.ndarray:
     return _pictures.prepare(luminance(_photo_files.load(image).values))
 
 
-def line(image: object) -> list[Digit]:
+def line(image: Picture) -> list[Digit]:
     """Find the digits of a picture in reading order: lines from top to bottom, left to right.
 
     Digits that touch one another are taken for one.
@@ -187,8 +190,8 @@ def line(image: object) -> list[Digit]:
 
 
 def read(
-    image: object,
-    model: LeNet5 | str | os.PathLike | None = None,
+    image: Picture,
+    model: LeNet5 | StrPath | None = None,
     *,
     reject: float | None = None,
 ) -> Reading:
@@ -218,8 +221,8 @@ def read(
 
 
 def read_line(
-    image: object,
-    model: LeNet5 | str | os.PathLike | None = None,
+    image: Picture,
+    model: LeNet5 | StrPath | None = None,
     *,
     reject: float | None = None,
 ) -> list[Reading]:
@@ -272,7 +275,7 @@ def check_preparation(preparation: object) -> None:
         raise ValueError(f"preparation: expected one of {', '.join(known)}, got {preparation!r}")
 
 
-def _model(model: LeNet5 | str | os.PathLike | None) -> LeNet5:
+def _model(model: LeNet5 | StrPath | None) -> LeNet5:
     if model is None:
         return LeNet5.pretrained()
     return model if isinstance(model, LeNet5) else LeNet5.load(model)
@@ -308,7 +311,8 @@ def _sign(values: np.ndarray) -> np.ndarray:
 
 def _all(values: np.ndarray, scale: float) -> list[Digit]:
     ink, marks = _marks(values)
-    digits, reason = [], None
+    digits: list[Digit] = []
+    reason: NoDigitError | None = None
     for number, row in enumerate(rows(marks)):
         for mark in row:
             left, top, right, bottom = (round(side * scale) for side in mark.box)
@@ -316,7 +320,7 @@ def _all(values: np.ndarray, scale: float) -> list[Digit]:
                 digits.append(Digit(normal_form(ink, mark), (left, top, right, bottom), number))
             except NoDigitError as error:  # a dash, a blot
                 reason = error
-    if not digits:
+    if not digits and reason is not None:
         raise reason
     return digits
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from .config import MOST_CLASSES, Config
 
+if TYPE_CHECKING:
+    from ._types import ConfigFields
+
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 
-def as_array(value: npt.ArrayLike, name: str) -> np.ndarray:
+def as_array(value: object, name: str) -> np.ndarray:
     """Return value as an array of any type; objects that have only ``__dlpack__`` will do.
 
     Raises
@@ -103,12 +108,12 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
         Integers outside 0..255, floats outside 0..1, NaN or infinity.
     """
     if images.dtype == np.uint8:
-        return images if images.flags.carray else np.require(images, np.uint8, "CA")
+        return images if images.flags.carray else np.require(images, np.uint8, ("C", "A"))
     if images.dtype.kind in "iu":
         low, high = (images.min(), images.max()) if images.size else (0, 0)
         if low < 0 or high > 255:
             raise ValueError(f"images: integers must be 0..255, got {low}..{high}")
-        return np.require(images, np.uint8, "CA")
+        return np.require(images, np.uint8, ("C", "A"))
     if images.size:
         low, high = images.min(), images.max()
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -120,12 +125,12 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
             raise ValueError(f"images: floats must be 0..1, got {low:.7g}..{high:.7g}{hint}")
         if low < 0 or high > 1:
             images = images.clip(0, 1)
-    return np.require(images, dtype, "CA")
+    return np.require(images, dtype, ("C", "A"))
 
 
 def as_labels(
     labels: npt.ArrayLike, n: int, classes: int, names: tuple[str, ...] | None = None
-) -> np.ndarray:
+) -> npt.NDArray[np.int64]:
     """Return labels as int64 (n,); strings among `names` count as their places.
 
     Raises
@@ -149,10 +154,10 @@ def as_labels(
         raise ValueError(f"{n} images but {len(array)} labels")
     if array.size and (array.min() < 0 or array.max() >= classes):
         raise ValueError(f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}")
-    return np.require(array, np.int64, "CA")
+    return np.require(array, np.int64, ("C", "A"))
 
 
-def classes_of(labels: npt.ArrayLike, config: Config) -> dict[str, object]:
+def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
     """Return the fields of a configuration that follow from the labels it is to learn.
 
     None for RBF units, whose codes say it, and for labels that `as_labels` refuses.
@@ -185,7 +190,8 @@ def _places(array: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     strange = array[known[at] != array]
     if len(strange):
         raise ValueError(f"labels: no class is named {str(strange[0])!r}; they are {names}")
-    return np.array(order)[at]
+    places: npt.NDArray[np.int64] = np.array(order)[at]
+    return places
 
 
 def as_sample_weight(

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _rejection, _threads, training
+from ._progress import Progress
 from ._scanning import Scanning
 from ._torch import TorchState
 from .distortion import Distortion
-from .history import History, Report
+from .history import History, Record, Report
 from .inputs import as_batch, as_pixels, as_sample_weight
 from .optim import Recipe
 
@@ -65,14 +66,14 @@ class LeNet5(Scanning, TorchState):
         schedule: str | None = None,
         shuffle: str | None = None,
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-        callbacks: Sequence[Callable[[LeNet5, object], object]] = (),
-        checkpoint: str | os.PathLike | None = None,
+        callbacks: Sequence[Callable[[LeNet5, Record], object]] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
         early_stopping: int | None = None,
         keep_best: bool = False,
         sample_weight: npt.ArrayLike | None = None,
         augment: Distortion | str | None = None,
         threads: int | None = None,
-        progress: bool | None = None,
+        progress: bool | Progress | None = None,
         seed: int = 0,
         communicator: object = None,
     ) -> History:
@@ -212,7 +213,7 @@ class LeNet5(Scanning, TorchState):
 
     def _scores_of(
         self, images: np.ndarray, threads: int | None, online: bool = True
-    ) -> np.ndarray:
+    ) -> npt.NDArray[np.floating]:
         """Return the scores (m, classes) of images (m, h, w) of any number type, the best highest.
 
         RBF units: the distances times -1. `online`: a few images may take the online schedule.
@@ -232,7 +233,7 @@ class LeNet5(Scanning, TorchState):
 
     def _scores(
         self, images: np.ndarray, threads: int | None
-    ) -> Iterator[tuple[slice, np.ndarray]]:
+    ) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
         """Yield the scores chunk by chunk: memory for one chunk, and Ctrl-C in between."""
         for start in range(0, len(images), _CHUNK):
             scores = self._scores_of(images[start : start + _CHUNK], threads)
@@ -245,7 +246,7 @@ class LeNet5(Scanning, TorchState):
         threads: int | None = None,
         reject: float | None = None,
         reject_by: str = "probability",
-    ) -> np.ndarray:
+    ) -> npt.NDArray[np.int64]:
         """Return the class of highest probability, or of least RBF distance, of each image.
 
         Parameters
@@ -274,14 +275,16 @@ class LeNet5(Scanning, TorchState):
                 labels[part] = np.where(sure, scores.argmax(1), -1)
             return labels[0] if single else labels
         if len(batch) <= _CHUNK:
-            labels = self._scores_of(batch, threads).argmax(1)
-            return labels[0] if single else labels
+            best: npt.NDArray[np.int64] = self._scores_of(batch, threads).argmax(1)
+            return best[0] if single else best
         labels = np.empty(len(batch), np.int64)
         for part, scores in self._scores(batch, threads):
             scores.argmax(1, out=labels[part])
         return labels
 
-    def predict_proba(self, images: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
+    def predict_proba(
+        self, images: npt.ArrayLike, *, threads: int | None = None
+    ) -> npt.NDArray[np.floating]:
         """Return the probabilities of the classes, softmax of the output layer.
 
         Of RBF units: exp(-distance), divided by its sum over the classes.

@@ -5,8 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ._types import RecipeFields
 
 #: optimizer -> learning rate, momentum (beta1 of adamw), weight decay, for batches of 64. Chosen
 #: on images held out of the training set, see docs/accuracy.md. sdlm: the paper's.
@@ -14,6 +21,7 @@ DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1), "sdlm": (5e-4, 
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "paper")
 #: The paper's rates (section III-A) by pass, as parts of the first; the last from there on.
 PAPER = (1.0,) * 2 + (0.4,) * 3 + (0.2,) * 3 + (0.1,) * 4 + (0.02,)
+_SETTLED: Any = None  # the default of a field that __post_init__ settles
 
 
 @dataclass(frozen=True)
@@ -46,14 +54,29 @@ class Recipe:
     """
 
     optimizer: str = "sgd"
-    learning_rate: float | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    schedule: str | None = None
+    learning_rate: float = _SETTLED
+    momentum: float = _SETTLED
+    weight_decay: float = _SETTLED
+    schedule: str = _SETTLED
     beta2: float = 0.999
     epsilon: float = 1e-8
     mu: float = 1.0
     samples: int = 500
+
+    if TYPE_CHECKING:  # None may be given
+
+        def __init__(
+            self,
+            optimizer: str = "sgd",
+            learning_rate: float | None = None,
+            momentum: float | None = None,
+            weight_decay: float | None = None,
+            schedule: str | None = None,
+            beta2: float = 0.999,
+            epsilon: float = 1e-8,
+            mu: float = 1.0,
+            samples: int = 500,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if not isinstance(self.optimizer, str) or self.optimizer not in DEFAULTS:
@@ -100,7 +123,7 @@ class Recipe:
             "epsilon": self.epsilon,
         }
 
-    def rates(self, first: int, count: int, total: int, epochs: int = 1) -> np.ndarray:
+    def rates(self, first: int, count: int, total: int, epochs: int = 1) -> npt.NDArray[np.float64]:
         """Return the learning rates of steps first .. first + count - 1 of `total`, in `epochs`."""
         step = np.arange(first, first + count, dtype=np.float64)
         if self.schedule == "constant":
@@ -120,7 +143,7 @@ class Recipe:
             factor = np.where(step < warm, up, fall)
         return np.ascontiguousarray(self.learning_rate * factor)
 
-    def momenta(self, count: int) -> np.ndarray:
+    def momenta(self, count: int) -> npt.NDArray[np.float64]:
         """Return the momentum (beta1) of each of `count` steps."""
         return np.full(count, self.momentum)
 
@@ -155,6 +178,7 @@ class Recipe:
         part = batch_size / 64 if optimizer == "sgd" else math.sqrt(batch_size / 64)
         return recipe.replace(learning_rate=recipe.learning_rate * part)
 
-    def replace(self, **fields: object) -> Recipe:
+    def replace(self, **fields: Unpack[RecipeFields]) -> Recipe:
         """Return this recipe with some fields changed."""
-        return dataclasses.replace(self, **fields)
+        # mypy checks the fields, not what __init__ takes
+        return dataclasses.replace(self, **fields)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from ._lines import BLANK, lines, train, windows
 from .inputs import as_image, as_pixels
 
 if TYPE_CHECKING:
-    from .model import LeNet5
+    from ._scanning import Scanning
 
 __all__ = [
     "BLANK",
@@ -61,14 +61,14 @@ def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
     return np.pad(image, ((above, side - rows - above), (0, 0)))
 
 
-def _as_line(model: LeNet5, image: npt.ArrayLike) -> np.ndarray:
+def _as_line(model: Scanning, image: npt.ArrayLike) -> np.ndarray:
     """Return the image as a line of the network's height; without rows where there is no ink."""
     config = model.config
     pixels = as_pixels(as_image(image)[None], config.dtype)[0]
     return _normalised(pixels, config.image_size, config.input_size)
 
 
-def _columns(model: LeNet5, line: np.ndarray, threads: int | None) -> np.ndarray:
+def _columns(model: Scanning, line: np.ndarray, threads: int | None) -> npt.NDArray[np.float64]:
     side, count = model.config.input_size, line.shape[1] + 1
     line = np.pad(line, ((0, 0), (side // 2, side - side // 2 + 3)))
     scores = np.empty((count + 3, model.config.classes))
@@ -76,10 +76,13 @@ def _columns(model: LeNet5, line: np.ndarray, threads: int | None) -> np.ndarray
         part = scores[offset::4]
         part[...] = model.scan(line[:, offset:], threads=threads)[0, : len(part)]
     scores = scores[:count] - scores[:count].max(1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    log_p: npt.NDArray[np.float64] = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    return log_p
 
 
-def columns(model: LeNet5, image: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray:
+def columns(
+    model: Scanning, image: npt.ArrayLike, *, threads: int | None = None
+) -> npt.NDArray[np.float64]:
     """Return the log-probabilities (width + 1, classes) of windows around every column of a line.
 
     Row t belongs to the window whose middle is the left edge of column t. For the image see
@@ -89,7 +92,7 @@ def columns(model: LeNet5, image: npt.ArrayLike, *, threads: int | None = None) 
     return _columns(model, line, threads) if len(line) else np.zeros((0, model.config.classes))
 
 
-def decode(log_p: np.ndarray, blank: np.ndarray) -> list[Digit]:
+def decode(log_p: npt.NDArray[np.floating], blank: npt.NDArray[np.floating]) -> list[Digit]:
     """Return the likeliest digits of a line.
 
     Parameters
@@ -121,7 +124,8 @@ def decode(log_p: np.ndarray, blank: np.ndarray) -> list[Digit]:
         best[t] = best[t - 1] + blank[t - 1]
         if t >= length and best[t - length] + gain[t - length] > best[t]:
             best[t], taken[t] = best[t - length] + gain[t - length], True
-    found, t = [], count
+    found: list[Digit] = []
+    t = count
     while t > 0:
         if taken[t]:
             middle = t - length + reach
@@ -136,18 +140,21 @@ def _runs(log_p: np.ndarray, reject: float) -> list[Digit]:
     p, label = np.exp(log_p.max(1)), log_p.argmax(1)
     label[p <= reject] = -1
     edges = np.flatnonzero(np.diff(label, prepend=-2, append=-2))
-    found, last = [], 0
+    found: list[Digit] = []
+    last = 0
     for start, stop in pairwise(edges):
         middle = (start + stop) // 2
         if label[start] >= 0 and stop - start >= _RUN:
             if found and found[-1].label == label[start] and start - last < 2:
                 found.pop()  # one column of doubt does not make two of it
             found.append(Digit(int(label[start]), int(middle), float(p[middle])))
-            last = stop
+            last = int(stop)
     return found
 
 
-def decode_ink(log_p: np.ndarray, ink: np.ndarray, reject: float) -> list[Digit]:
+def decode_ink(
+    log_p: npt.NDArray[np.floating], ink: npt.NDArray[np.bool_], reject: float
+) -> list[Digit]:
     """Return the digits of a line as a model without a blank sees them.
 
     Every stretch of ink up to `_WIDEST` columns is one digit, by the columns around its middle. In
@@ -176,7 +183,7 @@ def decode_ink(log_p: np.ndarray, ink: np.ndarray, reject: float) -> list[Digit]
 
 
 def digits(
-    model: LeNet5, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
+    model: Scanning, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
 ) -> list[Digit]:
     """Return the digits of a line from left to right; the arguments are those of `LeNet5.read`."""
     classes = model.config.classes
@@ -189,5 +196,5 @@ def digits(
         return []
     log_p = _columns(model, line, threads)
     if classes == BLANK:
-        return decode_ink(log_p, line.any(0), reject)
+        return decode_ink(log_p, np.any(line, 0), reject)
     return decode(log_p[:, :BLANK], log_p[:, BLANK])

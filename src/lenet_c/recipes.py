@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 from .config import Config
 from .optim import Recipe
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Unpack
+
+    from ._types import ConfigFields, FitArguments, PlanOptions
+
 #: Name -> fields of `Config` and arguments of `LeNet5.fit`. docs/accuracy.md tells how each was
 #: chosen and its error on MNIST. paper: LeCun 1998, section III.
-RECIPES = MappingProxyType(
+RECIPES: Mapping[str, PlanOptions] = MappingProxyType(
     {
         "default": {},
         "modern": {"epochs": 80, "weight_decay": 3e-4, "augment": "elastic"},
@@ -34,8 +41,8 @@ _OF_OPTIMIZER = ("learning_rate", "momentum", "weight_decay", "schedule")
 
 
 def plan(
-    recipe: str = "default", **options: object
-) -> tuple[str, dict[str, object], dict[str, object]]:
+    recipe: str = "default", **options: Unpack[PlanOptions]
+) -> tuple[str, ConfigFields, FitArguments]:
     """Tell what a training consists of.
 
     Parameters
@@ -61,7 +68,7 @@ def plan(
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
-    chosen = {**RECIPES[recipe], **options}
+    chosen: dict[str, Any] = {**RECIPES[recipe], **options}
     if "optimizer" not in options and isinstance(chosen.get("optimizer"), Recipe):
         own = {name: chosen.pop(name) for name in _OF_OPTIMIZER if chosen.get(name) is not None}
         chosen["optimizer"] = chosen["optimizer"].replace(**own)
@@ -71,4 +78,4 @@ def plan(
     arguments = {name: value for name, value in chosen.items() if name not in known}
     if "seed" in chosen:
         arguments["seed"] = chosen["seed"]
-    return preset, fields, arguments
+    return preset, cast("ConfigFields", fields), cast("FitArguments", arguments)

@@ -10,16 +10,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _drawing, _figures, _runs, _threads
-from ._files import atomic_write
+from ._files import StrPath, atomic_write
 from ._runs import Data, Pass, Result, Run
 from .training import positive
 
@@ -45,7 +44,7 @@ class Table(NamedTuple):
     """The data of a figure: names of the columns, and rows."""
 
     header: tuple[str, ...]
-    rows: list[tuple]
+    rows: list[tuple[Any, ...]]
 
 
 class Outcome(NamedTuple):
@@ -83,7 +82,7 @@ def run(
     labels: npt.ArrayLike,
     test_images: npt.ArrayLike,
     test_labels: npt.ArrayLike,
-    folder: str | os.PathLike,
+    folder: StrPath,
     *,
     figures: Sequence[int] = FIGURES,
     preset: str = "lecun1998",
@@ -159,18 +158,18 @@ def _write(figure: int, results: list[Result], data: Data, folder: Path) -> list
     """Write a figure's data and, where Matplotlib is installed, its picture."""
     whole = [one for one in results if one.run.size == results[-1].run.size]
     by_augment = {one.run.augment: one for one in whole}
-    plain, distorted = by_augment.get(None), by_augment.get(_runs.AUGMENT)
+    extra: tuple[np.ndarray, ...] = ()
     if figure == 2:
-        digit = data.test_images[0]
+        plain, digit = by_augment[None], data.test_images[0]
         table, extra = maps_table(plain, digit), (plain.model.predict_proba(digit),)
     elif figure == 5:
-        table, extra = passes_table(plain), ()
+        table = passes_table(by_augment[None])
     elif figure == 6:
-        table, extra = sizes_table(results), ()
+        table = sizes_table(results)
     elif figure == 8:
-        table, extra = wrong_table(distorted, data), (data.test_images,)
+        table, extra = wrong_table(by_augment[_runs.AUGMENT], data), (data.test_images,)
     else:
-        table, extra = comparison_table([plain, distorted]), ()
+        table = comparison_table([by_augment[None], by_augment[_runs.AUGMENT]])
     files = [folder / f"fig{figure}.csv"]
     _write_csv(files[0], table)
     if _drawing.available():

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ._parallel import Ranks
 from ._progress import Progress
@@ -19,12 +20,18 @@ from .history import History, Record
 from .optim import Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ._core import Draws
+    from ._network import Network
     from .model import LeNet5
+
+    Callback = Callable[[LeNet5, Record], object]
 
 _STRETCH = 0.05  # seconds that the kernels work without the GIL, about
 
 
-def positive(name: str, value: object, least: int = 1) -> int:
+def positive(name: str, value: int, least: int = 1) -> int:
     """Return an int of at least `least`; TypeError or ValueError otherwise."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
@@ -50,19 +57,19 @@ class OptimizerState:
 
 
 def _run(
-    model,
-    pixels,
-    targets,
-    weight,
-    order,
-    batch,
-    recipe,
-    rates,
-    state,
-    threads,
-    loss=0.0,
-    draws=None,
-):
+    model: LeNet5,
+    pixels: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    order: np.ndarray,
+    batch: int,
+    recipe: Recipe,
+    rates: npt.NDArray[np.float64],
+    state: OptimizerState,
+    threads: int,
+    loss: float = 0.0,
+    draws: Draws | None = None,
+) -> tuple[float, int]:
     net, momenta = model._net_of(pixels.shape[1:]), recipe.momenta(len(rates))
     first, second = state.moments[0], state.moments[-1]
     try:
@@ -76,7 +83,7 @@ def _run(
         model._changed()
 
 
-def gradient(model: LeNet5, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
+def gradient(model: Network, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
     """Write the gradient of a batch's mean loss into `out`; return the mean loss."""
     n = len(pixels)
     net, order = model._net_of(pixels.shape[1:]), np.arange(n)
@@ -123,13 +130,22 @@ def layer_rates(model: LeNet5, rates: np.ndarray) -> dict[str, tuple[float, floa
             values = values[model.config.table.T]
         if offset < model._net.trained:
             layers.setdefault(name.split(".")[0], []).append(values.ravel())
-    return {
-        layer: tuple(float(q) for q in np.quantile(np.concatenate(values), (0, 0.5, 1)))
-        for layer, values in layers.items()
-    }
+    found = {}
+    for layer, parts in layers.items():
+        low, middle, high = np.quantile(np.concatenate(parts), (0, 0.5, 1)).tolist()
+        found[layer] = (low, middle, high)
+    return found
 
 
-def set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen):
+def set_sdlm_rates(
+    model: LeNet5,
+    pixels: np.ndarray,
+    targets: np.ndarray,
+    recipe: Recipe,
+    rate: float,
+    state: OptimizerState,
+    chosen: np.ndarray,
+) -> dict[str, tuple[float, float, float]]:
     """Set each parameter's rate / (mu + h), h the mean curvature over the chosen images."""
     net = model._net_of(pixels.shape[1:])
     h = np.zeros_like(model._theta)
@@ -154,9 +170,21 @@ def batches(n: int, size: int) -> list[tuple[int, int]]:
 
 
 def _epoch(
-    model, pixels, targets, weight, order, batch, recipe, first, total, epochs, state, threads, bar,
-    draws,
-):  # fmt: skip
+    model: LeNet5,
+    pixels: np.ndarray,
+    targets: np.ndarray,
+    weight: np.ndarray | None,
+    order: np.ndarray,
+    batch: int,
+    recipe: Recipe,
+    first: int,
+    total: int,
+    epochs: int,
+    state: OptimizerState,
+    threads: int,
+    bar: Progress,
+    draws: Draws | None,
+) -> tuple[float, int]:
     """Present the images once; return the summed loss and the wrong labels."""
     stretch, done, loss, errors = 1, 0, 0.0, 0
     sizes = deque(batches(len(order), batch))
@@ -180,7 +208,7 @@ def _epoch(
     return loss, errors
 
 
-def _checked_callbacks(callbacks: object) -> tuple:
+def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
     try:
         callbacks = tuple(callbacks)
     except TypeError:
@@ -214,9 +242,9 @@ def fit(
     *,
     epochs: int,
     batch_size: int,
-    validation,
-    callbacks,
-    checkpoint,
+    validation: tuple[np.ndarray, np.ndarray] | None,
+    callbacks: Iterable[Callback],
+    checkpoint: str | os.PathLike[str] | None,
     patience: int | None,
     keep_best: bool,
     augment: Distortion | None,
@@ -258,7 +286,7 @@ def fit(
             rng = np.random.default_rng([seed, model._epochs])
             if order is None or shuffle == "epoch":
                 order = rng.permutation(n)
-            draws = augment and augment._draws(seed, model._epochs)
+            draws = None if augment is None else augment._draws(seed, model._epochs)
             begin, by_layer = time.perf_counter(), None
             if recipe.optimizer == "sdlm":
                 rate = recipe.rates(epoch * steps, 1, epochs * steps, epochs)[0]
@@ -290,8 +318,8 @@ def fit(
                 model._epochs,
                 loss / n,
                 errors / n,
-                report and report.error_rate,
-                report and report.loss,
+                None if report is None else report.error_rate,
+                None if report is None else report.loss,
                 seconds,
                 n,
                 by_layer,
@@ -305,7 +333,8 @@ def fit(
             if ranks.any(answer) if ranks is not None else answer:
                 history.stopped = "callback"
                 break
-            if patience is not None and record.epoch - history.best.epoch >= patience:
+            lowest = history.best  # never None where there is patience
+            if patience and lowest and record.epoch - lowest.epoch >= patience:
                 history.stopped = "early stopping"
                 break
     except KeyboardInterrupt:
