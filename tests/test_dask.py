@@ -59,19 +59,26 @@ import dask.array as da
 import numpy as np
 import lenet_c
 
-# 300,000 images, 235 MB of uint8 in a file, in an address space that 400 MB may be added to
-x = da.from_array(np.load(sys.argv[1], mmap_mode="r"), chunks=(4096, 28, 28))
+images = np.load(sys.argv[1], mmap_mode="r")
+x = da.from_array(images, chunks=(4096, 28, 28))
 model = lenet_c.LeNet5.pretrained()
 y = x.map_blocks(model.predict, threads=1, dtype=np.int64, drop_axis=(1, 2))
-start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+y[:10].compute(scheduler="threads", num_workers=2)  # what has to be imported is
+with open("/proc/self/status") as status:
+    data = next(int(line.split()[1]) for line in status if line.startswith("VmData"))
+most = 1024 * data + images.nbytes // 2
+resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+try:
+    np.array(images)
+except MemoryError:
+    print("too large")
 labels = y.compute(scheduler="threads", num_workers=2)
-grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
-print(len(labels), int(np.bincount(labels, minlength=10).sum()), grown)
+print(len(labels), int(np.bincount(labels, minlength=10).sum()))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="measures as Linux does")
-def test_an_array_larger_than_its_memory(tmp_path, images, model):
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
+def test_an_array_larger_than_its_memory(tmp_path, images):
     path, count = tmp_path / "big.npy", 300_000
     big = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 28, 28))
     for start in range(0, count, len(images)):
@@ -85,9 +92,7 @@ def test_an_array_larger_than_its_memory(tmp_path, images, model):
         timeout=120,
         check=True,
     )
-    n, total, grown = map(int, done.stdout.split())
-    assert n == total == count
-    assert grown * 1024 < 0.9 * 784 * count  # pages of the file count too, where they are kept
+    assert done.stdout.split() == ["too", "large", str(count), str(count)]
 
 
 def test_models_travel(model, images):
