@@ -110,9 +110,13 @@ extensions = [extension("_core", (PACKAGE / "_core.pyx").as_posix(), BASELINE, [
 for name, (flags, macros) in BUILDS.items():
     extensions.append(extension(name, kernel_stub(name), [*KERNEL_FLAGS, *flags], macros))
 
+options = {"build_ext": {"parallel": os.cpu_count() or 1}}
+if not FREE_THREADED:
+    options["bdist_wheel"] = {"py_limited_api": "cp311"}
+
 setup(
     cmdclass={"build_py": BuildPy},
-    options={} if FREE_THREADED else {"bdist_wheel": {"py_limited_api": "cp311"}},
+    options=options,
     ext_modules=cythonize(
         extensions,
         build_dir=f"build/cython-{MODE}",
