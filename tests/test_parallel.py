@@ -181,11 +181,12 @@ def test_two_ranks_of_mpi(tmp_path):
         pytest.skip("no mpirun")
     (tmp_path / "train.py").write_text(PROGRAM)
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    home = {"HOME": str(tmp_path)}  # Open MPI wants one
     done = subprocess.run(
         [mpirun, "--bind-to", "none", "--oversubscribe", "-np", "2", sys.executable, "train.py",
          "two.safetensors"],
         cwd=tmp_path,
-        env=os.environ | root,
+        env=home | os.environ | root,
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
