@@ -195,6 +195,11 @@ def test_configuration_cannot_be_changed():
     assert hash(config) == hash(Config())
 
 
+def test_all_fields_but_the_preset_are_named():
+    with pytest.raises(TypeError, match="positional"):
+        Config("softmax", 32)
+
+
 UNREAD = ONE_EACH.copy()
 UNREAD[:, 5] = False
 BAD = [

@@ -229,8 +229,9 @@ class BlasRival(Rival):
         return self._splitting(super().training(images, labels, batch, rate, momentum, epochs))
 
     def _splitting(self, run: Callable[[], _T]) -> Callable[[], _T]:
-        split = openblas_setter()
-        assert split is not None, "this contestant is for NumPy with OpenBLAS"
+        setter = openblas_setter()
+        assert setter is not None, "this contestant is for NumPy with OpenBLAS"
+        split: Callable[[int], object] = setter
 
         def split_run() -> _T:
             split(self.blas_threads)

@@ -3,7 +3,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from typing_extensions import CapsuleType, disjoint_base
+
+# mypy 1.15 does not know disjoint_base
+from typing_extensions import CapsuleType, disjoint_base  # type: ignore[attr-defined, unused-ignore]
 
 _Numbers = npt.NDArray[np.floating]  # of the build's dtype
 _Pixels = npt.NDArray[np.uint8] | _Numbers

@@ -222,7 +222,7 @@ def rows(marks: list[Mark]) -> list[list[Mark]]:
                 break
         else:
             found.append([mark])
-    return sorted(found, key=lambda row: np.mean([mark.box[1] + mark.box[3] for mark in row]))
+    return sorted(found, key=lambda row: float(np.mean([m.box[1] + m.box[3] for m in row])))
 
 
 class _Group(NamedTuple):

@@ -46,7 +46,7 @@ def in_mnist_form(values: np.ndarray) -> np.ndarray | None:
     if np.percentile(border, 90) > _EVEN or grey.max() < 128:
         return None
     rows, columns = (np.flatnonzero((grey > 2 * _EVEN).any(axis)) for axis in (1, 0))
-    longer = max(np.ptp(rows), np.ptp(columns)) + 1
+    longer = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1
     centre = [grey.sum(axis) @ np.arange(size) / grey.sum() - (size - 1) / 2 for axis in (1, 0)]
     if not _DIGIT[0] <= longer <= _DIGIT[1] or np.abs(centre).max() > _OFF_CENTRE:
         return None
@@ -81,7 +81,7 @@ def normal_form(ink: np.ndarray, mark: Mark, digit: bool = True) -> np.ndarray:
     areas[0] = 0
     stroke = (areas > _SPECK * areas.max())[labels]
     rows, columns = np.flatnonzero(stroke.any(1)), np.flatnonzero(stroke.any(0))
-    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    height, width = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
     if digit and width > _FLAT * height:
         raise NoDigitError(f"no digit but a flat line, {width / height:.1f} times as wide as high")
     stroke = np.pad(stroke, _MARGIN)

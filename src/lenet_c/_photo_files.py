@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ._files import StrPath
-
-    #: What is read: a file, a picture, or its levels.
-    Picture = StrPath | IO[bytes] | Image.Image | npt.ArrayLike
+    from ._types import Picture
 
 #: Pixels of the longer side that a picture is reduced to.
 LONGEST = 800

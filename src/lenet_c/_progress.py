@@ -44,7 +44,7 @@ class Progress:
         None: if standard error is a terminal.
     """
 
-    _clock = staticmethod(time.monotonic)
+    _clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def __init__(
         self, total: int | None, desc: str = "", unit: str = "image", enabled: bool | None = None

@@ -17,7 +17,7 @@ from .optim import Recipe
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.utils import check_random_state
+    from sklearn.utils import Tags, check_random_state
     from sklearn.utils.multiclass import (
         _check_partial_fit_first_call,
         check_classification_targets,
@@ -25,15 +25,14 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 
     from . import _sklearn_inputs as inputs
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
-        f'LeNetClassifier needs scikit-learn 1.6 or newer: pip install "lenet-c[sklearn]" ({error})'
-    ) from error
+        'LeNetClassifier needs scikit-learn 1.6 or newer: pip install "lenet-c[sklearn]" '
+        f"({_error})"
+    ) from _error
 
 
 if TYPE_CHECKING:
-    from sklearn.utils import Tags
-
     from ._types import ConfigFields
 
 

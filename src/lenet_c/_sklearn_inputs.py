@@ -130,7 +130,7 @@ def weighted(
     )
     if class_weight == "balanced":
         sums = np.bincount(targets, weight, len(classes))
-        mean = sums.sum() / max(1, np.count_nonzero(sums))
+        mean = sums.sum() / max(1, int(np.count_nonzero(sums)))
         weight *= np.divide(mean, sums, out=np.zeros_like(sums), where=sums > 0)[targets]
     elif class_weight is not None:
         weight *= class_factors(class_weight, classes)[targets]

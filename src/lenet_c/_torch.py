@@ -87,7 +87,7 @@ class TorchState(Network):
             keys = _recognise(module, parameters)
             _check(module, keys, parameters)
         else:
-            keys = _keys(names, parameters)
+            keys = _keys(cast("str | Mapping[str, str]", names), parameters)
         if isinstance(names, str) and names in _LINEAR_C5 and "c5.weight" in parameters:
             parameters["c5.weight"] = parameters["c5.weight"].reshape(120, -1)
         state = {}

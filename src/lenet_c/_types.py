@@ -2,15 +2,25 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import NotRequired, TypedDict
+from typing import IO, TYPE_CHECKING, NotRequired, TypedDict, Union
 
 import numpy.typing as npt
 
+from ._files import StrPath
 from ._progress import Progress
 from .distortion import Distortion
 from .history import Record
 from .model import LeNet5
 from .optim import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+#: Called after every epoch; True ends training.
+Callback = Callable[[LeNet5, Record], object]
+
+#: What is read: a file, a picture, or its levels.
+Picture = Union[StrPath, IO[bytes], "Image.Image", npt.ArrayLike]
 
 
 class ConfigFields(TypedDict, total=False):
@@ -89,7 +99,7 @@ class _FitArguments(TypedDict, total=False):
     schedule: str | None
     shuffle: str | None
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None
-    callbacks: Sequence[Callable[[LeNet5, Record], object]]
+    callbacks: Sequence[Callback]
     checkpoint: str | os.PathLike[str] | None
     early_stopping: int | None
     keep_best: bool

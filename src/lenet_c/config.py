@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import json
 import reprlib
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,6 +134,7 @@ class Config:
     """
 
     preset: str = "softmax"
+    _: KW_ONLY
     input_size: int = 32
     border: int = 2
     levels: tuple[float, float] = (-0.1, 1.175)

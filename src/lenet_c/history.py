@@ -59,7 +59,9 @@ class History(list[Record]):
     @property
     def best(self) -> Record | None:
         measured = [record for record in self if record.validation_error is not None]
-        return min(measured, key=lambda record: cast(float, record.validation_error), default=None)
+        if not measured:
+            return None
+        return min(measured, key=lambda record: cast(float, record.validation_error))
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from .model import LeNet5
 
 if TYPE_CHECKING:
     from ._files import StrPath
-    from ._photo_files import Picture
+    from ._types import Picture
 
 __all__ = [
     "REJECT",

@@ -20,13 +20,12 @@ from .history import History, Record
 from .optim import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ._core import Draws
     from ._network import Network
+    from ._types import Callback
     from .model import LeNet5
-
-    Callback = Callable[[LeNet5, Record], object]
 
 _STRETCH = 0.05  # seconds that the kernels work without the GIL, about
 
