@@ -18,8 +18,8 @@ from lenet_c import LeNet5, Recipe, _engines
 from lenet_c.datasets import load_sample
 
 FILE = Path(__file__).with_name("data") / "golden.json"
-IMAGES, EPOCHS, BATCH = 200, 2, 48  # 200 = 40 x 5: fit shares out what is left
-TEST_IMAGES = 300
+IMAGES, EPOCHS, BATCH = 110, 2, 48  # 110 = 37 + 37 + 36: fit shares out what is left
+TEST_IMAGES = 150
 
 
 class Case(NamedTuple):
