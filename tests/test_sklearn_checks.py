@@ -1,5 +1,9 @@
 """scikit-learn's own checks, on images made of whatever number of features a check has."""
 
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
 import numpy as np
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from sklearn_case import LeNetClassifier

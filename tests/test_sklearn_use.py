@@ -6,8 +6,11 @@ import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+import numpy as np
 from docs_case import ROOT, run_page
 from kernel_case import assert_same_bits
 from numpy.testing import assert_array_equal

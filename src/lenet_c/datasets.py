@@ -204,7 +204,7 @@ def fetch_mnist(folder: StrPath | None = None, progress: Progress | None = None)
     Parameters
     ----------
     folder : str or path-like, optional
-        By default the cache folder; made if missing.
+        By default the cache folder; made if missing, the cache folder for its owner alone.
     progress : callable, optional
         Called as ``progress(name, done, total)`` with bytes; total is None if unknown.
 
@@ -219,13 +219,14 @@ def fetch_mnist(folder: StrPath | None = None, progress: Progress | None = None)
     OSError
         The folder cannot be made or written.
     """
+    mode = 0o700 if folder is None else 0o777  # the cache is the user's own
     folder = cache_dir() if folder is None else Path(folder).expanduser()
     from ._download import download  # needs 30 ms to import, and only here
 
     for name, file in FILES.items():
         if _is_sound(folder, name):
             continue
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode, parents=True, exist_ok=True)
         try:
             download(
                 [f"{mirror}{name}.gz" for mirror in _MIRRORS],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -214,10 +215,12 @@ def as_sample_weight(
         raise ValueError(f"sample_weight: expected ({n},), got {array.shape}")
     if not np.isfinite(array).all() or (array < 0).any() or not (n == 0 or array.any()):
         raise ValueError("sample_weight: expected finite weights from 0 up, not all 0")
+    try:  # exact, so the same whatever the order that NumPy sums in
+        mean = math.fsum(array) / n if n and scaled else 1.0
+    except OverflowError:
+        message = "sample_weight: expected finite weights, their sum is not"
+        raise ValueError(message) from None
     with np.errstate(over="ignore"):
-        mean = array.mean() if n and scaled else 1.0
-        if not np.isfinite(mean):
-            raise ValueError("sample_weight: expected finite weights, their sum is not")
         array = np.ascontiguousarray(array / mean, dtype)
     if not np.isfinite(array).all():
         raise ValueError(f"sample_weight: expected weights that are finite as {dtype}")

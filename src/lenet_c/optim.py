@@ -21,7 +21,23 @@ DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1), "sdlm": (5e-4, 
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "paper")
 #: The paper's rates (section III-A) by pass, as parts of the first; the last from there on.
 PAPER = (1.0,) * 2 + (0.4,) * 3 + (0.2,) * 3 + (0.1,) * 4 + (0.02,)
+#: Taylor coefficients of sin x / x in x^2, the highest first; the next term is 1e-18 at pi / 2.
+_SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in reversed(range(11)))
 _SETTLED: Any = None  # the default of a field that __post_init__ settles
+
+
+def _rise(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return (1 - cos(pi t)) / 2 = sin(pi t / 2)^2 for t in 0 .. 1.
+
+    Of sums and products alone: the cosine of a C library, or of NumPy's vectors, may round
+    otherwise on another processor, and the weights would not be the same bits there.
+    """
+    x = t * (math.pi / 2)
+    square, sine = x * x, np.zeros_like(x)
+    for coefficient in _SINE:
+        sine = sine * square + coefficient
+    sine = sine * x
+    return sine * sine
 
 
 @dataclass(frozen=True)
@@ -134,12 +150,12 @@ class Recipe:
         elif self.schedule == "step":
             factor = np.where(step < total / 2, 1.0, np.where(step < 0.75 * total, 0.1, 0.01))
         elif self.schedule == "cosine":
-            factor = 0.5 + 0.5 * np.cos(np.pi * step / total)
+            factor = 1 - _rise(step / total)
         else:
             warm = max(1.0, 0.25 * total)
-            up = 0.1 + 0.9 * (0.5 - 0.5 * np.cos(np.pi * step / warm))
+            up = 0.1 + 0.9 * _rise(np.minimum(step / warm, 1))
             down = np.clip((step - warm) / max(1.0, total - warm), 0, 1)
-            fall = 1e-3 + (1 - 1e-3) * (0.5 + 0.5 * np.cos(np.pi * down))
+            fall = 1e-3 + (1 - 1e-3) * (1 - _rise(down))
             factor = np.where(step < warm, up, fall)
         return np.ascontiguousarray(self.learning_rate * factor)
 

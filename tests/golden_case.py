@@ -1,0 +1,159 @@
+"""Short runs from fixed seeds and the SHA-256 of what they give; tests/data/golden.json keeps them.
+
+    LENET_C_ISA=avx2 python tests/golden_case.py [--threads N] [--dtype float64] [--case NAME ...]
+
+prints the hashes of one build of the kernels as JSON.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from lenet_c import LeNet5, Recipe, _engines
+from lenet_c.datasets import load_sample
+
+FILE = Path(__file__).with_name("data") / "golden.json"
+IMAGES, EPOCHS, BATCH = 110, 2, 48  # 110 = 37 + 37 + 36: fit shares out what is left
+TEST_IMAGES = 150
+
+
+class Case(NamedTuple):
+    """A training: fields of `Config`, arguments of `fit`, and whether the C library's log, exp,
+    pow, sin or cos takes part in the weights of a float32 build."""
+
+    fields: dict
+    arguments: dict
+    libm: bool = False
+
+
+def _weights():
+    return np.random.default_rng(5).integers(0, 8, IMAGES) / 4
+
+
+CASES = {
+    "default": Case({}, {}),
+    **{name: Case({"preset": name}, {"learning_rate": 0.01}) for name in LeNet5.presets()},
+    **{
+        f"schedule {name}": Case({}, {"schedule": name})
+        for name in ("constant", "step", "cosine", "paper")
+    },
+    "adamw": Case({}, {"optimizer": "adamw"}, libm=True),
+    "sdlm": Case({"preset": "lecun1998"}, {"optimizer": Recipe("sdlm", samples=50)}),
+    "sdlm in batches": Case({}, {"optimizer": Recipe("sdlm", samples=50), "batch_size": 40}),
+    "one by one": Case({}, {"batch_size": 1, "shuffle": "once"}),
+    "three by three": Case({}, {"batch_size": 3}),
+    "eq. 9, j 80": Case({"preset": "lecun1998", "j": 80.0}, {"learning_rate": 1e-3}),
+    "eq. 8": Case({"preset": "lecun1998", "loss": "mse"}, {"learning_rate": 1e-3}),
+    "codes trained": Case(
+        {"preset": "lecun1998", "train_codes": True, "j": 80.0}, {"learning_rate": 1e-3}
+    ),
+    "sigmoid, he": Case({"activation": "sigmoid", "slope": 1.5, "init": "he"}, {}),
+    "stochastic": Case({"subsampling": "stochastic", "activation": "relu"}, {}),
+    "lp": Case({"subsampling": "lp", "subsampling_p": 3.0}, {}, libm=True),
+    "global average": Case({"head": "global_average", "init": "fan_in"}, {}),
+    "35 x 35": Case({"input_size": 35, "border": 3}, {}),
+    "sample_weight": Case({}, {"sample_weight": _weights()}),
+    "affine": Case({}, {"augment": "affine"}, libm=True),
+    "elastic": Case({}, {"augment": "elastic"}, libm=True),
+}
+
+
+def sha256(*arrays):
+    """The first 16 of the 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def images_of(config, split, n):
+    """The sample's first n images, in the size that the configuration takes, and their labels."""
+    images, labels = load_sample(split)
+    images, extra = images[:n], config.image_size - 28
+    if extra:
+        images = np.pad(images, ((0, 0), (0, extra), (0, extra)))
+    return images, labels[:n]
+
+
+def trained(name, dtype="float32", threads=None):
+    """Run a case."""
+    model = LeNet5(**{"seed": 3, "dtype": dtype, **CASES[name].fields})
+    arguments = {"epochs": EPOCHS, "batch_size": BATCH, "seed": 4, **CASES[name].arguments}
+    model.fit(
+        *images_of(model.config, "train", IMAGES), threads=threads, progress=False, **arguments
+    )
+    return model
+
+
+def scores(model, n=TEST_IMAGES, threads=None):
+    """The scores of the sample's first test images; the distances of RBF units times -1."""
+    images, _ = images_of(model.config, "test", n)
+    return np.ascontiguousarray(model._scores_of(images, threads))
+
+
+def key(dtype="float32"):
+    """What a build is called in the file: its instruction set, and "-float64"."""
+    isa = _engines.default(dtype).isa
+    return isa if dtype == "float32" else f"{isa}-{dtype}"
+
+
+def hashes(names=tuple(CASES), dtype="float32", threads=None):
+    """Case -> the SHA-256 of its weights before training and after, and of its predictions."""
+    found = {}
+    for name in names:
+        began = LeNet5(**{"seed": 3, "dtype": dtype, **CASES[name].fields})
+        model = trained(name, dtype, threads)
+        images, _ = images_of(model.config, "test", TEST_IMAGES)
+        found[name] = {
+            "initial": sha256(*began.parameters().values()),
+            "weights": sha256(*model.parameters().values()),
+            "scores": sha256(scores(model, threads=threads)),
+            "labels": sha256(model.predict(images, threads=threads)),
+        }
+    return found
+
+
+def pretrained_hashes(threads=None):
+    """The hashes of what the pretrained model says of the sample's test images."""
+    model, (images, _) = LeNet5.pretrained(), load_sample("test")
+    return {
+        "scores": sha256(scores(model, len(images), threads)),
+        "labels": sha256(model.predict(images, threads=threads)),
+        "probabilities": sha256(model.predict_proba(images, threads=threads)),
+    }
+
+
+def libm_hash():
+    """The SHA-256 of what the C library's functions give: where it is another, so may be ours."""
+    x = [k / 997 for k in range(-12_000, 12_000)]
+    functions = {
+        "exp": (math.exp, x),
+        "log": (math.log, [1 + abs(v) for v in x]),
+        "tanh": (math.tanh, x),
+        "sin": (math.sin, x),
+        "cos": (math.cos, x),
+        "pow": (lambda v: math.pow(0.9, v), [float(k) for k in range(1, 5000)]),
+        "cube": (lambda v: math.pow(v, 1 / 3), [abs(v) for v in x]),
+    }
+    return sha256(*([function(v) for v in values] for function, values in functions.values()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--case", nargs="*", default=list(CASES))
+    args = parser.parse_args()
+    found = {"libm": libm_hash(), "cases": hashes(args.case, args.dtype, args.threads)}
+    if args.dtype == "float32":
+        found["pretrained"] = pretrained_hashes(args.threads)
+    print(json.dumps({key(args.dtype): found}))
+
+
+if __name__ == "__main__":
+    main()
