@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import reprlib
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
+from . import _core, _json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,6 +37,7 @@ CONNECTION_TABLE = np.array(
 CONNECTION_TABLE.flags.writeable = False
 
 MOST_CLASSES = 65536
+_MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and all else
 _SETTLED: Any = None  # the default of a field that __post_init__ settles
 CHOICES = {
     "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
@@ -301,11 +303,21 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> Config:
         """Read what `to_json` wrote; ValueError or TypeError where it is not that."""
-        fields = json.loads(text)
-        known = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or set(fields) - known:
-            unknown = sorted(set(fields) - known) if isinstance(fields, dict) else fields
-            raise ValueError(f"unknown fields of a configuration: {unknown}")
+        fields = _json.parse(text, _MOST_VALUES)
+        if not isinstance(fields, dict):
+            raise ValueError(f"expected the fields of a configuration, got {reprlib.repr(fields)}")
+        if unknown := set(fields) - {field.name for field in dataclasses.fields(cls)}:
+            raise ValueError(f"unknown fields of a configuration: {reprlib.repr(sorted(unknown))}")
+        if not isinstance(fields.get("dtype", ""), str):
+            raise TypeError(f"dtype: expected a string, got {reprlib.repr(fields['dtype'])}")
+        for name in ("levels", "connections", "codes"):  # NumPy would make text of numbers and text
+            rows = fields.get(name)
+            cells = itertools.chain.from_iterable(
+                row if isinstance(row, list) else [row]
+                for row in (rows if isinstance(rows, list) else [])
+            )
+            if not all(isinstance(cell, (int, float)) for cell in cells):
+                raise TypeError(f"{name}: expected numbers, got {reprlib.repr(rows)}")
         return cls(**fields)
 
 
@@ -371,7 +383,7 @@ def _as_connections(connections: npt.ArrayLike) -> str | tuple[tuple[int, ...], 
     if isinstance(connections, str):
         if connections not in ("table1", "full"):
             raise ValueError(
-                f"connections: expected 'table1', 'full' or a 6 x 16 array, got {connections!r}"
+                f"connections: expected 'table1', 'full' or a 6 x 16 array, got {connections!r:.80}"
             )
         return connections
     try:
@@ -379,7 +391,9 @@ def _as_connections(connections: npt.ArrayLike) -> str | tuple[tuple[int, ...], 
     except ValueError:  # rows of different lengths
         table = np.empty(0)
     if table.shape != (6, 16) or not np.isin(table, (0, 1)).all():
-        raise ValueError(f"connections: expected a 6 x 16 array of 0 and 1, got {connections!r}")
+        raise ValueError(
+            f"connections: expected a 6 x 16 array of 0 and 1, got {connections!r:.400}"
+        )
     if not table.any(0).all():
         raise ValueError("connections: every C3 map must read at least one S2 map")
     return tuple(tuple(int(cell) for cell in row) for row in table)
