@@ -67,7 +67,7 @@ def run(name: str, args: argparse.Namespace) -> int:
         )
     seconds = time.monotonic() - start
     text = log.read_text("utf-8", "replace")
-    cases = re.findall(r"^#(\d+)", text, re.M) or ["0"]
+    cases = re.findall(r"^(?:#|Done )(\d+)", text, re.M) or ["0"]
     edges = re.findall(r"\bcov: (\d+)", text) or ["0"]
     kept = len(list((args.corpus / name).glob("*")))
     found = len(list((args.corpus / "findings").glob(f"{name}-*")))

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from ._errors import FormatError
 
@@ -91,7 +91,7 @@ def most_unpacked(packed: int) -> int:
     return max(_UNPACKED, _RATIO * packed)
 
 
-def most_bytes(stream: BinaryIO) -> int:
+def most_bytes(stream: IO[bytes]) -> int:
     """Return how many bytes an array read from a stream of `open_unpacked` may take."""
     import gzip
 
@@ -100,7 +100,7 @@ def most_bytes(stream: BinaryIO) -> int:
     return sys.maxsize
 
 
-def read_at_most(stream: BinaryIO, size: int) -> bytearray:
+def read_at_most(stream: IO[bytes], size: int) -> bytearray:
     """Read `size` bytes, or what there is; memory grows with what was read, not with `size`."""
     data = bytearray()
     while len(data) < size:

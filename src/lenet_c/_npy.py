@@ -1,6 +1,6 @@
 """NumPy's .npy format, of numbers and strings: memory is taken for what is there."""
 
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _BLOCK = 1 << 16
 _Header = tuple[tuple[int, ...], bool, np.dtype]
 
 
-def read_header(stream: BinaryIO) -> _Header:
+def read_header(stream: IO[bytes]) -> _Header:
     """Return shape, whether in Fortran's order, and type; ValueError where there is no header."""
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -26,7 +26,7 @@ def read_header(stream: BinaryIO) -> _Header:
     raise ValueError(f".npy version {version}, expected (1, 0) or (2, 0)")
 
 
-def read(stream: BinaryIO, most: int, kinds: str = "biuf") -> np.ndarray:
+def read(stream: IO[bytes], most: int, kinds: str = "biuf") -> np.ndarray:
     """Return the array of a stream that ends with it, writable, with memory of its own.
 
     Parameters

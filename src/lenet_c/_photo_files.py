@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
-    from PIL import Image
+    from PIL import Image, ImageFile
 
     from ._files import StrPath
 
@@ -81,7 +81,7 @@ def size(file: IO[bytes]) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _opened(file: StrPath | IO[bytes]) -> Iterator[tuple[Image.Image, str]]:
+def _opened(file: StrPath | IO[bytes]) -> Iterator[tuple[ImageFile.ImageFile, str]]:
     """Open a picture; what the block raises becomes a FormatError, unless the disk is to blame."""
     from PIL import Image
 
@@ -106,7 +106,7 @@ def _opened(file: StrPath | IO[bytes]) -> Iterator[tuple[Image.Image, str]]:
 def _load_file(file: StrPath | IO[bytes], longest: int) -> Levels:
     with _opened(file) as (picture, name):
         longer = max(picture.size)
-        if picture.format in ("JPEG", "MPO"):
+        if picture.format in ("JPEG", "MPO") and picture.fp is not None:
             _check_scans(picture.fp, name)
             picture.draft(None, (2 * longest, 2 * longest))  # decoded smaller
         levels = _load_picture(picture, longest, name)
@@ -153,15 +153,17 @@ def _deep(picture: Image.Image) -> Image.Image:
     """Return a picture of 16 or 32 bits as mode F, 0..255."""
     from PIL import Image
 
-    values = np.asarray(picture, np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError("NaN or infinity among the pixels")
+    values = np.array(picture, np.float32)
     low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("NaN or infinity among the pixels")
     if picture.mode == "F":
         full = 1.0 if high <= 1 else 255.0 if high <= 255 else high
     else:
         full = 255.0 if high <= 255 and not picture.mode.startswith("I;16") else 65535.0
-    return Image.fromarray((values - min(low, 0)) * np.float32(255 / max(full, high)))
+    values -= min(low, 0)
+    values *= np.float32(255 / max(full, high))
+    return Image.fromarray(values)
 
 
 def _load_array(image: npt.ArrayLike, longest: int) -> Levels:

@@ -184,7 +184,7 @@ def _read_header(file: BinaryIO, size: int, name: str) -> dict[str, object]:
         for part in [*header, *texts]:
             if isinstance(part, str):
                 part.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, a ValueError
-    except UnicodeError as error:
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise FormatError(f"{name}: broken header: no UTF-8 ({error.reason})") from error
     except ValueError as error:
         raise FormatError(f"{name}: broken header: {error}") from error

@@ -225,7 +225,7 @@ def _from_json(body: bytes) -> np.ndarray:
         raise RequestError(400, f"{error}; expected {form}") from None
 
 
-def _numbers(rows: object) -> object:
+def _numbers(rows: Any) -> Any:
     """Return a list of numbers, or of lists of them; of numbers and text NumPy would make text."""
     cells = rows if isinstance(rows, list) else [rows]
     for row in cells:
