@@ -157,7 +157,7 @@ def test_a_configuration_of_more_than_the_file_holds(put, config):
 
 @pytest.mark.parametrize("name", ["connections", "codes", "levels"])
 def test_text_among_numbers_is_not_widened(put, name):
-    """NumPy would make an array of strings as long as the longest: here 20 GB."""
+    """NumPy would make an array of strings, all as long as the longest."""
     rows = [["x" * 100_000] + ["y"] * 15] * 6 if name == "connections" else ["x" * 100_000, 1]
     path = put(model_file(config=json.dumps({name: rows})))
     assert refused(LeNet5.load, path, f"{name}: expected numbers") < 8 * path.stat().st_size

@@ -186,8 +186,11 @@ def test_pipes_devices_and_circles_in_a_folder(folder):
     (folder / "a" / "endless.png").symlink_to("/dev/zero")
     (folder / "a" / "circle").symlink_to(folder)
     (folder / "b" / "itself.png").symlink_to("itself.png")
-    found = lenet_c.datasets.load_folder(folder)
+    complaints = []
+    found = lenet_c.datasets.load_folder(folder, skip=lambda *what: complaints.append(what))
     assert [path.name for path in found.files] == ["one.npy", "one.npy"]
+    [(path, error)] = complaints
+    assert path.name == "itself.png" and isinstance(error, OSError)
 
 
 @pytest.mark.parametrize(

@@ -112,13 +112,14 @@ def split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
 
 
 def _files(folder: Path) -> list[Path]:
-    return [
+    found = [
         Path(place, name)
         for place, folders, files in os.walk(folder)
         for name in files
         if name[0] != "." and name.lower() not in _NO_PICTURES
-        if Path(place, name).is_file()  # a named pipe would be waited for
     ]
+    # a named pipe would be waited for; of a link to nothing the reader complains
+    return [path for path in found if path.is_file() or not path.exists()]
 
 
 def _read(file: Path, preparation: str) -> np.ndarray:

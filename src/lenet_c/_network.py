@@ -19,7 +19,7 @@ from . import _engines, _layer_table, _safetensors, _sensitivities, training
 from . import config as _config
 from ._errors import FormatError
 from .codes import CODES
-from .config import Config
+from .config import MOST_BYTES, Config
 from .inputs import as_array, as_batch, as_labels, as_pixels
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
 PRETRAINED = "lenet5-mnist.safetensors"
-_MOST_BYTES = 1 << 28  # of a file: 65,536 classes in float64, their codes and names
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -383,8 +382,8 @@ class Network:
         with open(path, "rb") as file:
             npz = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
             size = os.fstat(file.fileno()).st_size
-        if size > _MOST_BYTES:
-            raise FormatError(f"{name}: {size} bytes, a model has {_MOST_BYTES} at most")
+        if size > MOST_BYTES:
+            raise FormatError(f"{name}: {size} bytes, a model has {MOST_BYTES} at most")
         tensors, metadata = _format(npz).load(path)
         if metadata.get("format") != FORMAT:
             kind = "an .npz" if npz else "a safetensors"

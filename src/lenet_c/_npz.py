@@ -14,8 +14,8 @@ import numpy as np
 from . import _npy
 from ._archive import open_archive
 from ._files import StrPath, atomic_write, most_unpacked
+from .config import MOST_BYTES as _MOST_BYTES
 
-_MOST_BYTES = 1 << 28  # of all arrays: 65,536 classes in float64, codes in the configuration too
 _MOST_MEMBERS = 64
 
 

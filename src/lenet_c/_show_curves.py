@@ -64,9 +64,11 @@ def read(path: StrPath) -> list[Point]:
             )
             for one in passes
         ]
+        if not all(math.isfinite(value) for one in points for value in one[:4]):
+            raise ValueError
     except (ValueError, TypeError, KeyError, OverflowError):
         points = []
-    if not points or not all(map(math.isfinite, sum((one[:4] for one in points), ()))):
+    if not points:
         raise FormatError(f"{name}: expected a run that `lenet-c reproduce` kept (runs/*.json)")
     return points
 

@@ -37,6 +37,7 @@ CONNECTION_TABLE = np.array(
 CONNECTION_TABLE.flags.writeable = False
 
 MOST_CLASSES = 65536
+MOST_BYTES = 1 << 28  # of a model file, unpacked: that many classes in float64, names and codes
 _MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and all else
 _SETTLED: Any = None  # the default of a field that __post_init__ settles
 CHOICES = {
