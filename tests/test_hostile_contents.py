@@ -88,6 +88,10 @@ CONFIGS = {
     "long": ('{"preset": "' + "x" * 100_000 + '"}', "preset: expected one of"),
     "deep": ('{"levels": ' + "[" * 900 + "]" * 900 + "}", "levels: expected numbers"),
     "levels": ('{"levels": ["0", "1"]}', "levels: expected numbers"),
+    "orders to a terminal": (
+        '{"classes": 2, "class_names": ["a", "\\u001b[2J"]}',
+        r"class_names: a control character in '\\x1b\[2J'",
+    ),
     "no object": ("[[]]", "expected the fields of a configuration"),
     "nothing": ("", "line 1"),
 }

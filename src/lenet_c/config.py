@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import re
 import reprlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ CONNECTION_TABLE.flags.writeable = False
 MOST_CLASSES = 65536
 MOST_BYTES = 1 << 28  # of a model file, unpacked: that many classes in float64, names and codes
 _MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and all else
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # what a terminal would obey
 _SETTLED: Any = None  # the default of a field that __post_init__ settles
 CHOICES = {
     "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
@@ -119,7 +121,7 @@ class Config:
     classes : int, optional
         From 2 up; None: as many as class_names, or ten. Ten with RBF units, unless codes are given.
     class_names : tuple of str, optional
-        What the classes are called, each once; None: by their numbers.
+        What the classes are called, each once, without control characters; None: by their numbers.
     preparation : {"digit", "ink", "resize"}
         What `lenet_c.images.prepare` makes of pictures for this network.
     codes : nested tuple, classes x 84, optional
@@ -366,6 +368,9 @@ def _as_names(names: Iterable[object] | None) -> tuple[str, ...] | None:
         raise TypeError(f"class_names: expected two strings or more, got {reprlib.repr(names)}")
     if len(set(named)) < len(named):
         raise ValueError(f"class_names: a name stands there twice in {reprlib.repr(named)}")
+    for name in named:
+        if _CONTROL.search(str(name)):
+            raise ValueError(f"class_names: a control character in {name!r:.80}")
     return tuple(str(name) for name in named)
 
 
