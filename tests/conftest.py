@@ -59,3 +59,14 @@ def server(pretrained):
     """What `lenet-c serve` runs."""
     with serving(pretrained) as server:
         yield server
+
+
+@pytest.fixture
+def put(tmp_path):
+    """A function that writes bytes to a file in `tmp_path`, and returns its path."""
+
+    def write(data, name="hostile"):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return write

@@ -83,6 +83,8 @@ def download(
     part = destination.with_name(f"{destination.name}.{secrets.token_hex(8)}.part")
     with contextlib.suppress(FileNotFoundError):
         os.replace(rest, part)
+    if part.is_symlink():  # laid there for another file to be written
+        part.unlink()
     errors = []
     try:
         for url in urls:

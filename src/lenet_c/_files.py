@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from ._errors import FormatError
 
@@ -14,6 +14,8 @@ StrPath = str | os.PathLike[str]
 
 MAX_AXES = 64  # of a NumPy array
 _GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK = 1 << 20  # bytes read at once
+_UNPACKED, _RATIO = 1 << 26, 100
 
 
 @contextlib.contextmanager
@@ -79,6 +81,34 @@ def open_unpacked(path: StrPath) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, unpacked)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise FormatError(f"{os.fsdecode(path)}: broken gzip data: {error}") from error
+
+
+def most_unpacked(packed: int) -> int:
+    """Return how many bytes a packed file of so many may hold: 64 MiB, or a hundred times its own.
+
+    Deflate packs zeros to a thousandth, MNIST to a fifth.
+    """
+    return max(_UNPACKED, _RATIO * packed)
+
+
+def most_bytes(stream: IO[bytes]) -> int:
+    """Return how many bytes an array read from a stream of `open_unpacked` may take."""
+    import gzip
+
+    if isinstance(stream, gzip.GzipFile):
+        return most_unpacked(os.fstat(stream.fileno()).st_size)
+    return sys.maxsize
+
+
+def read_at_most(stream: IO[bytes], size: int) -> bytearray:
+    """Read `size` bytes, or what there is; memory grows with what was read, not with `size`."""
+    data = bytearray()
+    while len(data) < size:
+        block = stream.read(min(_BLOCK, size - len(data)))
+        if not block:
+            break
+        data += block
+    return data
 
 
 def byte_count(shape: Sequence[int], item_size: int) -> int | None:

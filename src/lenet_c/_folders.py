@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import images as pictures
+from ._errors import FormatError
 from ._files import StrPath
 from ._pictures import read_images
 from .config import Config
@@ -111,18 +112,27 @@ def split(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.n
 
 
 def _files(folder: Path) -> list[Path]:
-    return [
+    found = [
         Path(place, name)
         for place, folders, files in os.walk(folder)
         for name in files
         if name[0] != "." and name.lower() not in _NO_PICTURES
     ]
+    # a named pipe would be waited for; of a link to nothing the reader complains
+    return [path for path in found if path.is_file() or not path.exists()]
 
 
 def _read(file: Path, preparation: str) -> np.ndarray:
     config = Config()
-    batch, _ = as_batch(read_images(file, preparation), config)
-    pixels = as_pixels(batch, config.dtype)
+    try:
+        batch, _ = as_batch(read_images(file, preparation), config)
+        pixels = as_pixels(batch, config.dtype)
+    except pictures.NoDigitError as error:
+        raise pictures.NoDigitError(f"{file}: {error}") from error
+    except FormatError:
+        raise
+    except (TypeError, ValueError) as error:  # an array of another form
+        raise FormatError(f"{file}: {error}") from error
     if pixels.dtype != np.uint8:
         pixels = np.rint(255 * pixels).astype(np.uint8)
     border = (pixels.shape[1] - config.image_size) // 2

@@ -4,12 +4,13 @@ import hashlib
 import math
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from . import _npy
+from ._archive import open_archive
 from ._errors import FormatError
 from ._files import open_unpacked
 
@@ -83,35 +84,14 @@ def read_checked(path: Path, name: str) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=len(file.header)).reshape(file.shape).copy()
 
 
-# What zipfile and NumPy raise on broken archives; OSError comes from seeking to a false offset.
-_ARCHIVE_ERRORS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
-
-
 def _npz_data(path: Path, member: str, shape: tuple[int, ...]) -> bytes:
     """Return the bytes of one uint8 array; its header is checked before it is unpacked."""
-    with open(path, "rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                return _member_data(archive, member, shape)
-        except _ARCHIVE_ERRORS as error:
-            raise FormatError(f"{path}: {member}: {error}") from error
-
-
-def _member_data(archive: zipfile.ZipFile, member: str, shape: tuple[int, ...]) -> bytes:
-    info = archive.getinfo(f"{member}.npy")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("compressed in another way than NumPy does")
-    with archive.open(info) as stream:
-        np.lib.format.read_magic(stream)
-        found = np.lib.format.read_array_header_1_0(stream)
-        if found != (shape, False, np.dtype(np.uint8)):
-            raise ValueError(f"expected uint8 of shape {shape}, got {found[2]} {found[0]}")
-        return stream.read(math.prod(shape) + 1)
+    with open_archive(path, member) as archive:
+        info = archive.getinfo(f"{member}.npy")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError("compressed in another way than NumPy does")
+        with archive.open(info) as stream:
+            found = _npy.read_header(stream)
+            if found != (shape, False, np.dtype(np.uint8)):
+                raise ValueError(f"expected uint8 of shape {shape}, got {found[2]} {found[0]}")
+            return stream.read(math.prod(shape) + 1)

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +19,7 @@ from . import _engines, _layer_table, _safetensors, _sensitivities, training
 from . import config as _config
 from ._errors import FormatError
 from .codes import CODES
-from .config import Config
+from .config import MOST_BYTES, Config
 from .inputs import as_array, as_batch, as_labels, as_pixels
 
 if TYPE_CHECKING:
@@ -47,6 +48,24 @@ def _as_numbers(name: str, value: npt.ArrayLike, dtype: str) -> np.ndarray:
         raise ValueError(f"{name}: expected an array of numbers, got {array.dtype}")
     with np.errstate(over="ignore"):
         return array.astype(dtype)
+
+
+def _check_shape(name: str, shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if shape != expected:
+        raise ValueError(f"{name}: expected {expected}, got {shape}")
+
+
+def _check_tensors(tensors: Mapping[str, np.ndarray], config: Config) -> None:
+    """Raise ValueError unless a file's arrays are the parameters of a configuration."""
+    net = config.net(config.image_size, config.image_size, config.border)
+    wanted = {name: shape for name, (_, shape) in net.parameters.items()}
+    if odd := set(tensors) ^ set(wanted):
+        known = [name if name in wanted else repr(name)[1:-1][:80] for name in sorted(odd)]
+        raise ValueError(f"these parameters are missing or unknown: {', '.join(known)}")
+    for name, tensor in tensors.items():
+        if tensor.dtype != config.dtype:
+            raise ValueError(f"{name}: expected {config.dtype}, got {tensor.dtype}")
+        _check_shape(name, tensor.shape, wanted[name])
 
 
 def _format(npz: bool) -> ModuleType:
@@ -213,8 +232,7 @@ class Network:
             if name not in views:
                 raise ValueError(f"no parameter {name!r}; they are {', '.join(views)}")
             array = _as_numbers(name, value, self.config.dtype)
-            if array.shape != views[name].shape:
-                raise ValueError(f"{name}: expected {views[name].shape}, got {array.shape}")
+            _check_shape(name, array.shape, views[name].shape)
             if not np.isfinite(array).all():
                 raise ValueError(f"{name}: NaN or infinity among the values")
             if name == "c3.weight" and array[~self.config.table.T].any():
@@ -363,31 +381,30 @@ class Network:
         name = os.fsdecode(path)
         with open(path, "rb") as file:
             npz = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+            size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise FormatError(f"{name}: {size} bytes, a model has {MOST_BYTES} at most")
         tensors, metadata = _format(npz).load(path)
         if metadata.get("format") != FORMAT:
             kind = "an .npz" if npz else "a safetensors"
             raise FormatError(f"{name}: {kind} file, but not a model of lenet-c")
         if metadata.get("version") != FORMAT_VERSION:
             raise FormatError(
-                f"{name}: model format version {metadata.get('version')!r}, "
+                f"{name}: model format version {metadata.get('version')!r:.40}, "
                 f"this lenet-c reads {FORMAT_VERSION}"
             )
         model = cls.__new__(cls)
         try:
-            model._setup(Config.from_json(metadata["config"]))
-            model._epochs = int(metadata.get("epochs", "0"))
-            if model._epochs < 0:
-                raise ValueError(f"epochs below 0: {model._epochs}")
-            wanted = model._net.parameters
-            if set(tensors) != set(wanted):
-                odd = ", ".join(sorted(set(tensors) ^ set(wanted)))
-                raise ValueError(f"these parameters are missing or unknown: {odd}")
-            for key, tensor in tensors.items():
-                if tensor.dtype != model.config.dtype:
-                    raise ValueError(f"{key}: expected {model.config.dtype}, got {tensor.dtype}")
+            config = Config.from_json(metadata["config"])
+            _check_tensors(tensors, config)  # before memory is taken for what it describes
+            epochs = metadata.get("epochs", "0")
+            if not re.fullmatch("[0-9]{1,18}", epochs):
+                raise ValueError(f"epochs: expected a count, got {epochs!r:.40}")
+            model._setup(config)
+            model._epochs = int(epochs)
             model.set_parameters(tensors)
         except KeyError as error:
             raise FormatError(f"{name}: no {error} in the metadata") from None
         except (ValueError, TypeError, RecursionError) as error:
-            raise FormatError(f"{name}: {error}") from None
+            raise FormatError(f"{name}: {error!s:.500}") from None
         return model

@@ -4,17 +4,18 @@ The metadata stand beside them, each an array of one string. Every file is taken
 nothing is unpickled, and nothing is unpacked that is larger than a model can be.
 """
 
-import io
 import os
+import sys
 import zipfile
 from collections.abc import Mapping
 
 import numpy as np
 
-from ._errors import FormatError
-from ._files import StrPath, atomic_write, byte_count
+from . import _npy
+from ._archive import open_archive
+from ._files import StrPath, atomic_write, most_unpacked
+from .config import MOST_BYTES as _MOST_BYTES
 
-_MOST_BYTES = 1 << 28  # of all arrays: 65,536 classes in float64, codes in the configuration too
 _MOST_MEMBERS = 64
 
 
@@ -49,30 +50,26 @@ def load(path: StrPath) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     OSError
         The file is missing or cannot be read.
     """
-    name = os.fsdecode(path)
     tensors: dict[str, np.ndarray] = {}
     metadata: dict[str, str] = {}
-    with open(path, "rb") as file:
-        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
-            raise FormatError(f"{name}: larger than a model can be, {_MOST_BYTES} bytes")
-        packed = io.BytesIO(file.read())
-    try:
-        with zipfile.ZipFile(packed) as archive:
-            _check_directory(archive.infolist())
-            for member in archive.infolist():
-                key = member.filename.removesuffix(".npy")
-                array = _array(key, archive.read(member))
-                if array.dtype.kind == "U" and array.shape == ():
-                    metadata[key] = str(array)
-                else:
-                    tensors[key] = array.astype(array.dtype.newbyteorder("="), copy=False)
-    except Exception as error:  # zipfile and NumPy raise what they like on broken files
-        reason = f"not a safetensors file, and a broken .npz: {error}"
-        raise FormatError(f"{name}: {reason:.300}") from error
+    with open_archive(path, "not a safetensors file, and a broken .npz") as archive:
+        members = archive.infolist()
+        _check_directory(members, os.stat(path).st_size)
+        for member in members:
+            key = member.filename.removesuffix(".npy")
+            try:
+                with archive.open(member) as stream:
+                    array = _npy.read(stream, sys.maxsize, "biufU")
+            except ValueError as error:
+                raise ValueError(f"{key!r:.80}: {error}") from error
+            if array.dtype.kind == "U" and array.shape == ():
+                metadata[key] = str(array)
+            else:
+                tensors[key] = array.astype(array.dtype.newbyteorder("="), copy=False)
     return tensors, metadata
 
 
-def _check_directory(members: list[zipfile.ZipInfo]) -> None:
+def _check_directory(members: list[zipfile.ZipInfo], packed: int) -> None:
     """Check the names and the sizes that the zip's directory announces; no more is unpacked."""
     names = [member.filename for member in members]
     if len(names) > _MOST_MEMBERS:
@@ -83,23 +80,6 @@ def _check_directory(members: list[zipfile.ZipInfo]) -> None:
         if name in names[:place]:
             raise ValueError(f"{name!r:.80} comes twice")
     total = sum(member.file_size for member in members)
-    if total > _MOST_BYTES:
-        raise ValueError(f"{total} bytes unpacked, expected {_MOST_BYTES} at most")
-
-
-def _array(key: str, data: bytes) -> np.ndarray:
-    """Return the array of one .npy; memory is taken for what is there, not for what it says."""
-    stream = io.BytesIO(data)
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"{key!r:.80}: .npy version {version}, expected (1, 0) or (2, 0)")
-    if dtype.kind not in "biufU":
-        raise ValueError(f"{key!r:.80}: expected numbers or a string, got {dtype}")
-    body = bytearray(stream.read())
-    if byte_count(shape, dtype.itemsize) != len(body):
-        raise ValueError(f"{key!r:.80}: {dtype} of shape {shape} does not take {len(body)} bytes")
-    return np.ndarray(shape, dtype, buffer=body, order="F" if fortran else "C")
+    for most in (_MOST_BYTES, most_unpacked(packed)):
+        if total > most:
+            raise ValueError(f"{total} bytes unpacked, expected {most} at most")

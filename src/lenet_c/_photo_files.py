@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -12,9 +14,10 @@ import numpy.typing as npt
 from ._errors import FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
-    from PIL import Image
+    from PIL import Image, ImageFile
 
     from ._files import StrPath
     from ._types import Picture
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 LONGEST = 800
 #: Pixels that are decoded at most; JPEG is decoded at a reduced size first.
 MAX_PIXELS = 64_000_000
+_PROGRAMS = ("EPS", "WMF")  # Pillow has Ghostscript or Windows run them
+_MOST_SCANS = 64  # of a JPEG file; progressive ones have about ten
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG segment with a length
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 
@@ -65,58 +71,97 @@ def load(image: Picture, longest: int = LONGEST) -> Levels:
     return _load_array(image, longest)
 
 
-def _load_file(file: StrPath | IO[bytes], longest: int) -> Levels:
+def size(file: IO[bytes]) -> tuple[int, int]:
+    """Return width and height of a picture that is not decoded; FormatError as `load`."""
+    require("PIL")
+    with _opened(file) as (picture, _):
+        return picture.size
+
+
+@contextlib.contextmanager
+def _opened(file: StrPath | IO[bytes]) -> Iterator[tuple[ImageFile.ImageFile, str]]:
+    """Open a picture; what the block raises becomes a FormatError, unless the disk is to blame."""
     from PIL import Image
 
     name = os.fsdecode(file) if not hasattr(file, "read") else getattr(file, "name", "image")
     try:
         with Image.open(file) as picture:
-            longer = max(picture.size)
-            picture.draft(None, (2 * longest, 2 * longest))  # JPEG: decoded smaller
-            levels = _load_picture(picture, longest, name)
-            return Levels(levels.values, longer / max(levels.values.shape[:2]))
-    except (FormatError, MemoryError):
+            if picture.format in _PROGRAMS:
+                raise FormatError(f"{name}: {picture.format}, which is a program and is not run")
+            yield picture, name
+    except FormatError:
         raise
+    except MemoryError:
+        raise FormatError(f"{name}: decoding takes more memory than there is") from None
     except OSError as error:
         if error.errno is not None:
             raise
         raise FormatError(f"{name}: not a picture that Pillow can read") from error
     except Exception as error:  # decoders raise what they like on broken files
-        raise FormatError(f"{name}: broken picture: {error}") from error
+        raise FormatError(f"{name}: broken picture: {str(error)!r:.300}") from error
+
+
+def _load_file(file: StrPath | IO[bytes], longest: int) -> Levels:
+    with _opened(file) as (picture, name):
+        longer = max(picture.size)
+        if picture.format in ("JPEG", "MPO") and picture.fp is not None:
+            _check_scans(picture.fp, name)
+            picture.draft(None, (2 * longest, 2 * longest))  # decoded smaller
+        levels = _load_picture(picture, longest, name)
+        return Levels(levels.values, longer / max(levels.values.shape[:2]))
+
+
+def _check_scans(file: IO[bytes], name: str) -> None:
+    """Check how often a JPEG file goes over the picture: a hundred bytes can ask for all of it."""
+    place = file.tell()
+    file.seek(0)
+    data = file.read()
+    file.seek(place)
+    count, at = 0, 2
+    while (found := _MARKER.search(data, at)) and found[1] != b"\xd9":  # end of image
+        count += found[1] == b"\xda"  # start of scan
+        at = found.end() + max(2, int.from_bytes(data[found.end() : found.end() + 2], "big"))
+    if count > _MOST_SCANS:
+        raise FormatError(f"{name}: {count} scans, expected {_MOST_SCANS} at most")
 
 
 def _load_picture(picture: Image.Image, longest: int, name: str) -> Levels:
-    from PIL import ImageOps
+    from PIL import ExifTags, ImageOps
 
     width, height = picture.size
     if not 0 < width * height <= MAX_PIXELS:
         raise FormatError(
             f"{name}: {width}x{height} pixels, expected 1 to {MAX_PIXELS // 10**6} million"
         )
-    picture = ImageOps.exif_transpose(picture)
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # which would copy it otherwise
+        picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         return _reduced([_deep(picture)], longest)
     if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
-        bands = picture.convert("RGBA")
-    else:
-        bands = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
-    levels = _reduced(list(bands.split()), longest)
-    return Levels(_composed(levels.values), levels.scale)
+        levels = _reduced(list(_converted(picture, "RGBA").split()), longest)
+        return Levels(_composed(levels.values), levels.scale)
+    return _reduced([_converted(picture, "L" if picture.mode in ("1", "L") else "RGB")], longest)
+
+
+def _converted(picture: Image.Image, mode: str) -> Image.Image:
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _deep(picture: Image.Image) -> Image.Image:
     """Return a picture of 16 or 32 bits as mode F, 0..255."""
     from PIL import Image
 
-    values = np.asarray(picture, np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError("NaN or infinity among the pixels")
+    values = np.array(picture, np.float32)
     low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ValueError("NaN or infinity among the pixels")
     if picture.mode == "F":
         full = 1.0 if high <= 1 else 255.0 if high <= 255 else high
     else:
         full = 255.0 if high <= 255 and not picture.mode.startswith("I;16") else 65535.0
-    return Image.fromarray((values - min(low, 0)) * np.float32(255 / max(full, high)))
+    values -= min(low, 0)
+    values *= np.float32(255 / max(full, high))
+    return Image.fromarray(values)
 
 
 def _load_array(image: npt.ArrayLike, longest: int) -> Levels:
@@ -154,7 +199,7 @@ def _load_array(image: npt.ArrayLike, longest: int) -> Levels:
 
 
 def _reduced(bands: list[Image.Image], longest: int) -> Levels:
-    """Return the bands, Pillow images of one size, as an array whose longer side is bounded."""
+    """Return Pillow images of one size, of bands without alpha, as an array of bounded size."""
     from PIL import Image
 
     width, height = bands[0].size

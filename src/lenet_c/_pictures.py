@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from . import idx
+from . import _npy, idx
 from ._errors import FormatError
-from ._files import StrPath, open_unpacked
+from ._files import StrPath, most_bytes, open_unpacked
 
 _NPY_MAGIC = b"\x93NUMPY"
 _SIDE = 28  # of MNIST's images
@@ -133,8 +133,8 @@ def png(grey: np.ndarray) -> bytes:
 
 def _read_npy(stream: BinaryIO, name: str) -> np.ndarray:
     try:
-        return np.lib.format.read_array(stream, allow_pickle=False)
+        return _npy.read(stream, most_bytes(stream))
     except FormatError:
         raise
-    except (ValueError, EOFError, MemoryError) as error:
+    except ValueError as error:
         raise FormatError(f"{name}: broken or unsuitable .npy file: {error}") from error

@@ -8,13 +8,14 @@ gaps. https://github.com/huggingface/safetensors describes it; every file is tak
 
 import json
 import os
+import reprlib
 import struct
-from collections import Counter
 from collections.abc import Mapping
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from . import _json
 from ._errors import FormatError
 from ._files import StrPath, atomic_write, byte_count
 
@@ -35,6 +36,7 @@ _DTYPES = {
 }
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _MAX_HEADER = 100_000_000  # the format's own bound
+_MOST_VALUES = 1 << 16  # strings, lists and objects in a header that is read
 _ALIGNMENT = 8
 _METADATA = "__metadata__"
 
@@ -140,9 +142,9 @@ def load(path: StrPath) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             data = bytearray(end - begin)
             file.seek(data_begin + begin)
             if file.readinto(data) != len(data):
-                raise FormatError(f"{name}: truncated in tensor {key!r}")
+                raise FormatError(f"{name}: truncated in tensor {key!r:.80}")
             if dtype.kind == "b" and data.strip(b"\0\1"):
-                raise FormatError(f"{name}: tensor {key!r}: a BOOL is neither 0 nor 1")
+                raise FormatError(f"{name}: tensor {key!r:.80}: a BOOL is neither 0 nor 1")
             array = np.ndarray(shape, dtype, buffer=data)
             tensors[key] = array.astype(dtype.newbyteorder("="), copy=False)
     return tensors, metadata
@@ -176,23 +178,17 @@ def _read_header(file: BinaryIO, size: int, name: str) -> dict[str, object]:
     if len(text) < length or text[:1] != b"{":
         raise FormatError(f"{name}: not a safetensors file: no header that begins with '{{'")
     try:
-        header: dict[str, object] = json.loads(text.decode("utf-8"), object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"{name}: broken header: {error}") from error
-    return header
-
-
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Make a dict of a JSON object; a key that comes twice, or is no real text, is an error."""
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the key {twice!r} comes twice")
-    for text in result.items():
-        for part in text:
+        header: dict[str, object] = _json.parse(text.decode("utf-8"), _MOST_VALUES)
+        metadata = header.get(_METADATA)
+        texts = [*metadata, *metadata.values()] if isinstance(metadata, dict) else []
+        for part in [*header, *texts]:
             if isinstance(part, str):
                 part.encode("utf-8")  # a lone surrogate raises UnicodeEncodeError, a ValueError
-    return result
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        raise FormatError(f"{name}: broken header: no UTF-8 ({error.reason})") from error
+    except ValueError as error:
+        raise FormatError(f"{name}: broken header: {error}") from error
+    return header
 
 
 def _checked_metadata(metadata: object, name: str) -> dict[str, str]:
@@ -204,20 +200,24 @@ def _checked_metadata(metadata: object, name: str) -> dict[str, str]:
 
 def _checked_entry(key: str, entry: object, name: str) -> _Tensor:
     """Return what the header says of one tensor, if it makes sense by itself."""
-    where = f"{name}: tensor {key!r}"
+    where = f"{name}: tensor {key!r:.80}"
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise FormatError(f"{where}: expected dtype, shape and data_offsets")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(code, str) or code not in _DTYPES:
         raise FormatError(f"{where}: dtype: expected one of {', '.join(_DTYPES)}, got {code!r:.40}")
     if not _are_counts(shape):
-        raise FormatError(f"{where}: shape: expected integers from 0 up, got {shape!r:.40}")
+        raise FormatError(
+            f"{where}: shape: expected integers from 0 up, got {reprlib.repr(shape):.80}"
+        )
     if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise FormatError(f"{where}: data_offsets: expected [begin, end], got {offsets!r:.40}")
+        raise FormatError(
+            f"{where}: data_offsets: expected [begin, end], got {reprlib.repr(offsets):.80}"
+        )
     dtype = np.dtype("<" + _DTYPES[code])
     if byte_count(shape, dtype.itemsize) != offsets[1] - offsets[0]:
         raise FormatError(
-            f"{where}: {code} of shape {shape!r:.40} does not take the "
+            f"{where}: {code} of shape {reprlib.repr(shape):.80} does not take the "
             f"{offsets[1] - offsets[0]} bytes of its data_offsets"
         )
     return _Tensor(dtype, tuple(shape), offsets[0], offsets[1])
@@ -234,7 +234,7 @@ def _check_layout(entries: dict[str, _Tensor], size: int, name: str) -> None:
     for key, tensor in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if tensor.begin != expected:
             raise FormatError(
-                f"{name}: tensor {key!r} begins at {tensor.begin}, expected {expected}: "
+                f"{name}: tensor {key!r:.80} begins at {tensor.begin}, expected {expected}: "
                 f"{'a gap' if tensor.begin > expected else 'an overlap'}"
             )
         expected = tensor.end

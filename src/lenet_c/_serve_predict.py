@@ -2,14 +2,13 @@
 
 import contextlib
 import io
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import numpy as np
 
-from . import _drawings
+from . import _drawings, _json
 from ._errors import FormatError
 from ._layer_table import layer_table
 from .inputs import as_numbers, as_pixels
@@ -17,6 +16,8 @@ from .model import LeNet5
 
 BODY_LIMIT = 2**20  # bytes
 SIDE_LIMIT = 1024  # rows or columns of an image
+PIXEL_LIMIT = 25_000_000  # of a picture, which takes up to 8 bytes for each
+_MOST_VALUES = 4 * SIDE_LIMIT  # lists and strings in a JSON body
 SURE = 0.9  # the least probability of a sure reading
 _DECIMALS = 3  # of the maps
 _SIGNATURES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
@@ -131,8 +132,13 @@ class Reader:
         if not body.startswith(_SIGNATURES[kind]):
             raise RequestError(400, f"body: expected {kind}, its first bytes are others")
         try:
-            from . import images
+            from . import _photo_files, images
 
+            width = height = 0
+            with contextlib.suppress(FormatError, OSError):  # which `prepare` will meet, too
+                width, height = _photo_files.size(io.BytesIO(body))
+            if width * height > PIXEL_LIMIT:
+                raise FormatError(f"{width}x{height} pixels, expected {PIXEL_LIMIT} at most")
             return images.prepare(io.BytesIO(body), self.model.config.preparation)
         except ImportError as error:
             raise RequestError(501, f"{kind} cannot be read here: {error}") from None
@@ -199,19 +205,16 @@ def _from_json(body: bytes) -> np.ndarray:
     """Return the image in a JSON object: uint8, or float64 0..1."""
     form = '{"image": rows of integers 0..255 or floats 0..1}, or a flat list and "shape"'
 
-    def constant(name: str) -> None:
-        raise ValueError(f"{name} is no JSON number")
-
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=constant)
-    except RecursionError:
-        raise RequestError(400, f"expected {form}; the JSON is nested too deep") from None
+        value = _json.parse(body.decode("utf-8"), _MOST_VALUES)
+    except UnicodeError:
+        raise RequestError(400, f"expected JSON, {form}, in UTF-8") from None
     except ValueError as error:
         raise RequestError(400, f"expected JSON, {form}: {error}") from None
     if not isinstance(value, dict) or not {"image"} <= set(value) <= {"image", "shape"}:
         raise RequestError(400, f"expected {form}")
     try:
-        image = as_numbers(value["image"], "image")
+        image = as_numbers(_numbers(value["image"]), "image")
         if "shape" in value:
             image = image.reshape(_shape(value["shape"], image.size))
         if image.ndim != 2:
@@ -220,6 +223,15 @@ def _from_json(body: bytes) -> np.ndarray:
         return as_pixels(image, "float64")
     except (TypeError, ValueError) as error:
         raise RequestError(400, f"{error}; expected {form}") from None
+
+
+def _numbers(rows: Any) -> Any:
+    """Return a list of numbers, or of lists of them; of numbers and text NumPy would make text."""
+    cells = rows if isinstance(rows, list) else [rows]
+    for row in cells:
+        if not all(type(v) in (int, float) for v in (row if isinstance(row, list) else [row])):
+            raise ValueError("image: expected rows of numbers")
+    return rows
 
 
 def _shape(shape: Any, size: int) -> tuple[int, int]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import _drawing
+from . import _drawing, _json
 from ._drawing import BLUE, ORANGE
 from ._errors import FormatError
 from ._files import StrPath
@@ -17,6 +17,9 @@ from .history import Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+_MOST_VALUES = 1 << 16  # strings, lists and objects in a run's file
 
 
 class Point(NamedTuple):
@@ -50,7 +53,7 @@ def read(path: StrPath) -> list[Point]:
     """
     name = os.fsdecode(path)
     try:
-        passes = json.loads(Path(path).read_text("utf-8"))["passes"]
+        passes = _json.parse(Path(path).read_text("utf-8"), _MOST_VALUES)["passes"]
         points = [
             Point(
                 int(one["number"]),
@@ -61,7 +64,9 @@ def read(path: StrPath) -> list[Point]:
             )
             for one in passes
         ]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        if not all(math.isfinite(value) for one in points for value in one[:4]):
+            raise ValueError
+    except (ValueError, TypeError, KeyError, OverflowError):
         points = []
     if not points:
         raise FormatError(f"{name}: expected a run that `lenet-c reproduce` kept (runs/*.json)")

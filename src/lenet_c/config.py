@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
+import re
 import reprlib
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _core
+from . import _core, _json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,6 +38,9 @@ CONNECTION_TABLE = np.array(
 CONNECTION_TABLE.flags.writeable = False
 
 MOST_CLASSES = 65536
+MOST_BYTES = 1 << 28  # of a model file, unpacked: that many classes in float64, names and codes
+_MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and all else
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # what a terminal would obey
 _SETTLED: Any = None  # the default of a field that __post_init__ settles
 CHOICES = {
     "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
@@ -116,7 +121,7 @@ class Config:
     classes : int, optional
         From 2 up; None: as many as class_names, or ten. Ten with RBF units, unless codes are given.
     class_names : tuple of str, optional
-        What the classes are called, each once; None: by their numbers.
+        What the classes are called, each once, without control characters; None: by their numbers.
     preparation : {"digit", "ink", "resize"}
         What `lenet_c.images.prepare` makes of pictures for this network.
     codes : nested tuple, classes x 84, optional
@@ -302,11 +307,21 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> Config:
         """Read what `to_json` wrote; ValueError or TypeError where it is not that."""
-        fields = json.loads(text)
-        known = {field.name for field in dataclasses.fields(cls)}
-        if not isinstance(fields, dict) or set(fields) - known:
-            unknown = sorted(set(fields) - known) if isinstance(fields, dict) else fields
-            raise ValueError(f"unknown fields of a configuration: {unknown}")
+        fields = _json.parse(text, _MOST_VALUES)
+        if not isinstance(fields, dict):
+            raise ValueError(f"expected the fields of a configuration, got {reprlib.repr(fields)}")
+        if unknown := set(fields) - {field.name for field in dataclasses.fields(cls)}:
+            raise ValueError(f"unknown fields of a configuration: {reprlib.repr(sorted(unknown))}")
+        if not isinstance(fields.get("dtype", ""), str):
+            raise TypeError(f"dtype: expected a string, got {reprlib.repr(fields['dtype'])}")
+        for name in ("levels", "connections", "codes"):  # NumPy would make text of numbers and text
+            rows = fields.get(name)
+            cells = itertools.chain.from_iterable(
+                row if isinstance(row, list) else [row]
+                for row in (rows if isinstance(rows, list) else [])
+            )
+            if not all(isinstance(cell, (int, float)) for cell in cells):
+                raise TypeError(f"{name}: expected numbers, got {reprlib.repr(rows)}")
         return cls(**fields)
 
 
@@ -354,6 +369,9 @@ def _as_names(names: Iterable[object] | None) -> tuple[str, ...] | None:
         raise TypeError(f"class_names: expected two strings or more, got {reprlib.repr(names)}")
     if len(set(named)) < len(named):
         raise ValueError(f"class_names: a name stands there twice in {reprlib.repr(named)}")
+    for name in named:
+        if _CONTROL.search(str(name)):
+            raise ValueError(f"class_names: a control character in {name!r:.80}")
     return tuple(str(name) for name in named)
 
 
@@ -372,7 +390,7 @@ def _as_connections(connections: npt.ArrayLike) -> str | tuple[tuple[int, ...], 
     if isinstance(connections, str):
         if connections not in ("table1", "full"):
             raise ValueError(
-                f"connections: expected 'table1', 'full' or a 6 x 16 array, got {connections!r}"
+                f"connections: expected 'table1', 'full' or a 6 x 16 array, got {connections!r:.80}"
             )
         return connections
     try:
@@ -380,7 +398,9 @@ def _as_connections(connections: npt.ArrayLike) -> str | tuple[tuple[int, ...], 
     except ValueError:  # rows of different lengths
         table = np.empty(0)
     if table.shape != (6, 16) or not np.isin(table, (0, 1)).all():
-        raise ValueError(f"connections: expected a 6 x 16 array of 0 and 1, got {connections!r}")
+        raise ValueError(
+            f"connections: expected a 6 x 16 array of 0 and 1, got {connections!r:.400}"
+        )
     if not table.any(0).all():
         raise ValueError("connections: every C3 map must read at least one S2 map")
     return tuple(tuple(int(cell) for cell in row) for row in table)

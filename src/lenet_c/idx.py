@@ -12,13 +12,20 @@ from typing import BinaryIO
 import numpy as np
 
 from ._errors import FormatError
-from ._files import MAX_AXES, StrPath, atomic_write, byte_count, open_unpacked
+from ._files import (
+    MAX_AXES,
+    StrPath,
+    atomic_write,
+    byte_count,
+    most_bytes,
+    open_unpacked,
+    read_at_most,
+)
 
 __all__ = ["read", "write"]
 
 _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: "i2", 0x0C: "i4", 0x0D: "f4", 0x0E: "f8"}
 _CODES = {dtype: code for code, dtype in _DTYPES.items()}
-_BLOCK = 1 << 20  # bytes read at once
 
 
 def read(path: StrPath) -> np.ndarray:
@@ -38,8 +45,9 @@ def read(path: StrPath) -> np.ndarray:
     Raises
     ------
     FormatError
-        The file is not IDX, is too short or too long, or its gzip data are broken. A file that
-        announces more than it holds costs no memory.
+        The file is not IDX, is too short or too long, or its gzip data are broken; or it is
+        packed, and holds more than 64 MiB and more than a hundred times its own size. A file
+        that announces more than it holds costs no memory.
     OSError
         The file is missing or cannot be read.
     """
@@ -49,7 +57,13 @@ def read(path: StrPath) -> np.ndarray:
         size = byte_count(shape, dtype.itemsize)
         if size is None:
             raise FormatError(f"{name}: no array can have the announced shape {shape}")
-        data = _read_at_most(stream, size)
+        most = most_bytes(stream)
+        if size > most:
+            raise FormatError(
+                f"{name}: shape {shape} of {dtype.name} takes {size} bytes, expected at most "
+                f"{most} of a packed file of this size (unpack it first if it does hold them)"
+            )
+        data = read_at_most(stream, size)
         if len(data) < size:
             raise FormatError(
                 f"{name}: truncated: shape {shape} of {dtype.name} takes {size} bytes, "
@@ -125,14 +139,3 @@ def _read_header(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[np.dtype,
     if len(sizes) < 4 * axes:
         raise FormatError(f"{name}: truncated among the sizes of its {axes} axes")
     return np.dtype(_DTYPES[code]), struct.unpack(f">{axes}I", sizes)
-
-
-def _read_at_most(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:
-    """Read `size` bytes, or what there is; memory grows with what was read, not with `size`."""
-    data = bytearray()
-    while len(data) < size:
-        block = stream.read(min(_BLOCK, size - len(data)))
-        if not block:
-            break
-        data += block
-    return data
