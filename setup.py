@@ -38,9 +38,12 @@ else:
     CFLAGS = ["-std=gnu11", "-O3", "-g0", "-Wno-psabi", "-fno-math-errno", "-fvisibility=hidden"]
     LIBRARIES, LINK = ["m"], ["-g0", "-pthread"]
 if DEBUG or THREAD:
-    SANITIZE = "-fsanitize=thread" if THREAD else "-fsanitize=address,undefined"
-    CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-Wno-psabi", SANITIZE]
+    SANITIZE = "-fsanitize=thread" if THREAD else "-fsanitize=address,undefined,float-cast-overflow"
+    # Python's own flags have -fwrapv, by which no signed overflow is reported, and -DNDEBUG
+    CFLAGS = ["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-wrapv", "-UNDEBUG"]
+    CFLAGS += ["-Wno-psabi", SANITIZE]
     LINK = ["-pthread", SANITIZE]
+GUARDS = [("LENET_GUARDS", "1")] if DEBUG and not THREAD else []
 
 # The kernels are built once for each of these: module, flags, macros. -march comes last, so that
 # none from CFLAGS wins.
@@ -68,7 +71,7 @@ def extension(module, source, flags, macros):
         [source],
         include_dirs=["include", PACKAGE.as_posix()],
         libraries=LIBRARIES,
-        define_macros=[*macros, ("LENET_SOURCE", f"0x{SOURCE_HASH}ULL")],
+        define_macros=[*macros, *GUARDS, ("LENET_SOURCE", f"0x{SOURCE_HASH}ULL")],
         extra_compile_args=[*CFLAGS, *flags],
         extra_link_args=LINK,
         depends=[str(p) for p in [*KERNELS, PACKAGE / "_pool.h"]],

@@ -1,10 +1,12 @@
-"""Fixtures: every build of the kernels that this machine can run, and the MNIST files."""
+"""Fixtures: every build of the kernels that this machine can run, the MNIST files, sanitizers."""
 
+import ctypes
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sanitizer_case import SANITIZER
 from serve_case import serving
 
 import lenet_c
@@ -14,6 +16,28 @@ settings.register_profile("lenet-c", deadline=None, print_blob=True)
 settings.load_profile("lenet-c")
 
 FLOAT32 = _engines.available()
+
+# --- sanitizers: what a test cannot do under one, and memory that leaked by the end of the session
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "no_sanitizer(reason): not under a sanitizer, and why")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        marker = item.get_closest_marker("no_sanitizer")
+        if SANITIZER and marker:
+            item.add_marker(pytest.mark.skip(reason=f"under a sanitizer: {marker.args[0]}"))
+
+
+def pytest_sessionfinish(session):
+    """Look for leaks while the interpreter lives: what it only forgets at its end is none."""
+    if SANITIZER == "address" and ctypes.CDLL(None).__lsan_do_recoverable_leak_check():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+# --- fixtures
 
 
 def _load(name):

@@ -3,6 +3,8 @@ from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, P
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 
+from lenet_c.guard cimport GUARD, guard
+
 
 cdef class Array:
     """A checked, C-contiguous view of an array's memory."""
@@ -52,11 +54,12 @@ cdef class Memory:
     cdef size_t size
 
     def __cinit__(self, size_t size):
-        self.raw = <char*>malloc(size + 64)
+        self.raw = <char*>malloc(size + 64 + GUARD)
         if self.raw == NULL:
             raise MemoryError(f"no {size} bytes for a workspace")
         self.data = self.raw + (64 - <uintptr_t>self.raw % 64) % 64
         self.size = size
+        guard(self.data, size)
 
     def __dealloc__(self):
         free(self.raw)
@@ -75,5 +78,5 @@ cdef Memory take_memory(size_t size):
 
 
 cdef give_memory(Memory memory):
-    if len(spare) < 8 and memory.size < 1 << 26:
+    if GUARD == 0 and len(spare) < 8 and memory.size < 1 << 26:
         spare.append(memory)

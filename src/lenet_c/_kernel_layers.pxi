@@ -2,6 +2,7 @@
 # LANES images is packed, computed and unpacked. Buffers are taken from `workspace` one after another.
 from lenet_c.conv cimport conv_backward_bias, conv_backward_input, conv_backward_weight, conv_forward
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
+from lenet_c.guard cimport clear
 from lenet_c.network cimport sum_lanes, take
 from lenet_c.pack cimport pack
 from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, C3_COLUMNS, C3_ROWS
@@ -51,7 +52,7 @@ cdef void c_conv_backward(real* dx, real* dw, real* db, const real* du, const re
     cdef vec* du_block = take(&at, y_size)
     cdef vec* dw_sum = take(&at, all_links * taps)
     cdef vec* db_sum = take(&at, links.n_out)
-    memset(dw_sum, 0, (all_links * taps + links.n_out) * sizeof(vec))
+    clear(dw_sum, <char*>(db_sum + links.n_out) - <char*>dw_sum)
     while done < n:
         count = block_count(n, done)
         pack(x_block, x + done * x_size, x_size, count)
@@ -98,7 +99,7 @@ cdef void c_subsample_backward(real* dx, real* dc, real* db, const real* du, con
     cdef vec* dc_sum = take(&at, maps)
     cdef vec* db_sum = take(&at, maps)
     cdef int count
-    memset(dc_sum, 0, 2 * maps * sizeof(vec))
+    clear(dc_sum, <char*>(db_sum + maps) - <char*>dc_sum)
     while done < n:
         count = block_count(n, done)
         pack(x_block, x + done * x_size, x_size, count)

@@ -20,7 +20,7 @@ cdef void c_online_move(real* packed, real* theta, const Net* net, int back) noe
 cdef void online_begin(OnlineBlock* block, const Net* net, void* workspace) noexcept nogil:
     # lays out the workspace: zeros in all padding, the table of levels, the mask of Table I
     cdef int m, k, link
-    memset(workspace, 0, online_block(block, workspace, net))
+    clear(workspace, online_block(block, workspace, net))
     level_table(block.level, net)
     for m in range(C3):
         for link in range(net.c3_links.first[m], net.c3_links.first[m + 1]):

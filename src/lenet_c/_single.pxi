@@ -54,7 +54,7 @@ cdef class Layers:
         return view(array, name, self.code, shape, writable)
 
     cdef Memory layer_memory(self, Py_ssize_t vecs):
-        return take_memory(vecs * self.k.alignment)
+        return take_memory(vecs * self.k.alignment + 8 * GUARD)          # a kernel takes up to 8 buffers
 
     def conv_forward(self, x, w, b, table, out):
         """Write y = b + convolution of x (n, n_in, h, w) over the links of `table` (n_in, n_out) into `out`."""

@@ -17,6 +17,7 @@ from libc.math cimport cos, exp, sin, sqrt
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
+from lenet_c.guard cimport GUARD, guard
 from lenet_c.lenet cimport Distortion, Images
 from lenet_c.pack cimport image_number
 from lenet_c.simd cimport LANES, load, real, real_in, splat, store, vec, vmax, vmin
@@ -67,7 +68,8 @@ cdef inline double uniform(uint64_t key, int k) noexcept nogil:
 
 cdef inline void* take(char** at, size_t size) noexcept nogil:
     cdef char* here = at[0]
-    at[0] = here + (size + 63) // 64 * 64
+    guard(here, size)
+    at[0] = here + (size + 63) // 64 * 64 + GUARD
     return here
 
 

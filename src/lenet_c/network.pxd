@@ -6,6 +6,7 @@ from libc.string cimport memset
 
 from lenet_c.conv cimport conv_backward_input, conv_backward_weight, conv_forward, conv_rows
 from lenet_c.dense cimport dense_backward_input, dense_backward_weight, dense_forward
+from lenet_c.guard cimport GUARD, clear, guard
 from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
 from lenet_c.losses cimport rbf_backward, rbf_forward
 from lenet_c.pool cimport Pool, average_maps, average_maps_backward
@@ -49,7 +50,8 @@ cdef struct Block:
 
 cdef inline vec* take(vec** at, Py_ssize_t count) noexcept nogil:
     cdef vec* here = at[0]
-    at[0] += count
+    guard(here, count * sizeof(vec))
+    at[0] = <vec*>(<char*>(here + count) + GUARD)
     return here
 
 
@@ -61,7 +63,7 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
     block.c1 = take(&at, C1 * net.c1.height * net.c1.width)
     block.s2 = take(&at, C1 * net.s2.height * net.s2.width)
     block.c3 = take(&at, C3 * net.c3.height * net.c3.width)
-    block.s4 = take(&at, C3 * net.s4.height * net.s4.width)
+    block.s4 = take(&at, C3 * net.s4.height * net.s4.width + 1)          # 1: `gather` of a scan writes past the last
     block.c5 = take(&at, C5 * positions)
     block.f6 = take(&at, F6 * positions)
     block.output = take(&at, net.classes * positions)
@@ -243,7 +245,7 @@ cdef inline void c1_backward_weight(Block* block, const Net* net, int height, in
 
 
 cdef inline void gradient_begin(Block* block, real* gradient, const Net* net) noexcept nogil:
-    memset(block.g_c1, 0, <char*>block.end - <char*>block.g_c1)
+    clear(block.g_c1, <char*>block.end - <char*>block.g_c1)
     memset(gradient, 0, net.c5_weight * sizeof(real))
     if net.head == FULL:
         memset(gradient + net.c5_bias, 0, C5 * sizeof(real))

@@ -6,6 +6,7 @@
 #
 # The sums run in the order of the batch schedule (bias, input map, row and column of the kernel): adding a zero weight
 # times a number changes nothing, so both schedules give the same bits.
+from lenet_c.guard cimport GUARD, guard
 from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Net
 from lenet_c.simd cimport HALF_LANES, LANES, half, half_splat, real, splat, vec
 from lenet_c.squash cimport squash_forward
@@ -72,27 +73,33 @@ cdef inline Online online_layout(const Net* net) noexcept nogil:
     return o
 
 
+cdef inline real* take(real** at, Py_ssize_t count) noexcept nogil:
+    cdef real* here = at[0]
+    guard(here, count * sizeof(real))
+    at[0] = <real*>(<char*>(here + count) + GUARD)
+    return here
+
+
 cdef inline size_t online_block(OnlineBlock* block, void* workspace, const Net* net) noexcept nogil:
     # Lays a block into a workspace; returns its size in bytes.
-    cdef real* base = <real*>workspace
-    cdef Py_ssize_t next = 0
-    block.x = base + place(&next, 32 * 32)
-    block.c1 = base + place(&next, 28 * 28 * MAPS1)
-    block.s2 = base + place(&next, 14 * 14 * MAPS1)
-    block.c3 = base + place(&next, 10 * 10 * MAPS3)
-    block.s4 = base + place(&next, 5 * 5 * MAPS3)
-    block.c5 = base + place(&next, UNITS5)
-    block.f6 = base + place(&next, UNITS6)
-    block.output = base + place(&next, (net.classes + 15) // 16 * 16)
-    block.d_s2 = base + place(&next, 14 * 14 * MAPS1)
-    block.d_s4 = base + place(&next, 5 * 5 * MAPS3)
-    block.d_c5 = base + place(&next, UNITS5)
-    block.d_f6 = base + place(&next, UNITS6)
-    block.d_output = base + place(&next, (net.classes + 15) // 16 * 16)
-    block.w3t = base + place(&next, KERNEL * KERNEL * MAPS3 * MAPS1)
-    block.mask = base + place(&next, C1 * MAPS3)
-    block.level = base + place(&next, 256)
-    return next * sizeof(real)
+    cdef real* at = <real*>workspace
+    block.x = take(&at, 32 * 32)
+    block.c1 = take(&at, 28 * 28 * MAPS1)
+    block.s2 = take(&at, 14 * 14 * MAPS1)
+    block.c3 = take(&at, 10 * 10 * MAPS3)
+    block.s4 = take(&at, 5 * 5 * MAPS3)
+    block.c5 = take(&at, UNITS5)
+    block.f6 = take(&at, UNITS6)
+    block.output = take(&at, (net.classes + 15) // 16 * 16)
+    block.d_s2 = take(&at, 14 * 14 * MAPS1)
+    block.d_s4 = take(&at, 5 * 5 * MAPS3)
+    block.d_c5 = take(&at, UNITS5)
+    block.d_f6 = take(&at, UNITS6)
+    block.d_output = take(&at, (net.classes + 15) // 16 * 16)
+    block.w3t = take(&at, KERNEL * KERNEL * MAPS3 * MAPS1)
+    block.mask = take(&at, C1 * MAPS3)
+    block.level = take(&at, 256)
+    return <char*>at - <char*>workspace
 
 
 cdef inline void move(real* packed, real* flat, int outputs, int inputs, int units, bint back) noexcept nogil:

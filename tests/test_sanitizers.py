@@ -1,0 +1,54 @@
+"""The debug build reports overflows and leaks: planted ones, in a process of their own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from sanitizer_case import SANITIZER
+
+pytestmark = pytest.mark.skipif(
+    SANITIZER != "address", reason="not a debug build under AddressSanitizer"
+)
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "ASAN_OPTIONS": "leak_check_at_exit=0"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_a_kernel_that_reads_past_an_array_is_reported():
+    code = """
+        import numpy as np
+        from lenet_c import _engines
+        short, out = np.zeros(400, np.float32), np.zeros(480, np.float32)
+        longer = np.lib.stride_tricks.as_strided(short, (480,))
+        _engines.default().squash_forward(longer, out)
+    """
+    done = run(code)
+    assert done.returncode != 0
+    assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
+    assert "lenet_c/_kernels_" in done.stderr
+
+
+@pytest.mark.parametrize(("leaked", "found"), [(16, True), (0, False)])
+def test_a_leak_is_found(leaked, found):
+    code = f"""
+        import ctypes
+        import lenet_c
+        c = ctypes.CDLL(None)
+        for _ in range({leaked}):
+            c.malloc(1234)
+        lenet_c.predict([[0] * 784])
+        print(c.__lsan_do_recoverable_leak_check())
+    """
+    done = run(code)
+    assert done.stdout.split() == [str(int(found))], done.stderr
+    assert ("LeakSanitizer: detected memory leaks" in done.stderr) is found
