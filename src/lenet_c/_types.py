@@ -91,6 +91,7 @@ class _FitArguments(TypedDict, total=False):
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None
     callbacks: Sequence[Callable[[LeNet5, Record], object]]
     checkpoint: str | os.PathLike[str] | None
+    resume: bool
     early_stopping: int | None
     keep_best: bool
     sample_weight: npt.ArrayLike | None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from . import _rejection, _threads, training
+from . import _rejection, _steps, _threads, training
 from ._progress import Progress
 from ._scanning import Scanning
 from ._torch import TorchState
@@ -35,6 +35,8 @@ class LeNet5(Scanning, TorchState):
     Attributes
     ----------
     config : Config
+    history : History
+        Of the last call of `fit`, as far as it came; of a checkpoint that was loaded.
 
     Notes
     -----
@@ -68,6 +70,7 @@ class LeNet5(Scanning, TorchState):
         validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
         callbacks: Sequence[Callable[[LeNet5, Record], object]] = (),
         checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
         early_stopping: int | None = None,
         keep_best: bool = False,
         sample_weight: npt.ArrayLike | None = None,
@@ -102,7 +105,15 @@ class LeNet5(Scanning, TorchState):
         callbacks : sequence of callable
             Called as ``callback(model, record)`` after every epoch; True ends training.
         checkpoint : path, optional
-            The model is saved there after every epoch, and on Ctrl-C.
+            The model is saved there after every epoch and on Ctrl-C, with all that `resume` needs
+            (`LeNet5.load` reads it as a model); at the end the trained model and its history.
+        resume : bool
+            Go on from the checkpoint to the bits of a training that was not interrupted, from the
+            end of its last whole epoch; where there is no file, begin. Arguments, data and engine
+            have to be those of the interrupted call, `threads`, `callbacks`, `progress` and
+            the weights of this model, which are replaced, excepted; so is the version of lenet-c,
+            which is not checked. `callbacks` are called once more for the last epoch in the
+            checkpoint. A finished training returns its history at once.
         early_stopping : int, optional
             End after so many epochs in a row without a lower validation error.
         keep_best : bool
@@ -128,14 +139,19 @@ class LeNet5(Scanning, TorchState):
         Returns
         -------
         History
-            A list of `Record`, one an epoch.
+            A list of `Record`, one an epoch; `history` of the model too, which has it also after
+            an error or Ctrl-C, up to then.
 
         Raises
         ------
         TypeError, ValueError
-            An argument is not of the form above; the message says what was expected.
+            An argument is not of the form above, or `resume` finds the checkpoint of another
+            training; the message says what was expected, or what differs.
         FloatingPointError
-            The loss is no longer finite; the weights are those of the last good epoch.
+            The loss is no longer finite; the weights are those of the last good epoch, and so is
+            the checkpoint.
+        OSError
+            The checkpoint cannot be written or read; the model keeps what it learnt.
         """
         sdlm = optimizer == "sdlm" or getattr(optimizer, "optimizer", None) == "sdlm"
         if batch_size is None:
@@ -168,6 +184,7 @@ class LeNet5(Scanning, TorchState):
             validation=held_out,
             callbacks=callbacks,
             checkpoint=checkpoint,
+            resume=resume,
             patience=early_stopping,
             keep_best=keep_best,
             augment=Distortion.of(augment),
@@ -209,7 +226,7 @@ class LeNet5(Scanning, TorchState):
             raise ValueError("partial_fit needs at least one image")
         pixels = as_pixels(batch, self.config.dtype)
         weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
-        return training.one_step(self, pixels, targets, weight, recipe, _threads.resolve(threads))
+        return _steps.one_step(self, pixels, targets, weight, recipe, _threads.resolve(threads))
 
     def _scores_of(
         self, images: np.ndarray, threads: int | None, online: bool = True
