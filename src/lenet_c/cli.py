@@ -1,7 +1,8 @@
 """The command line ``lenet-c``: its options, and what becomes of errors.
 
 Results go to standard output, progress and complaints to standard error. Exit status: 0 done,
-1 the job failed or was interrupted, 2 wrong usage.
+1 the job failed or was interrupted, 2 wrong usage, 143 and 129 after SIGTERM and SIGHUP, which
+otherwise do what Ctrl-C does.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -32,6 +34,8 @@ from ._cli_common import (
     integer,
     integers,
     number,
+    status_of,
+    stoppable,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0, or 1 if the job failed or was interrupted.
+        0, 1 if the job failed or was interrupted, 128 + n where signal n ended it.
 
     Raises
     ------
@@ -77,21 +81,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        status: int = args.run(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return status
+        with stoppable():
+            status: int = args.run(args)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return status
     except UsageError as error:
         command: argparse.ArgumentParser = args.parser
         command.error(str(error))
     except BrokenPipeError:  # the reader of our output has left
         _discard_output()
         return 1
-    except KeyboardInterrupt:
-        complain("interrupted", kind="")
-        return 1
+    except KeyboardInterrupt as interrupt:
+        if argv is None:  # the process ends here: another Ctrl-C has nothing to interrupt
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _flush_output()
+        complain("interrupted" if not interrupt.args else f"ended by {interrupt}", kind="")
+        return status_of(interrupt)
     except _EXPECTED_ERRORS as error:
-        complain(describe_error(error))
+        place = "" if _flush_output() else "standard output: "
+        complain(place + describe_error(error))
         return 1
 
 
@@ -141,8 +150,9 @@ def _add_train(commands: Commands) -> None:
             "train",
             _cli_train.train,
             help="train a model on MNIST, on the sample of it inside the package, or on pictures",
-            description="Train a model, measure it on the test images and save it. Ctrl-C ends "
-            "training\nand saves what was learnt.",
+            description="Train a model, measure it on the test images and save it, after every "
+            "epoch too.\nCtrl-C ends training and saves what was learnt; the same command with "
+            "--resume goes on.",
         )
     )
 
@@ -284,6 +294,17 @@ def _benchmark(args: argparse.Namespace) -> int:
     from . import _cli_benchmark  # only this command pays for it
 
     return _cli_benchmark.benchmark(args)
+
+
+def _flush_output() -> bool:
+    """Write out what is buffered; where that cannot be (a terminal that is gone), discard it."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        _discard_output()
+        return False
+    return True
 
 
 def _discard_output() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import time
@@ -118,13 +119,13 @@ def fit(
                 "validation images": digest(validation[0]) if validation else None,
                 "validation labels": digest(validation[1]) if validation else None,
             },
-            "config": model.config.to_json(),
+            "config": json.loads(model.config.to_json()),
             "engine": model._engine.isa,
             "epochs": epochs,
             "batch_size": batch_size,
             "recipe": dataclasses.asdict(recipe),
             "shuffle": shuffle,
-            "augment": None if augment is None else dataclasses.asdict(augment),
+            "augment": None if augment is None else repr(augment),
             "seed": seed,
             "early_stopping": patience,
             "keep_best": bool(keep_best),
