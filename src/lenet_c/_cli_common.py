@@ -40,27 +40,38 @@ def status_of(interrupt: KeyboardInterrupt) -> int:
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """Raise `Stopped` in the main thread on SIGTERM and SIGHUP, where they would end the process.
+def stoppable(ends: bool) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt the block as Ctrl-C does, by raising `Stopped`.
 
-    They keep what they do where somebody chose it: nohup has SIGHUP ignored.
+    They keep what they do where somebody chose it: nohup has SIGHUP ignored. `ends`: the process
+    ends with the block; once it is interrupted, signals behind the block have nothing to stop.
     """
+    stopped = False
 
     def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise Stopped(number)
 
-    taken = []
+    usual = {
+        "SIGINT": signal.default_int_handler,
+        "SIGTERM": signal.SIG_DFL,
+        "SIGHUP": signal.SIG_DFL,
+    }
+    taken = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+        for name, handler in usual.items():
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) == handler:
                 signal.signal(number, stop)
-                taken.append(number)
+                taken[number] = handler
     try:
         yield
     finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in taken.items():
+            signal.signal(number, signal.SIG_IGN if stopped and ends else handler)
 
 
 class Source(NamedTuple):

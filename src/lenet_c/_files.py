@@ -46,7 +46,8 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
     OSError
         The folder is missing or may not be written, the disk is full; the error names `path`.
     """
-    target = os.path.realpath(os.fsdecode(path))
+    with naming(path):  # the working directory may be gone
+        target = os.path.realpath(os.fsdecode(path))
     if os.path.exists(target) and not os.path.isfile(target):
         with naming(path), open(target, "wb") as file:
             yield file

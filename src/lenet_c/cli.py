@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -37,6 +36,7 @@ from ._cli_common import (
     status_of,
     stoppable,
 )
+from ._files import naming
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -81,10 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        with stoppable():
+        with stoppable(ends=argv is None):
             status: int = args.run(args)
             if sys.stdout is not None:
-                sys.stdout.flush()
+                with naming("standard output"):
+                    sys.stdout.flush()
             return status
     except UsageError as error:
         command: argparse.ArgumentParser = args.parser
@@ -93,14 +94,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()
         return 1
     except KeyboardInterrupt as interrupt:
-        if argv is None:  # the process ends here: another Ctrl-C has nothing to interrupt
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         _flush_output()
-        complain("interrupted" if not interrupt.args else f"ended by {interrupt}", kind="")
+        complain(f"ended by {interrupt}" if interrupt.args else "interrupted", kind="")
         return status_of(interrupt)
     except _EXPECTED_ERRORS as error:
-        place = "" if _flush_output() else "standard output: "
-        complain(place + describe_error(error))
+        _flush_output()
+        complain(describe_error(error))
         return 1
 
 
@@ -296,15 +295,13 @@ def _benchmark(args: argparse.Namespace) -> int:
     return _cli_benchmark.benchmark(args)
 
 
-def _flush_output() -> bool:
+def _flush_output() -> None:
     """Write out what is buffered; where that cannot be (a terminal that is gone), discard it."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except (OSError, ValueError):
         _discard_output()
-        return False
-    return True
 
 
 def _discard_output() -> None:
