@@ -160,11 +160,11 @@ def test_a_diverging_command_keeps_the_older_file(tmp_path, capsys, monkeypatch)
 
 
 def test_a_command_that_is_interrupted_and_resumed(tmp_path):
-    training = Training(tmp_path, epochs=12)
+    training = Training(tmp_path, epochs=6)
     training.wait_for_epochs(2)
     training.process.send_signal(signal.SIGTERM)
     assert training.end() == (143, SAVED)
-    options = ["train", "--epochs", "12", "--threads", "1", "--quiet"]
+    options = ["train", "--epochs", "6", "--threads", "1", "--quiet"]
     assert cli.main([*options, "--resume", "--output", str(tmp_path / "x")]) == 0
     assert cli.main([*options, "--output", str(tmp_path / "whole")]) == 0
     resumed, whole = (LeNet5.load(tmp_path / name) for name in ("x", "whole"))

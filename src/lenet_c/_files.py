@@ -54,7 +54,7 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
         return
     folder = os.path.dirname(target)
     _sweep(folder)
-    temporary = lock = None
+    temporary, lock = "", None
     try:
         while lock is None:
             temporary = os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
@@ -70,9 +70,8 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             os.replace(temporary, target)
     except BaseException:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
         raise
     finally:
         if lock is not None:
