@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 from . import _benchmark, _drawing, _progress, _threads, _timing
 from ._benchmark import Profile, Row
-from ._cli_common import UsageError, check_output, check_picture, complain
+from ._cli_common import Stopped, UsageError, check_output, check_picture, complain, status_of
 from ._contestants import BlasRival
 
 if TYPE_CHECKING:
@@ -66,12 +67,10 @@ def _run_child(args: argparse.Namespace, threads: int) -> int:
     )
     try:
         status = child.wait()
-    except KeyboardInterrupt:  # Ctrl-C reaches the child too, and it says so
-        if child.poll() is None:
-            child.terminate()
-            child.wait()
-            raise
-        status = 1
+    except KeyboardInterrupt as interrupt:  # the child says so; Ctrl-C may have reached it already
+        child.send_signal(signal.SIGTERM if isinstance(interrupt, Stopped) else signal.SIGINT)
+        child.wait()
+        return status_of(interrupt)
     if status not in (0, 1):
         complain(f"the measuring process ended with status {status}")
     return min(abs(status), 1)

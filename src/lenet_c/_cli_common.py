@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +24,54 @@ if TYPE_CHECKING:
 
 class UsageError(Exception):
     """The arguments do not go together: exit status 2."""
+
+
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which end a command as Ctrl-C does; `status` is the shell's for it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.status = 128 + number
+
+
+def status_of(interrupt: KeyboardInterrupt) -> int:
+    """Return the exit status of a command that was interrupted."""
+    return interrupt.status if isinstance(interrupt, Stopped) else 1
+
+
+@contextlib.contextmanager
+def stoppable(ends: bool) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP interrupt the block as Ctrl-C does, by raising `Stopped`.
+
+    They keep what they do where somebody chose it: nohup has SIGHUP ignored. `ends`: the process
+    ends with the block; once it is interrupted, signals behind the block have nothing to stop.
+    """
+    stopped = False
+
+    def stop(number: int, frame: object) -> None:
+        nonlocal stopped
+        stopped = True
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise Stopped(number)
+
+    usual = {
+        "SIGINT": signal.default_int_handler,
+        "SIGTERM": signal.SIG_DFL,
+        "SIGHUP": signal.SIG_DFL,
+    }
+    taken = {}
+    if threading.current_thread() is threading.main_thread():
+        for name, handler in usual.items():
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number is not None and signal.getsignal(number) == handler:
+                signal.signal(number, stop)
+                taken[number] = handler
+    try:
+        yield
+    finally:
+        for number, handler in taken.items():
+            signal.signal(number, signal.SIG_IGN if stopped and ends else handler)
 
 
 class Source(NamedTuple):
@@ -135,8 +186,9 @@ def error_text(wrong: int, images: int) -> str:
 
 def describe_error(error: BaseException) -> str:
     """Return what a message to the user says about an exception."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return f"{where}{error.strerror}"
     if isinstance(error, MemoryError):
         return f"not enough memory{f': {error}' if str(error) else ''}"
     return str(error) or type(error).__name__
@@ -149,9 +201,10 @@ def about(name: str, error: Exception) -> str:
 
 
 def complain(text: str, kind: str = "error: ") -> None:
-    """Write a message to standard error, if there is one."""
+    """Write a message to standard error, if there is one that can be written to."""
     if sys.stderr is not None:
-        _progress.write(f"lenet-c: {kind}{text}", sys.stderr)
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone, or it is closed
+            _progress.write(f"lenet-c: {kind}{text}", sys.stderr)
 
 
 def check_output(output: str, option: str) -> None:

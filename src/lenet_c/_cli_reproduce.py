@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from . import _progress, _threads
-from ._cli_common import Source, UsageError, check_output, complain, integer, integers
+from ._cli_common import Source, UsageError, check_output, complain, integer, integers, status_of
 from .config import PRESETS
 
 if TYPE_CHECKING:
@@ -97,13 +97,13 @@ def run(args: argparse.Namespace) -> int:
             threads=threads,
             report=lambda result: _progress.write(_row(result)),
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         complain(
             f"interrupted; finished runs are kept in {args.output}, "
             "and the same command goes on with the others",
             kind="",
         )
-        return 1
+        return status_of(interrupt)
     names = " ".join(path.name for path in outcome.files)
     _progress.write(f"written in {args.output}: {names}")
     return 0

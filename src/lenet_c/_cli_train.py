@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from . import _progress, _threads, datasets
@@ -17,6 +18,7 @@ from ._cli_common import (
     error_text,
     integer,
     number,
+    status_of,
 )
 from ._layer_table import layer_table
 from .config import CHOICES, PRESETS
@@ -118,6 +120,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="where the model is saved (default: %(default)s)",
     )
+    add(
+        "--checkpoint",
+        metavar="FILE",
+        help="where the model is saved after every epoch, with what --resume needs (default: the "
+        "file of --output, which is then another model before the end)",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on with the training that was interrupted from its checkpoint, if there is one: "
+        "same options, same bits in the end",
+    )
     add("--quiet", action="store_true", help="print nothing but the test error and the file")
 
 
@@ -126,7 +140,9 @@ def train(args: argparse.Namespace) -> int:
     if args.keep_best and not args.hold_out:
         raise UsageError("--keep-best needs --hold-out N: images to tell which epoch is best")
     say = _silence if args.quiet else _progress.write
-    check_output(args.output, "--output")
+    if args.checkpoint is not None:
+        check_output(args.output, "--output")
+    checkpoint = _checkpoint(args)
     source = _source(args)
     images, labels = source.load("train")
     test_images, test_labels = source.load("test")
@@ -145,9 +161,20 @@ def train(args: argparse.Namespace) -> int:
     model = LeNet5(preset, **fields)
     say(f"model  {_describe(model, args.threads)}")
     say(_heading(bool(args.hold_out)))
+    resumed, rows = args.resume and os.path.exists(checkpoint or ""), 0
+
+    def show(model: LeNet5, record: Record) -> None:
+        nonlocal rows
+        if resumed and not rows:
+            say(f"{checkpoint} ends with epoch {record.epoch}; training goes on")
+        rows += 1
+        say(_row(record))
+
     arguments |= {
         "validation": (images[kept:], labels[kept:]) if args.hold_out else None,
-        "callbacks": (lambda model, record: say(_row(record)),),
+        "callbacks": (show,),
+        "checkpoint": checkpoint,
+        "resume": args.resume,
         "threads": args.threads,
         "progress": False if args.quiet else None,
         "keep_best": args.keep_best,
@@ -155,10 +182,14 @@ def train(args: argparse.Namespace) -> int:
     try:
         model.fit(images[:kept], labels[:kept], **arguments)
     except (KeyboardInterrupt, OSError, FloatingPointError) as stop:
-        if _save_rest(model, LeNet5(preset, **fields), args.output, stop):
-            return 1
+        saved = _tell_rest(model, LeNet5(preset, **fields), checkpoint, args.output, stop)
+        if saved and isinstance(stop, KeyboardInterrupt):
+            return status_of(stop)
         raise
-    model.save(args.output)
+    if resumed and not rows:
+        say(f"{checkpoint}: this training is finished")
+    if checkpoint != args.output:
+        model.save(args.output)
     report = model.evaluate(test_images, test_labels, threads=args.threads)
     _progress.write(f"test error {error_text(len(report.wrong), report.images)}")
     _progress.write(f"model saved in {args.output}")
@@ -233,14 +264,41 @@ def _row(record: Record) -> str:
     )
 
 
-def _save_rest(model: LeNet5, untrained: LeNet5, output: str, stop: BaseException) -> bool:
-    """Save what was learnt before training stopped, if anything was.
+def _checkpoint(args: argparse.Namespace) -> str | None:
+    """Return the file that training is saved in after every epoch; None: the output is no file."""
+    path: str = args.output if args.checkpoint is None else args.checkpoint
+    check_output(path, "--output" if args.checkpoint is None else "--checkpoint")
+    if not os.path.exists(path) or os.path.isfile(path):
+        return path
+    if args.resume or args.checkpoint is not None:
+        raise UsageError(f"{path} is a device or a pipe; --checkpoint and --resume take a file")
+    return None
 
-    Returns whether that is the end of it: the user stopped it, and it is saved.
-    """
+
+def _tell_rest(
+    model: LeNet5, untrained: LeNet5, checkpoint: str | None, output: str, stop: BaseException
+) -> bool:
+    """Tell where what was learnt before training stopped is saved; return whether it is."""
+    for note in getattr(stop, "__notes__", ()):
+        complain(note)
     if model == untrained:
         return False
-    model.save(output)
+    if checkpoint is None:
+        model.save(output)
+        learnt, path = "what was learnt", output
+    else:
+        path = checkpoint
+        try:
+            saved = LeNet5.load(path)
+        except (OSError, ValueError):  # nothing was written, or the folder is gone
+            return False
+        epochs = len(saved.history)
+        if saved == model:
+            learnt = "what was learnt"
+        elif epochs and saved.history == model.history[:epochs]:
+            learnt = f"what was learnt up to epoch {epochs}"
+        else:  # the model of another training
+            return False
     if not isinstance(stop, BrokenPipeError):
-        complain(f"training stopped; what was learnt is saved in {output}", kind="")
-    return isinstance(stop, KeyboardInterrupt)
+        complain(f"training stopped; {learnt} is saved in {path}", kind="")
+    return True

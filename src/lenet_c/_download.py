@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ._errors import FormatError
+from ._files import naming
 
 Check = Callable[[Path], object]
 Progress = Callable[[int, int | None], object]
@@ -131,7 +132,7 @@ def _transfer(url: str, part: Path, limit: int, timeout: float, progress: Progre
         if done and error.status == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # nothing is missing
         raise
-    with response, open(part, "ab") as file:
+    with response, naming(part), open(part, "ab") as file:
         if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             done = 0
             file.truncate(0)

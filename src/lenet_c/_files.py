@@ -10,12 +10,19 @@ from typing import IO, BinaryIO, cast
 
 from ._errors import FormatError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 StrPath = str | os.PathLike[str]
 
 MAX_AXES = 64  # of a NumPy array
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20  # bytes read at once
 _UNPACKED, _RATIO = 1 << 26, 100
+_PREFIX, _SUFFIX = ".lenet-c-", ".tmp"
+_swept: set[str] = set()
 
 
 @contextlib.contextmanager
@@ -24,7 +31,9 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
 
     Until then `path` keeps what it holds; after an error, Ctrl-C included, nothing else is left
     behind. A link is followed, and a file that is replaced hands on its permissions. What cannot
-    be replaced (a pipe, a device) is written directly.
+    be replaced (a pipe, a device) is written directly. A process that is killed leaves
+    ".lenet-c-*.tmp" behind; the first file that another process writes into that folder takes it
+    away.
 
     Parameters
     ----------
@@ -37,30 +46,86 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        The folder is missing or may not be written, the disk is full.
+        The folder is missing or may not be written, the disk is full; the error names `path`.
     """
-    target = os.path.realpath(os.fsdecode(path))
+    with naming(path):  # the working directory may be gone
+        target = os.path.realpath(os.fsdecode(path))
     if os.path.exists(target) and not os.path.isfile(target):
-        with open(target, "wb") as file:
+        with naming(path), open(target, "wb") as file:
             yield file
         return
-    temporary = os.path.join(os.path.dirname(target), f".lenet-c-{os.urandom(8).hex()}.tmp")
+    folder = os.path.dirname(target)
+    _sweep(folder)
+    temporary, lock = "", None
     try:
-        file = open(temporary, "xb")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, os.fsdecode(path)) from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(OSError):
-            os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
-        os.replace(temporary, target)
+        while lock is None:
+            temporary = os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
+            with naming(path, temporary):
+                file = open(temporary, "xb")
+            lock = _lock(file)
+        with naming(path, temporary):
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(OSError):
+                os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
+            os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+@contextlib.contextmanager
+def naming(path: StrPath, temporary: str | None = None) -> Iterator[None]:
+    """Let errors of the system that name no file, or the temporary one, name `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, temporary):
+            raise
+        raise OSError(error.errno, error.strerror, os.fsdecode(path)) from None
+
+
+def _lock(file: BinaryIO) -> int | None:
+    """Lock a new file against `_sweep`; return the descriptor that holds the lock when closed.
+
+    None: it was swept away before that.
+    """
+    lock = os.dup(file.fileno())
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # not every file system can; there nothing is swept
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.fstat(lock).st_nlink:
+            os.close(lock)
+            file.close()
+            return None
+    return lock
+
+
+def _sweep(folder: str) -> None:
+    """Remove the temporary files of processes that are no more, once for each folder."""
+    if fcntl is None or folder in _swept:
+        return
+    _swept.add(folder)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(_PREFIX) and name.endswith(_SUFFIX):
+                _remove_unlocked(os.path.join(folder, name))
+
+
+def _remove_unlocked(path: str) -> None:
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _layer_table, _safetensors, _sensitivities, training
+from . import _checkpoint, _engines, _layer_table, _safetensors, _sensitivities, _steps
 from . import config as _config
 from ._errors import FormatError
 from .codes import CODES
 from .config import MOST_BYTES, Config
+from .history import History
 from .inputs import as_array, as_batch, as_labels, as_pixels
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Network:
         self._net = self._net_of((config.image_size, config.image_size))
         self._theta = np.zeros(self._net.size, config.dtype)
         self._epochs = 0
-        self._optimizer = training.OptimizerState()
+        self._optimizer = _steps.OptimizerState()
+        self.history = History()
         self._version = 0
         self._packed: tuple[int, np.ndarray | None] = (-1, None)
 
@@ -265,7 +267,7 @@ class Network:
             raise ValueError("the loss of an empty batch is not defined")
         flat = np.zeros_like(self._theta)
         pixels = as_pixels(batch, self.config.dtype)
-        loss = training.gradient(self, pixels, targets, flat)
+        loss = _steps.gradient(self, pixels, targets, flat)
         return loss, self._views(flat)
 
     def activations(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.floating]]:
@@ -342,6 +344,15 @@ class Network:
         ValueError
             There is NaN or infinity among the parameters.
         """
+        self._write(path, {}, {})
+
+    def _write(
+        self,
+        path: str | os.PathLike[str],
+        tensors: Mapping[str, np.ndarray],
+        further: Mapping[str, str],
+    ) -> None:
+        """Write the model with further tensors and metadata."""
         if not np.isfinite(self._theta).all():
             raise ValueError("the model has NaN or infinity among its parameters: not saved")
         preprocessing = {
@@ -355,8 +366,10 @@ class Network:
             "config": self.config.to_json(),
             "preprocessing": json.dumps(preprocessing),
             "epochs": str(self._epochs),
+            **further,
         }
-        _format(os.fsdecode(path).endswith(".npz")).save(path, self.parameters(), metadata)
+        tensors = {**self.parameters(), **tensors}
+        _format(os.fsdecode(path).endswith(".npz")).save(path, tensors, metadata)
 
     @classmethod
     def pretrained(cls) -> Self:
@@ -371,6 +384,8 @@ class Network:
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read a model that `save` wrote, in either format; the file's name does not matter.
 
+        A checkpoint of `LeNet5.fit` is a model too, with the `history` of its training.
+
         Raises
         ------
         FormatError
@@ -378,6 +393,13 @@ class Network:
         OSError
             The file cannot be read.
         """
+        return cls._read(path)[0]
+
+    @classmethod
+    def _read(
+        cls, path: str | os.PathLike[str]
+    ) -> tuple[Self, dict[str, np.ndarray], dict[str, str]]:
+        """Return a file's model, its further tensors and its metadata."""
         name = os.fsdecode(path)
         with open(path, "rb") as file:
             npz = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
@@ -396,15 +418,20 @@ class Network:
         model = cls.__new__(cls)
         try:
             config = Config.from_json(metadata["config"])
+            further = {}
+            if _checkpoint.KEY in metadata:
+                names = [key for key in tensors if key.startswith(_checkpoint.PREFIX)]
+                further = {key: tensors.pop(key) for key in names}
             _check_tensors(tensors, config)  # before memory is taken for what it describes
             epochs = metadata.get("epochs", "0")
             if not re.fullmatch("[0-9]{1,18}", epochs):
                 raise ValueError(f"epochs: expected a count, got {epochs!r:.40}")
             model._setup(config)
             model._epochs = int(epochs)
+            model.history = _checkpoint.history_of(metadata)
             model.set_parameters(tensors)
         except KeyError as error:
             raise FormatError(f"{name}: no {error} in the metadata") from None
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise FormatError(f"{name}: {error!s:.500}") from None
-        return model
+        return model, further, metadata

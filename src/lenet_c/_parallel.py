@@ -9,9 +9,9 @@ import numpy as np
 if TYPE_CHECKING:
     from ._core import Draws
     from ._progress import Progress
+    from ._steps import OptimizerState
     from .model import LeNet5
     from .optim import Recipe
-    from .training import OptimizerState
 
 _METHODS = ("Allreduce", "Bcast", "allgather")
 
@@ -61,6 +61,10 @@ class Ranks:
     def any(self, answer: bool) -> bool:
         """Return whether one rank at least says so."""
         return any(self.communicator.allgather(bool(answer)))
+
+    def first(self, value: Any) -> Any:
+        """Return the value that rank 0 passes."""
+        return self.communicator.allgather(value if self.rank == 0 else None)[0]
 
     def slice(self, count: int) -> slice:
         """Return which of a batch's `count` images are this rank's."""

@@ -3,10 +3,13 @@
 Drawn by tqdm where that is installed, else by the few lines below.
 """
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
+
+from ._files import naming
 
 _DELAY = 1.0  # seconds of silence: short work shows nothing
 _INTERVAL = 0.1  # seconds between two drawings
@@ -118,7 +121,8 @@ def write(text: str, stream: TextIO | None = None) -> None:
     """Print a line of text (to standard output by default) above the progress line, if any."""
     if _visible is not None:
         _visible.erase()
-    print(text, file=stream, flush=True)
+    with naming("standard output") if stream is None else contextlib.nullcontext():
+        print(text, file=stream, flush=True)
 
 
 class _PlainLine:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__, _engines
+from ._files import atomic_write
 
 
 def pin(threads: int) -> None:
@@ -206,4 +207,5 @@ def print_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> N
 def write_json(path: str | os.PathLike[str], data: dict[str, object]) -> None:
     """Write `data` and the time."""
     data = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), **data}
-    Path(path).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    with atomic_write(path) as file:
+        file.write(json.dumps(data, indent=1).encode() + b"\n")

@@ -101,6 +101,7 @@ class _FitArguments(TypedDict, total=False):
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None
     callbacks: Sequence[Callback]
     checkpoint: str | os.PathLike[str] | None
+    resume: bool
     early_stopping: int | None
     keep_best: bool
     sample_weight: npt.ArrayLike | None

@@ -1,7 +1,8 @@
 """The command line ``lenet-c``: its options, and what becomes of errors.
 
 Results go to standard output, progress and complaints to standard error. Exit status: 0 done,
-1 the job failed or was interrupted, 2 wrong usage.
+1 the job failed or was interrupted, 2 wrong usage, 143 and 129 after SIGTERM and SIGHUP, which
+otherwise do what Ctrl-C does.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ from ._cli_common import (
     integer,
     integers,
     number,
+    status_of,
+    stoppable,
 )
+from ._files import naming
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -63,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     status : int
-        0, or 1 if the job failed or was interrupted.
+        0, 1 if the job failed or was interrupted, 128 + n where signal n ended it.
 
     Raises
     ------
@@ -77,20 +81,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     try:
-        status: int = args.run(args)
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return status
+        with stoppable(ends=argv is None):
+            status: int = args.run(args)
+            if sys.stdout is not None:
+                with naming("standard output"):
+                    sys.stdout.flush()
+            return status
     except UsageError as error:
         command: argparse.ArgumentParser = args.parser
         command.error(str(error))
     except BrokenPipeError:  # the reader of our output has left
         _discard_output()
         return 1
-    except KeyboardInterrupt:
-        complain("interrupted", kind="")
-        return 1
+    except KeyboardInterrupt as interrupt:
+        _flush_output()
+        complain(f"ended by {interrupt}" if interrupt.args else "interrupted", kind="")
+        return status_of(interrupt)
     except _EXPECTED_ERRORS as error:
+        _flush_output()
         complain(describe_error(error))
         return 1
 
@@ -141,8 +149,9 @@ def _add_train(commands: Commands) -> None:
             "train",
             _cli_train.train,
             help="train a model on MNIST, on the sample of it inside the package, or on pictures",
-            description="Train a model, measure it on the test images and save it. Ctrl-C ends "
-            "training\nand saves what was learnt.",
+            description="Train a model, measure it on the test images and save it, after every "
+            "epoch too.\nCtrl-C ends training and saves what was learnt; the same command with "
+            "--resume goes on.",
         )
     )
 
@@ -284,6 +293,15 @@ def _benchmark(args: argparse.Namespace) -> int:
     from . import _cli_benchmark  # only this command pays for it
 
     return _cli_benchmark.benchmark(args)
+
+
+def _flush_output() -> None:
+    """Write out what is buffered; where that cannot be (a terminal that is gone), discard it."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        _discard_output()
 
 
 def _discard_output() -> None:

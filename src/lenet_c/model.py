@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _rejection, _threads, training
-from ._progress import Progress
+from . import _rejection, _threads
+from ._fitting import Fitting
 from ._scanning import Scanning
 from ._torch import TorchState
-from .distortion import Distortion
-from .history import History, Record, Report
-from .inputs import as_batch, as_pixels, as_sample_weight
-from .optim import Recipe
+from .history import Report
+from .inputs import as_batch, as_pixels
 
 _CHUNK = 4096  # images that prediction converts and computes at a time
 
 
-class LeNet5(Scanning, TorchState):
+class LeNet5(Fitting, Scanning, TorchState):
     """The LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998).
 
     Parameters
@@ -35,6 +32,8 @@ class LeNet5(Scanning, TorchState):
     Attributes
     ----------
     config : Config
+    history : History
+        Of the last call of `fit`, as far as it came; of a checkpoint that was loaded.
 
     Notes
     -----
@@ -51,165 +50,6 @@ class LeNet5(Scanning, TorchState):
     >>> model.predict(images[:3]).shape
     (3,)
     """
-
-    def fit(
-        self,
-        images: npt.ArrayLike,
-        labels: npt.ArrayLike,
-        *,
-        epochs: int = 10,
-        batch_size: int | None = None,
-        optimizer: str | Recipe = "sgd",
-        learning_rate: float | None = None,
-        momentum: float | None = None,
-        weight_decay: float | None = None,
-        schedule: str | None = None,
-        shuffle: str | None = None,
-        validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
-        callbacks: Sequence[Callable[[LeNet5, Record], object]] = (),
-        checkpoint: str | os.PathLike[str] | None = None,
-        early_stopping: int | None = None,
-        keep_best: bool = False,
-        sample_weight: npt.ArrayLike | None = None,
-        augment: Distortion | str | None = None,
-        threads: int | None = None,
-        progress: bool | Progress | None = None,
-        seed: int = 0,
-        communicator: object = None,
-    ) -> History:
-        """Train on images and labels; called again, it goes on from the weights it finds.
-
-        Parameters
-        ----------
-        images, labels : array_like
-            See the class; labels are integers 0 .. classes - 1, (n,).
-        epochs : int
-            Passes over the images.
-        batch_size : int, optional
-            Images an update; None: 64, or 1 with sdlm. 1: the online training of the paper and the
-            course. Where less than half of that would be left for the last update of an epoch, all
-            are of one size, or one image less.
-        optimizer, learning_rate, momentum, weight_decay, schedule
-            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images; or a Recipe as the
-            optimizer, which says them all. The default
-            learning rate is less for a batch_size below 64: in proportion, or to its square root
-            for adamw.
-        shuffle : {"epoch", "once"}, optional
-            A new random order for every pass, or one for all, the paper's way; None: epoch, or
-            once with sdlm.
-        validation : (images, labels), optional
-            Measured after every epoch.
-        callbacks : sequence of callable
-            Called as ``callback(model, record)`` after every epoch; True ends training.
-        checkpoint : path, optional
-            The model is saved there after every epoch, and on Ctrl-C.
-        early_stopping : int, optional
-            End after so many epochs in a row without a lower validation error.
-        keep_best : bool
-            Return to the weights of the lowest validation error at the end.
-        sample_weight : array_like (n,), optional
-            Weights of the images in the loss; scaled to a mean of 1.
-        augment : Distortion or str, optional
-            Every image is distorted afresh each time it is presented; see `lenet_c.Distortion`,
-            one of whose presets a name means. Loss and training error are of these images.
-        threads : int, optional
-            None: the cores this process may use. The result does not depend on it.
-        progress : bool, optional
-            None: where standard error is a terminal.
-        seed : int
-            Of the order of the images, and of their distortions.
-        communicator : optional
-            Of MPI, such as mpi4py.MPI.COMM_WORLD, on every rank of which this is called with the
-            same arguments: each rank takes its slice of every batch, the gradients are summed, and
-            all of them end with the same weights, those of one rank but for rounding. Rank 0's
-            weights are where they begin; it alone writes the checkpoint. batch_size is that of
-            all ranks together, `threads` a rank's own; None is 1 here.
-
-        Returns
-        -------
-        History
-            A list of `Record`, one an epoch.
-
-        Raises
-        ------
-        TypeError, ValueError
-            An argument is not of the form above; the message says what was expected.
-        FloatingPointError
-            The loss is no longer finite; the weights are those of the last good epoch.
-        """
-        sdlm = optimizer == "sdlm" or getattr(optimizer, "optimizer", None) == "sdlm"
-        if batch_size is None:
-            batch_size = 1 if sdlm else 64
-        batch_size = training.positive("batch_size", batch_size)
-        shuffle = shuffle if shuffle is not None else "once" if sdlm else "epoch"
-        if shuffle not in ("epoch", "once"):
-            raise ValueError(f"shuffle: expected epoch or once, got {shuffle!r}")
-        batch, _ = as_batch(images, self.config)
-        recipe = Recipe.of(optimizer, learning_rate, momentum, weight_decay, schedule, batch_size)
-        targets = self._as_labels(labels, len(batch))
-        if not len(batch):
-            raise ValueError("fit needs at least one image")
-        held_out = None
-        if validation is not None:
-            if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-                raise ValueError("validation: expected a pair (images, labels)")
-            x = as_pixels(as_batch(validation[0], self.config)[0], self.config.dtype)
-            held_out = (x, self._as_labels(validation[1], len(x)))
-            if not len(x):
-                raise ValueError("validation: needs at least one image")
-        return training.fit(
-            self,
-            as_pixels(batch, self.config.dtype),
-            targets,
-            as_sample_weight(sample_weight, len(batch), self.config.dtype),
-            recipe,
-            epochs=training.positive("epochs", epochs, least=0),
-            batch_size=batch_size,
-            validation=held_out,
-            callbacks=callbacks,
-            checkpoint=checkpoint,
-            patience=early_stopping,
-            keep_best=keep_best,
-            augment=Distortion.of(augment),
-            threads=1
-            if communicator is not None and threads is None
-            else _threads.resolve(threads),
-            progress=progress,
-            shuffle=shuffle,
-            seed=training.positive("seed", seed, least=0),
-            communicator=communicator,
-        )
-
-    def partial_fit(
-        self,
-        images: npt.ArrayLike,
-        labels: npt.ArrayLike,
-        *,
-        optimizer: str | Recipe = "sgd",
-        learning_rate: float | None = None,
-        momentum: float | None = None,
-        weight_decay: float | None = None,
-        sample_weight: npt.ArrayLike | None = None,
-        threads: int | None = None,
-    ) -> float:
-        """Make one update from one batch, and return the batch's mean loss before it.
-
-        The optimizer's state (velocity, moments) is kept from call to call. Arguments and errors
-        as in `fit`, but that `sample_weight` is not scaled: the loss is the mean of weight times
-        loss, and the weights of several batches stand to each other as they are given. With a
-        FloatingPointError the weights of the network are those before the call.
-        """
-        batch, _ = as_batch(images, self.config)
-        targets = self._as_labels(labels, len(batch))
-        schedule = None if isinstance(optimizer, Recipe) else "constant"
-        recipe = Recipe.of(
-            optimizer, learning_rate, momentum, weight_decay, schedule, max(1, len(batch))
-        )
-        if not len(batch):
-            raise ValueError("partial_fit needs at least one image")
-        pixels = as_pixels(batch, self.config.dtype)
-        weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
-        return training.one_step(self, pixels, targets, weight, recipe, _threads.resolve(threads))
 
     def _scores_of(
         self, images: np.ndarray, threads: int | None, online: bool = True

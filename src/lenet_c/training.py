@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
+import json
 import math
 import os
 import time
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from ._checkpoint import Checkpoint, Position, digest
 from ._parallel import Ranks
 from ._progress import Progress
+from ._steps import OptimizerState, batches, one_epoch, set_sdlm_rates
 from .distortion import Distortion
 from .history import History, Record
 from .optim import Recipe
@@ -22,12 +22,8 @@ from .optim import Recipe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ._core import Draws
-    from ._network import Network
     from ._types import Callback
     from .model import LeNet5
-
-_STRETCH = 0.05  # seconds that the kernels work without the GIL, about
 
 
 def positive(name: str, value: int, least: int = 1) -> int:
@@ -37,174 +33,6 @@ def positive(name: str, value: int, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name}: expected {least} or more, got {value}")
     return int(value)
-
-
-@dataclass
-class OptimizerState:
-    """Velocity (sgd), moments (adamw) or rates (sdlm, the second), and the steps made with them."""
-
-    optimizer: str = ""
-    moments: list[np.ndarray] = field(default_factory=list)
-    step: int = 0
-
-    def prepare(self, optimizer: str, theta: np.ndarray) -> OptimizerState:
-        """Return this state, cleared if it was another optimizer's."""
-        if self.optimizer != optimizer:
-            self.optimizer, self.step = optimizer, 0
-            self.moments = [np.zeros_like(theta) for _ in range(1 if optimizer == "sgd" else 2)]
-        return self
-
-
-def _run(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
-    order: np.ndarray,
-    batch: int,
-    recipe: Recipe,
-    rates: npt.NDArray[np.float64],
-    state: OptimizerState,
-    threads: int,
-    loss: float = 0.0,
-    draws: Draws | None = None,
-) -> tuple[float, int]:
-    net, momenta = model._net_of(pixels.shape[1:]), recipe.momenta(len(rates))
-    first, second = state.moments[0], state.moments[-1]
-    try:
-        return model._engine.train(
-            net, model._theta, pixels, targets, weight, order, batch, recipe.rule,
-            rates, momenta, first, second, None, state.step, threads, loss,
-            model.config.seed, draws,
-        )  # fmt: skip
-    finally:  # Ctrl-C may come between the kernels' return and the next line
-        state.step += len(rates)
-        model._changed()
-
-
-def gradient(model: Network, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
-    """Write the gradient of a batch's mean loss into `out`; return the mean loss."""
-    n = len(pixels)
-    net, order = model._net_of(pixels.shape[1:]), np.arange(n)
-    loss, _ = model._engine.train(
-        net, model._theta, pixels, targets, None, order, n, None, None, None, gradient=out,
-        draw=model.config.seed,
-    )  # fmt: skip
-    return loss / n
-
-
-def one_step(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
-    recipe: Recipe,
-    threads: int,
-) -> float:
-    """Update the model from one batch; return the mean loss before."""
-    if recipe.optimizer == "sdlm":
-        raise ValueError("optimizer: sdlm takes its rates before every pass, and needs fit")
-    state = model._optimizer.prepare(recipe.optimizer, model._theta)
-    order, n = np.arange(len(pixels)), len(pixels)
-    rates = np.array([recipe.learning_rate])
-    good = model._theta.copy()
-    loss, _ = _run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
-    if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
-        model._theta[...] = good
-        model._changed()
-        model._optimizer = OptimizerState()
-        raise FloatingPointError(
-            f"the update is not finite: the weights before it are kept; try a lower learning "
-            f"rate (it was {recipe.learning_rate:g})"
-        )
-    return loss / n
-
-
-def layer_rates(model: LeNet5, rates: np.ndarray) -> dict[str, tuple[float, float, float]]:
-    """Return layer -> least, median and largest rate of its trained parameters."""
-    layers: dict[str, list[np.ndarray]] = {}
-    for name, (offset, shape) in model._net.parameters.items():
-        values = rates[offset : offset + math.prod(shape)].reshape(shape)
-        if name == "c3.weight":
-            values = values[model.config.table.T]
-        if offset < model._net.trained:
-            layers.setdefault(name.split(".")[0], []).append(values.ravel())
-    found = {}
-    for layer, parts in layers.items():
-        low, middle, high = np.quantile(np.concatenate(parts), (0, 0.5, 1)).tolist()
-        found[layer] = (low, middle, high)
-    return found
-
-
-def set_sdlm_rates(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    recipe: Recipe,
-    rate: float,
-    state: OptimizerState,
-    chosen: np.ndarray,
-) -> dict[str, tuple[float, float, float]]:
-    """Set each parameter's rate / (mu + h), h the mean curvature over the chosen images."""
-    net = model._net_of(pixels.shape[1:])
-    h = np.zeros_like(model._theta)
-    model._engine.curvature(net, model._theta, pixels, targets, chosen, h)
-    with np.errstate(over="ignore", invalid="ignore"):  # rates that are infinite show in the loss
-        state.moments[1][...] = rate / (recipe.mu + h / len(chosen))
-        return layer_rates(model, state.moments[1])
-
-
-def batches(n: int, size: int) -> list[tuple[int, int]]:
-    """Return how many batches of which sizes `n` images make, one after another.
-
-    All have `size` images but the last, which has what is left; if that is less than half of a
-    batch, the images are spread evenly, for it moves the weights as far as the others do.
-    """
-    count = -(-n // size)
-    last = n - (count - 1) * size
-    if 2 * last >= size:
-        return [(1, last)] if count == 1 else [(count - 1, size), (1, last)]
-    least, larger = divmod(n, count)
-    return [(larger, least + 1), (count - larger, least)] if larger else [(count, least)]
-
-
-def _epoch(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
-    order: np.ndarray,
-    batch: int,
-    recipe: Recipe,
-    first: int,
-    total: int,
-    epochs: int,
-    state: OptimizerState,
-    threads: int,
-    bar: Progress,
-    draws: Draws | None,
-) -> tuple[float, int]:
-    """Present the images once; return the summed loss and the wrong labels."""
-    stretch, done, loss, errors = 1, 0, 0.0, 0
-    sizes = deque(batches(len(order), batch))
-    while sizes:
-        begin = time.perf_counter()
-        count, size = sizes.popleft()
-        if count > stretch:
-            sizes.appendleft((count - stretch, size))
-            count = stretch
-        part = order[done : done + count * size]
-        rates = recipe.rates(first, count, total, epochs)
-        loss, part_errors = _run(
-            model, pixels, targets, weight, part, size, recipe, rates, state, threads, loss, draws
-        )
-        first, errors, done = first + count, errors + part_errors, done + len(part)
-        if not math.isfinite(loss):
-            break
-        bar.update(len(part), loss=f"{loss / done:.4f}", error=f"{100 * errors / done:.2f} %")
-        seconds = max(time.perf_counter() - begin, 1e-6)
-        stretch = max(1, min(4 * stretch, int(stretch * _STRETCH / seconds)))
-    return loss, errors
 
 
 def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
@@ -244,6 +72,7 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray] | None,
     callbacks: Iterable[Callback],
     checkpoint: str | os.PathLike[str] | None,
+    resume: bool,
     patience: int | None,
     keep_best: bool,
     augment: Distortion | None,
@@ -259,40 +88,91 @@ def fit(
     if patience is not None:
         patience = positive("early_stopping", patience)
     callbacks = _checked_callbacks(callbacks)
+    if not isinstance(resume, (bool, np.bool_)):
+        raise TypeError(f"resume: expected True or False, got {type(resume).__name__}")
     if checkpoint is not None:
         _check_folder(checkpoint)
+    elif resume:
+        raise ValueError("resume needs checkpoint=, the file to go on from")
     n = len(pixels)
     batch_size = min(batch_size, n)
     steps = -(-n // batch_size)
-    history, good, best, order = History(), model._theta.copy(), None, None
-    state = OptimizerState().prepare(recipe.optimizer, model._theta)
-    ranks = None
+    ranks, writes = None, True
     if communicator is not None:
         if model.config.subsampling == "stochastic":
             raise ValueError("communicator: stochastic subsampling draws by the place in a batch")
         same = (n, epochs, batch_size, recipe, augment, shuffle, seed, model._epochs, steps)
-        ranks = Ranks(communicator, batch_size, (*same, model.config.replace(seed=0)))
+        files = (checkpoint is not None, bool(resume))
+        config = model.config.replace(seed=0)
+        ranks = Ranks(communicator, batch_size, (*same, *files, config))
         ranks.begin(model)
-        good[...] = model._theta
         if ranks.rank:
-            progress, checkpoint = False, None
+            progress, writes = False, False
+    saver = None
+    if checkpoint is not None:
+        settings = {
+            "data": {
+                "images": digest(pixels),
+                "labels": digest(targets),
+                "sample_weight": digest(weight),
+                "validation images": digest(validation[0]) if validation else None,
+                "validation labels": digest(validation[1]) if validation else None,
+            },
+            "config": json.loads(model.config.to_json()),
+            "engine": model._engine.isa,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "recipe": dataclasses.asdict(recipe),
+            "shuffle": shuffle,
+            "augment": None if augment is None else repr(augment),
+            "seed": seed,
+            "early_stopping": patience,
+            "keep_best": bool(keep_best),
+            "ranks": 1 if ranks is None else ranks.size,
+        }
+        saver = Checkpoint(checkpoint if writes else None, settings, ranks)
+    state = OptimizerState().prepare(recipe.optimizer, model._theta)
+    found = saver.read(model) if saver is not None and resume else None
+    position = found or Position.of(model, state, model._epochs)
+    if found is not None:
+        found.restore(model, state)
+    begun, best = position.begun, position.best
+    model.history = history = History(position.records)
+    history.stopped = position.stopped
+    if position.finished:
+        return history
+    order = np.random.default_rng([seed, begun]).permutation(n)
     if isinstance(progress, Progress):  # a share of what several calls do
         bar = progress
     else:
         bar = Progress(epochs * n, "training", "image", progress)
+        bar.done = len(history) * n
+
+    def ended(record: Record) -> str | None:
+        """Return why training ends with this record, None if it goes on."""
+        answer = any([_is_true(callback(model, record)) for callback in callbacks])
+        if ranks.any(answer) if ranks is not None else answer:
+            return "callback"
+        lowest = history.best  # never None where there is patience
+        late = patience and lowest and record.epoch - lowest.epoch >= patience
+        return "early stopping" if late else None
+
     try:
-        for epoch in range(epochs):
-            rng = np.random.default_rng([seed, model._epochs])
-            if order is None or shuffle == "epoch":
+        if history:  # the interruption may have come before the callbacks
+            history.stopped = ended(history[-1])
+        while len(history) < epochs and history.stopped is None:
+            epoch = len(history)
+            rng = np.random.default_rng([seed, begun + epoch])
+            if shuffle == "epoch" or epoch == 0:
                 order = rng.permutation(n)
-            draws = None if augment is None else augment._draws(seed, model._epochs)
+            draws = None if augment is None else augment._draws(seed, begun + epoch)
             begin, by_layer = time.perf_counter(), None
             if recipe.optimizer == "sdlm":
                 rate = recipe.rates(epoch * steps, 1, epochs * steps, epochs)[0]
                 chosen = rng.permutation(n)[: recipe.samples]
                 by_layer = set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen)
             if ranks is None:
-                loss, errors = _epoch(
+                loss, errors = one_epoch(
                     model, pixels, targets, weight, order, batch_size, recipe,
                     epoch * steps, epochs * steps, epochs, state, threads, bar, draws,
                 )  # fmt: skip
@@ -303,15 +183,13 @@ def fit(
                 )  # fmt: skip
             seconds = time.perf_counter() - begin
             if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
-                model._theta[...] = good
-                model._changed()
+                position.restore(model, state)
                 raise FloatingPointError(
                     f"the loss is no longer finite in epoch {model._epochs + 1}: the weights of "
                     f"epoch {model._epochs} are kept; try a lower learning rate "
                     f"(it was {recipe.learning_rate:g})"
                 )
-            model._epochs += 1
-            good[...] = model._theta
+            model._epochs = begun + epoch + 1
             report = model.evaluate(*validation, threads=threads) if validation else None
             record = Record(
                 model._epochs,
@@ -324,31 +202,29 @@ def fit(
                 by_layer,
             )
             history.append(record)
-            if best is None or record is history.best:
-                best = good.copy()
-            if checkpoint is not None:
-                model.save(checkpoint)
-            answer = any([_is_true(callback(model, record)) for callback in callbacks])
-            if ranks.any(answer) if ranks is not None else answer:
-                history.stopped = "callback"
-                break
-            lowest = history.best  # never None where there is patience
-            if patience and lowest and record.epoch - lowest.epoch >= patience:
-                history.stopped = "early stopping"
-                break
-    except KeyboardInterrupt:
+            if keep_best and record is history.best:
+                best = model._theta.copy()
+            position = Position.of(model, state, begun, records=tuple(history), best=best)
+            if saver is not None:
+                saver.write(model, position)
+            history.stopped = ended(record)
+    except KeyboardInterrupt as interrupt:
         if keep_best and best is not None:
             model._theta[...] = best
-            model._changed()
-        if checkpoint is not None and (history or not np.array_equal(model._theta, good)):
-            with contextlib.suppress(ValueError, OSError):  # the interrupt is what is told
-                model.save(checkpoint)
+        elif not np.isfinite(model._theta).all():
+            model._theta[...] = position.weights
+        model._changed()
+        if saver is not None and (history or not np.array_equal(model._theta, position.weights)):
+            try:
+                saver.write_here(model, position)
+            except (ValueError, OSError) as error:  # the interrupt is what is told
+                interrupt.add_note(f"the checkpoint could not be written: {error}")
         raise
     finally:
         bar.close()
     if keep_best and best is not None:
         model._theta[...] = best
         model._changed()
-        if checkpoint is not None:
-            model.save(checkpoint)
+    if saver is not None and history:
+        saver.write(model, dataclasses.replace(position, finished=True, stopped=history.stopped))
     return history

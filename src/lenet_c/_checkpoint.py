@@ -1,0 +1,249 @@
+"""Checkpoints: where a training stands, in a model's file, to go on from to the same bits.
+
+Beside the parameters the file holds the tensors "training.moment0", "training.moment1",
+"training.weights" (where they are not the parameters) and "training.best", each laid out as the
+parameters are one after another; and the metadata "training", a JSON object: settings, epochs of
+the model before, steps, history. The file of a finished training has no further tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import _json
+from ._errors import FormatError
+from .history import History, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._parallel import Ranks
+    from ._steps import OptimizerState
+    from .model import LeNet5
+
+VERSION = 1
+PREFIX = "training."
+KEY = "training"  # in the metadata
+_MOST_VALUES = 1_000_000  # strings, lists and objects in it
+
+
+@dataclass(frozen=True)
+class Position:
+    """What the next epoch begins with, in copies.
+
+    begun: epochs of the model before this training; records: one an epoch since; best: the weights
+    of lowest validation error, where they are to be kept; stopped: as in `History`.
+    """
+
+    weights: np.ndarray
+    moments: list[np.ndarray]
+    step: int
+    begun: int
+    records: tuple[Record, ...] = ()
+    best: np.ndarray | None = None
+    finished: bool = False
+    stopped: str | None = None
+
+    @classmethod
+    def of(cls, model: LeNet5, state: OptimizerState, begun: int, **fields: Any) -> Position:
+        """Return where the model and its optimizer stand."""
+        moments = [moment.copy() for moment in state.moments]
+        return cls(model._theta.copy(), moments, state.step, begun, **fields)
+
+    def restore(self, model: LeNet5, state: OptimizerState) -> None:
+        """Put the model and its optimizer there."""
+        model._theta[...] = self.weights
+        model._changed()
+        model._epochs = self.begun + len(self.records)
+        state.moments, state.step = [moment.copy() for moment in self.moments], self.step
+
+
+def digest(array: np.ndarray | None) -> str | None:
+    """Return a fingerprint of an array's type, shape and contents."""
+    if array is None:
+        return None
+    told = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    told.update(np.ascontiguousarray(array).data)
+    return told.hexdigest()[:32]
+
+
+def history_of(metadata: dict[str, str]) -> History:
+    """Return the history in a file's metadata, an empty one where there is none.
+
+    Raises
+    ------
+    ValueError, TypeError, KeyError
+        It is broken.
+    """
+    history = History()
+    if KEY in metadata:
+        found = _described(metadata)
+        history.extend(map(_record, found["history"]))
+        history.stopped = found["stopped"]
+        if [record.epoch for record in history] != _numbers(found["begun"], len(history)):
+            raise ValueError("training: its epochs do not follow one another")
+    return history
+
+
+def _numbers(begun: int, count: int) -> list[int]:
+    return list(range(begun + 1, begun + count + 1))
+
+
+def _described(metadata: dict[str, str]) -> dict[str, Any]:
+    found = _json.parse(metadata[KEY], _MOST_VALUES)
+    if not isinstance(found, dict) or found.get("version") != VERSION:
+        raise ValueError(f"training: expected an object of version {VERSION}")
+    for name, kind in (("settings", dict), ("history", list), ("begun", int), ("step", int)):
+        if type(found.get(name)) is not kind:
+            raise ValueError(f"training: {name}: expected {kind.__name__}")
+    if found["begun"] < 0 or found["step"] < 0:
+        raise ValueError("training: a count below 0")
+    return found
+
+
+def _record(fields: dict[str, Any]) -> Record:
+    rates = fields.pop("rates")
+    if rates is not None:
+        rates = {layer: tuple(map(float, three)) for layer, three in rates.items()}
+    for name, value in fields.items():
+        absent = value is None and name.startswith("validation")
+        if type(value) not in (int, float) and not absent:
+            raise ValueError(f"training: {name}: expected a number, got {value!r:.40}")
+    return Record(**fields, rates=rates)
+
+
+@dataclass
+class Checkpoint:
+    """The file of a training.
+
+    path: None on ranks that write none; settings: what has to be the same for the same bits.
+    """
+
+    path: str | os.PathLike[str] | None
+    settings: dict[str, Any]
+    ranks: Ranks | None = None
+
+    def __post_init__(self) -> None:
+        self.settings = json.loads(json.dumps(self.settings))  # tuples become lists
+
+    def write(self, model: LeNet5, position: Position) -> None:
+        """Write the model with its position; of several ranks all fail where rank 0 does."""
+        failure = None
+        try:
+            self.write_here(model, position)
+        except (OSError, ValueError) as error:
+            failure = error
+        self._agree(None, failure)
+
+    def write_here(self, model: LeNet5, position: Position) -> None:
+        """Write the model with its position, if this rank writes, and ask no other."""
+        if self.path is None:
+            return
+        tensors = {}
+        if not position.finished:
+            tensors = {f"{PREFIX}moment{i}": one for i, one in enumerate(position.moments)}
+            if position.weights.tobytes() != model._theta.tobytes():
+                tensors[f"{PREFIX}weights"] = position.weights
+            if position.best is not None:
+                tensors[f"{PREFIX}best"] = position.best
+        told = {
+            "version": VERSION,
+            "settings": self.settings,
+            "begun": position.begun,
+            "step": position.step,
+            "finished": position.finished,
+            "stopped": position.stopped,
+            "history": [dataclasses.asdict(record) for record in position.records],
+        }
+        model._write(self.path, tensors, {KEY: json.dumps(told)})
+
+    def read(self, model: LeNet5) -> Position | None:
+        """Return the position in rank 0's file, None where there is no file.
+
+        Raises
+        ------
+        FormatError
+            The file is broken, or a model without the state of its training.
+        ValueError
+            It is of a training with other settings or data.
+        OSError
+            It cannot be read.
+        """
+        found, failure = None, None
+        try:
+            found = self._read(model)
+        except (OSError, ValueError) as error:
+            failure = error
+        return self._agree(found, failure)
+
+    def _agree(self, found: Position | None, failure: Exception | None) -> Position | None:
+        if self.ranks is not None:
+            found, failure = self.ranks.first((found, failure))
+        if failure is not None:
+            raise failure
+        return found
+
+    def _read(self, model: LeNet5) -> Position | None:
+        if self.path is None or not os.path.exists(self.path):
+            return None
+        name = os.fsdecode(self.path)
+        saved, tensors, metadata = model._read(self.path)
+        if KEY not in metadata:
+            raise FormatError(
+                f"{name}: a model without the state of its training: nothing to resume; "
+                "load it and call fit to train it further"
+            )
+        told = _described(metadata)
+        there, here = (dict(_flat(each)) for each in (told["settings"], self.settings))
+        if there != here:
+            differences = "; ".join(_differences(there, here))
+            raise ValueError(
+                f"{name}: not resumed, for its training differs from this one: {differences}"
+            )
+        position = Position(
+            tensors.get(f"{PREFIX}weights", saved._theta),
+            [value for key, value in sorted(tensors.items()) if key.startswith(f"{PREFIX}moment")],
+            told["step"],
+            told["begun"],
+            tuple(saved.history),
+            tensors.get(f"{PREFIX}best"),
+            told.get("finished") is True,
+            saved.history.stopped,
+        )
+        for array in tensors.values():
+            if array.dtype != saved._theta.dtype or array.shape != saved._theta.shape:
+                raise FormatError(
+                    f"{name}: a tensor of the training: expected {saved._theta.dtype} "
+                    f"{saved._theta.shape}, got {array.dtype} {array.shape}"
+                )
+            if not np.isfinite(array).all():
+                raise FormatError(f"{name}: NaN or infinity in a tensor of the training")
+        wanted = 1 if here["recipe.optimizer"] == "sgd" else 2
+        if not position.finished and len(position.moments) != wanted:
+            raise FormatError(f"{name}: expected {wanted} moments, got {len(position.moments)}")
+        return position
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
+    for name in sorted(there.keys() | here.keys()):
+        one, other = there.get(name), here.get(name)
+        if one != other:
+            if name.startswith("data.") and one is not None and other is not None:
+                yield f"{name.removeprefix('data.')} are others"
+            else:
+                yield f"{name.removeprefix('data.')}: {one!r:.60} there, {other!r:.60} here"

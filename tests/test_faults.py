@@ -1,0 +1,276 @@
+"""Full disks, closed folders, vanished data, losses that are not finite: what is kept and said."""
+
+import contextlib
+import errno
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from resume_case import Killed, sample
+
+import lenet_c
+from lenet_c import LeNet5, Recipe, _timing, datasets, export, idx, reproduce
+
+SOURCE = str(Path(lenet_c.__file__).parents[1])
+
+
+def fit(path, **arguments):
+    arguments = {"epochs": 2, "batch_size": 16, "checkpoint": path, **arguments}
+    return LeNet5(seed=3).fit(*sample(), **arguments)
+
+
+def picture(path):
+    pytest.importorskip("matplotlib")
+    from matplotlib.figure import Figure
+
+    from lenet_c import _drawing
+
+    figure = Figure()
+    figure.add_axes((0.2, 0.2, 0.7, 0.7)).plot([0, 1, 0])
+    _drawing.save(figure, path)
+
+
+def curves(path):
+    table = reproduce.Table(("epoch", "error"), [(i, i / 7) for i in range(500)])
+    reproduce._write_csv(path, table)
+
+
+WRITERS = {
+    "model.safetensors": lambda path: LeNet5().save(path),
+    "model.npz": lambda path: LeNet5().save(path),
+    "checkpoint.safetensors": fit,
+    "checkpoint.npz": fit,
+    "model.onnx": lambda path: export.to_onnx(LeNet5(), path),
+    "model.c": lambda path: export.to_c(LeNet5(), path),
+    "images.idx": lambda path: idx.write(path, sample()[0]),
+    "images.idx.gz": lambda path: idx.write(path, sample()[0]),
+    "figures.json": lambda path: _timing.write_json(path, {"all": list(range(1000))}),
+    "curves.csv": curves,
+    "picture.png": picture,
+    "picture.svg": picture,
+}
+
+
+@contextlib.contextmanager
+def small_files(limit=1000):
+    """A limit of the size of files in the place of a full disk."""
+    resource = pytest.importorskip("resource")
+    import signal
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limits[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def refused(write, path):
+    """Call write(path): an error that names the path; what was there is kept, nothing beside it."""
+    before = {file: file.read_bytes() for file in path.parent.iterdir()}
+    with pytest.raises(OSError) as caught:
+        write(path)
+    assert os.fsdecode(caught.value.filename).startswith(os.fspath(path.with_suffix("")))
+    assert caught.value.strerror
+    assert {file: file.read_bytes() for file in path.parent.iterdir()} == before
+    return caught.value.errno
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("name", WRITERS)
+def test_files_that_become_too_large(name, old, tmp_path):
+    path = tmp_path / name
+    if old:
+        path.write_bytes(b"an older file")
+    WRITERS[name](tmp_path.parent / f"{tmp_path.name}-{name}")  # it could be written elsewhere
+    with small_files():
+        assert refused(WRITERS[name], path) == errno.EFBIG
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of its own of 1.2 MB; whoever may not mount one skips."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1200k", "none", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no right to mount a disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder):
+    with pytest.raises(OSError), open(folder / "others", "wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_full_disk(name, disk):
+    (disk / name).write_bytes(b"an older file")
+    fill(disk)
+    assert refused(WRITERS[name], disk / name) == errno.ENOSPC
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_read_only_disk(name, disk):
+    (disk / name).write_bytes(b"an older file")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert refused(WRITERS[name], disk / name) == errno.EROFS
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_devices():
+    LeNet5().save("/dev/null")
+    with pytest.raises(OSError) as caught:
+        LeNet5().save("/dev/full")
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "/dev/full")
+
+
+def test_a_disk_that_fills_up_between_epochs(disk):
+    """The checkpoint stays that of the epoch before; model and history have the one behind it."""
+    path, model = disk / "x", LeNet5(seed=3)
+
+    def others(model, record):
+        if record.epoch == 2:
+            fill(disk)
+
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        model.fit(*sample(), epochs=9, batch_size=16, checkpoint=path, callbacks=[others])
+    saved = LeNet5.load(path)
+    assert len(saved.history) == 2 and saved.history == model.history[:2]
+    assert len(model.history) == 3 and model._epochs == 3
+    (disk / "others").unlink()
+    assert len(model.fit(*sample(), epochs=9, batch_size=16, checkpoint=path, resume=True)) == 9
+
+
+def test_a_folder_that_vanishes_between_epochs(tmp_path):
+    folder, model = tmp_path / "folder", LeNet5(seed=3)
+    folder.mkdir()
+
+    def vanish(model, record):
+        shutil.rmtree(folder)
+
+    with pytest.raises(FileNotFoundError) as caught:
+        model.fit(*sample(), epochs=9, checkpoint=folder / "x", callbacks=[vanish])
+    assert caught.value.filename == str(folder / "x")
+    assert len(model.history) == 2 == model._epochs
+
+
+def test_the_history_outlives_an_error(tmp_path):
+    def fail(model, record):
+        if record.epoch == 3:
+            raise Killed
+
+    model = LeNet5(seed=3)
+    with pytest.raises(Killed):
+        model.fit(*sample(), epochs=9, callbacks=[fail], checkpoint=tmp_path / "x")
+    assert [record.epoch for record in model.history] == [1, 2, 3]
+    assert LeNet5.load(tmp_path / "x").history == model.history
+    with pytest.raises(FloatingPointError):
+        model.fit(*sample(), epochs=9, learning_rate=1e38)
+    assert model.history == []  # of the last call
+
+
+# --- data that vanish
+
+MAPPED = """\
+import os, sys
+import numpy as np
+from lenet_c import LeNet5
+images = np.load("images.npy", mmap_mode="r")
+
+def fault(model, record):
+    if record.epoch == 2:
+        os.unlink("images.npy") if sys.argv[1] == "unlink" else os.truncate("images.npy", 4096)
+
+LeNet5(seed=3).fit(images, np.arange(len(images)) % 10, epochs=4, checkpoint="x", threads=1,
+                   callbacks=[fault])
+"""
+
+
+@pytest.mark.parametrize("fault", ["unlink", "truncate"])
+def test_mapped_data_that_vanish(fault, tmp_path):
+    """Unlinked, they are there as long as they are mapped; cut off, the system ends the process."""
+    np.save(tmp_path / "images.npy", np.resize(sample()[0], (500, 28, 28)))
+    done = subprocess.run(
+        [sys.executable, "-c", MAPPED, fault], cwd=tmp_path, env=os.environ | {"PYTHONPATH": SOURCE}
+    )
+    assert (done.returncode == 0) == (fault == "unlink")
+    assert len(LeNet5.load(tmp_path / "x").history) == (4 if fault == "unlink" else 2)
+
+
+def test_data_that_are_cut_off_or_gone(tmp_path):
+    images, labels = sample()
+    for split in ("train", "t10k"):
+        idx.write(tmp_path / f"{split}-images-idx3-ubyte.gz", images)
+        idx.write(tmp_path / f"{split}-labels-idx1-ubyte.gz", labels)
+    cut = tmp_path / "train-images-idx3-ubyte.gz"
+    whole = cut.read_bytes()
+    for rest in (whole[:-2000], gzip.compress(gzip.decompress(whole)[:-1]), whole[:1], b""):
+        cut.write_bytes(rest)
+        with pytest.raises(lenet_c.FormatError, match=cut.name):
+            datasets.load_mnist("train", tmp_path)
+    cut.unlink()
+    with pytest.raises(FileNotFoundError, match="train-images-idx3-ubyte"):
+        datasets.load_mnist("train", tmp_path)
+
+
+# --- a loss that is not finite
+
+
+@pytest.mark.parametrize("batch_size", [1, 16])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "sdlm"])
+def test_a_loss_that_is_not_finite(optimizer, batch_size, tmp_path, monkeypatch):
+    """In the third epoch, on every schedule of the kernels: the second one's weights are kept."""
+    rates, steps = Recipe.rates, -(-90 // batch_size)
+
+    def growing(self, first, count, total, epochs=1):
+        factor = np.where(np.arange(first, first + count) < 2 * steps, 1.0, 1e38)
+        return rates(self, first, count, total, epochs) * factor
+
+    monkeypatch.setattr(Recipe, "rates", growing)
+    model, good = LeNet5(seed=3), []
+    words = r"in epoch 3: the weights of epoch 2 are kept; try a lower learning rate \(it was"
+    with pytest.raises(FloatingPointError, match=words):
+        model.fit(
+            *sample(), epochs=4, batch_size=batch_size, optimizer=optimizer,
+            checkpoint=tmp_path / "x",
+            callbacks=[lambda model, record: good.append(model._theta.tobytes())],
+        )  # fmt: skip
+    assert len(good) == len(model.history) == model._epochs == 2
+    assert model._theta.tobytes() == good[1] == LeNet5.load(tmp_path / "x")._theta.tobytes()
+
+
+def test_ctrl_c_where_weights_are_not_finite(tmp_path, monkeypatch):
+    model, good = LeNet5(seed=3), []
+
+    class Overflowing:
+        def __init__(self, engine):
+            self.engine = engine
+
+        def __getattr__(self, name):
+            return getattr(self.engine, name)
+
+        def train(self, *given):
+            result = self.engine.train(*given)
+            if good:
+                model._theta[0] = np.nan
+                raise KeyboardInterrupt
+            return result
+
+    monkeypatch.setattr(model, "_engine", Overflowing(model._engine))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(
+            *sample(), checkpoint=tmp_path / "x",
+            callbacks=[lambda model, record: good.append(model._theta.tobytes())],
+        )  # fmt: skip
+    assert [model._theta.tobytes()] == good
+    assert LeNet5.load(tmp_path / "x") == model

@@ -1,0 +1,112 @@
+"""What training does not go on from: checkpoints of other trainings, and broken ones."""
+
+import json
+
+import numpy as np
+import pytest
+from resume_case import finished, held_out, killed_in_epoch, sample
+
+from lenet_c import FormatError, LeNet5, _engines, _safetensors
+
+
+def other_images():
+    images = sample()[0].copy()
+    images[7, 14, 14] ^= 1
+    return images
+
+
+REFUSED = {
+    "images are others": {"images": other_images},
+    "labels are others": {"labels": lambda: (sample()[1] + 1) % 10},
+    "validation labels are others": {"validation": (held_out()[0], (held_out()[1] + 1) % 10)},
+    r"validation images: '\w+' there, None here": {"validation": None},
+    r"sample_weight: None there, '\w+' here": {"sample_weight": np.arange(90)},
+    "batch_size: 16 there, 32 here": {"batch_size": 32},
+    "epochs: 2 there, 3 here": {"epochs": 3},
+    "seed: 0 there, 1 here": {"seed": 1},
+    "recipe.learning_rate: 0.0175 there, 0.5 here": {"learning_rate": 0.5},
+    "recipe.optimizer: 'sgd' there, 'adamw' here": {"optimizer": "adamw"},
+    "shuffle: 'epoch' there, 'once' here": {"shuffle": "once"},
+    "augment: None there": {"augment": "affine"},
+    "early_stopping: None there, 2 here": {"early_stopping": 2},
+    "keep_best: False there, True here": {"keep_best": True},
+    "config.seed: 0 there, 2 here": {"model": lambda: LeNet5(seed=2)},
+    r"config.activation: 'scaled_tanh' there, 'relu' here": {"model": lambda: LeNet5("mnist28")},
+}
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_another_training_is_refused(words, tmp_path):
+    _, _, arguments = finished(tmp_path / "x")
+    before, changes = (tmp_path / "x").read_bytes(), dict(REFUSED[words])
+    images = changes.pop("images", lambda: sample()[0])()
+    labels = changes.pop("labels", lambda: sample()[1])()
+    model = changes.pop("model", LeNet5)()
+    weights = model._theta.copy()
+    with pytest.raises(ValueError, match=rf"x: not resumed, .*differs.*: .*{words}"):
+        model.fit(
+            images, labels, checkpoint=tmp_path / "x", resume=True, **{**arguments, **changes}
+        )
+    assert (model._theta == weights).all()
+    assert (tmp_path / "x").read_bytes() == before
+
+
+def test_another_instruction_set_is_refused(tmp_path, monkeypatch):
+    others = _engines.available()[:-1]
+    if not others:
+        pytest.skip("this machine has one")
+    _, _, arguments = finished(tmp_path / "x")
+    monkeypatch.setattr(_engines, "default_isa", lambda: others[0])
+    with pytest.raises(ValueError, match="engine: "):
+        LeNet5().fit(*sample(), checkpoint=tmp_path / "x", resume=True, **arguments)
+
+
+def test_what_is_no_checkpoint(tmp_path):
+    LeNet5().save(tmp_path / "x")
+    with pytest.raises(FormatError, match="a model without the state of its training"):
+        LeNet5().fit(*sample(), checkpoint=tmp_path / "x", resume=True)
+    (tmp_path / "x").write_bytes(b"torn")
+    with pytest.raises(FormatError):
+        LeNet5().fit(*sample(), checkpoint=tmp_path / "x", resume=True)
+    with pytest.raises(ValueError, match="resume needs checkpoint="):
+        LeNet5().fit(*sample(), resume=True)
+    with pytest.raises(TypeError, match="resume: expected True or False, got str"):
+        LeNet5().fit(*sample(), checkpoint=tmp_path / "y", resume="yes")
+
+
+BROKEN = {
+    "no JSON": lambda told: "{",
+    "a list": lambda told: "[]",
+    "a newer version": lambda told: json.dumps({**told, "version": 2}),
+    "no history": lambda told: json.dumps({**told, "history": None}),
+    "an odd record": lambda told: json.dumps({**told, "history": [3]}),
+    "no loss": lambda told: json.dumps({**told, "history": [{"rates": None}]}),
+    "text for a loss": lambda told: json.dumps(told).replace('"loss": ', '"loss": "1", "_": '),
+    "a gap": lambda told: json.dumps({**told, "begun": 5}),
+    "below 0": lambda told: json.dumps({**told, "step": -1}),
+    "not stopped": lambda told: json.dumps({k: v for k, v in told.items() if k != "stopped"}),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_state_is_a_format_error(case, tmp_path):
+    finished(tmp_path / "x")
+    tensors, metadata = _safetensors.load(tmp_path / "x")
+    metadata["training"] = BROKEN[case](json.loads(metadata["training"]))
+    _safetensors.save(tmp_path / "x", tensors, metadata)
+    with pytest.raises(FormatError, match="x: "):
+        LeNet5.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize("change", ["shape", "missing", "dtype"])
+def test_broken_moments_are_a_format_error(change, tmp_path):
+    arguments = {"epochs": 3, "batch_size": 16}
+    killed_in_epoch(3, LeNet5(), tmp_path / "x", **arguments)
+    tensors, metadata = _safetensors.load(tmp_path / "x")
+    moment = tensors.pop("training.moment0")
+    if change != "missing":
+        tensors["training.moment0"] = moment[1:] if change == "shape" else moment.astype("f8")
+    _safetensors.save(tmp_path / "x", tensors, metadata)
+    LeNet5.load(tmp_path / "x")
+    with pytest.raises(FormatError, match=r"x: .*expected"):
+        LeNet5().fit(*sample(), checkpoint=tmp_path / "x", resume=True, **arguments)
