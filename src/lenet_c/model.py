@@ -136,6 +136,13 @@ class LeNet5(Scanning, TorchState):
             An argument is not of the form above; the message says what was expected.
         FloatingPointError
             The loss is no longer finite; the weights are those of the last good epoch.
+        RuntimeError
+            Another thread trains the model, or sets its parameters.
+
+        Notes
+        -----
+        What other threads do with the model meanwhile is done with the weights of the last epoch
+        that has ended.
         """
         sdlm = optimizer == "sdlm" or getattr(optimizer, "optimizer", None) == "sdlm"
         if batch_size is None:
@@ -157,28 +164,29 @@ class LeNet5(Scanning, TorchState):
             held_out = (x, self._as_labels(validation[1], len(x)))
             if not len(x):
                 raise ValueError("validation: needs at least one image")
-        return training.fit(
-            self,
-            as_pixels(batch, self.config.dtype),
-            targets,
-            as_sample_weight(sample_weight, len(batch), self.config.dtype),
-            recipe,
-            epochs=training.positive("epochs", epochs, least=0),
-            batch_size=batch_size,
-            validation=held_out,
-            callbacks=callbacks,
-            checkpoint=checkpoint,
-            patience=early_stopping,
-            keep_best=keep_best,
-            augment=Distortion.of(augment),
-            threads=1
-            if communicator is not None and threads is None
-            else _threads.resolve(threads),
-            progress=progress,
-            shuffle=shuffle,
-            seed=training.positive("seed", seed, least=0),
-            communicator=communicator,
-        )
+        with self._changing():
+            return training.fit(
+                self,
+                as_pixels(batch, self.config.dtype),
+                targets,
+                as_sample_weight(sample_weight, len(batch), self.config.dtype),
+                recipe,
+                epochs=training.positive("epochs", epochs, least=0),
+                batch_size=batch_size,
+                validation=held_out,
+                callbacks=callbacks,
+                checkpoint=checkpoint,
+                patience=early_stopping,
+                keep_best=keep_best,
+                augment=Distortion.of(augment),
+                threads=1
+                if communicator is not None and threads is None
+                else _threads.resolve(threads),
+                progress=progress,
+                shuffle=shuffle,
+                seed=training.positive("seed", seed, least=0),
+                communicator=communicator,
+            )
 
     def partial_fit(
         self,
@@ -209,14 +217,21 @@ class LeNet5(Scanning, TorchState):
             raise ValueError("partial_fit needs at least one image")
         pixels = as_pixels(batch, self.config.dtype)
         weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
-        return training.one_step(self, pixels, targets, weight, recipe, _threads.resolve(threads))
+        threads = _threads.resolve(threads)
+        with self._changing():
+            return training.one_step(self, pixels, targets, weight, recipe, threads)
 
     def _scores_of(
-        self, images: np.ndarray, threads: int | None, online: bool = True
+        self,
+        images: np.ndarray,
+        threads: int | None,
+        weights: np.ndarray,
+        online: bool = True,
     ) -> npt.NDArray[np.floating]:
         """Return the scores (m, classes) of images (m, h, w) of any number type, the best highest.
 
-        RBF units: the distances times -1. `online`: a few images may take the online schedule.
+        RBF units: the distances times -1. weights: `_weights`, of one moment for all images.
+        `online`: a few images may take the online schedule.
         """
         net = self._net_of(images.shape[1:])
         pixels = as_pixels(images, self.config.dtype)
@@ -224,9 +239,12 @@ class LeNet5(Scanning, TorchState):
             threads = _threads.resolve(threads)
         out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
         if online and self._engine.prefers_online(net, len(pixels)):
-            self._engine.online_scores(net, self._online(), pixels, out)
+            finite = self._engine.online_scores(net, self._online(weights), pixels, out)
         else:
-            self._engine.scores(net, self._theta, pixels, out, _threads.resolve(threads))
+            finite = self._engine.scores(net, weights, pixels, out, _threads.resolve(threads))
+        if not finite:
+            bad = pixels[~np.isfinite(out).all((1, 2))]
+            raise self._not_finite("the scores are", weights, bad[:1])
         if self.config.output == "rbf":
             np.negative(out, out=out)
         return out[:, 0]
@@ -235,8 +253,9 @@ class LeNet5(Scanning, TorchState):
         self, images: np.ndarray, threads: int | None
     ) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
         """Yield the scores chunk by chunk: memory for one chunk, and Ctrl-C in between."""
+        weights = self._weights
         for start in range(0, len(images), _CHUNK):
-            scores = self._scores_of(images[start : start + _CHUNK], threads)
+            scores = self._scores_of(images[start : start + _CHUNK], threads, weights)
             yield slice(start, start + len(scores)), scores
 
     def predict(
@@ -264,6 +283,18 @@ class LeNet5(Scanning, TorchState):
         Returns
         -------
         labels : ndarray of int64, shape (n,), or a scalar for one image
+
+        Raises
+        ------
+        TypeError, ValueError
+            See the class.
+        FloatingPointError
+            A score is NaN or infinity, with weights too large for the model's dtype.
+
+        Notes
+        -----
+        All images are predicted with the weights of one moment, also while another thread trains
+        the model: with those of the last epoch that `fit` ended, or the last `partial_fit`.
         """
         batch, single = as_batch(images, self.config)
         by = _rejection.check_criterion(reject_by)
@@ -275,7 +306,7 @@ class LeNet5(Scanning, TorchState):
                 labels[part] = np.where(sure, scores.argmax(1), -1)
             return labels[0] if single else labels
         if len(batch) <= _CHUNK:
-            best: npt.NDArray[np.int64] = self._scores_of(batch, threads).argmax(1)
+            best: npt.NDArray[np.int64] = self._scores_of(batch, threads, self._weights).argmax(1)
             return best[0] if single else best
         labels = np.empty(len(batch), np.int64)
         for part, scores in self._scores(batch, threads):
@@ -295,7 +326,7 @@ class LeNet5(Scanning, TorchState):
         """
         batch, single = as_batch(images, self.config)
         if len(batch) <= _CHUNK:
-            p = self._scores_of(batch, threads)
+            p = self._scores_of(batch, threads, self._weights)
             self._engine.softmax(p)
             return p[0] if single else p
         p = np.empty((len(batch), self.config.classes), self.config.dtype)

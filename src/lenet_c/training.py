@@ -48,6 +48,9 @@ class OptimizerState:
     moments: list[np.ndarray] = field(default_factory=list)
     step: int = 0
 
+    def copy(self) -> OptimizerState:
+        return OptimizerState(self.optimizer, [m.copy() for m in self.moments], self.step)
+
     def prepare(self, optimizer: str, theta: np.ndarray) -> OptimizerState:
         """Return this state, cleared if it was another optimizer's."""
         if self.optimizer != optimizer:
@@ -80,7 +83,6 @@ def _run(
         )  # fmt: skip
     finally:  # Ctrl-C may come between the kernels' return and the next line
         state.step += len(rates)
-        model._changed()
 
 
 def gradient(model: Network, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
@@ -88,7 +90,7 @@ def gradient(model: Network, pixels: np.ndarray, targets: np.ndarray, out: np.nd
     n = len(pixels)
     net, order = model._net_of(pixels.shape[1:]), np.arange(n)
     loss, _ = model._engine.train(
-        net, model._theta, pixels, targets, None, order, n, None, None, None, gradient=out,
+        net, model._weights, pixels, targets, None, order, n, None, None, None, gradient=out,
         draw=model.config.seed,
     )  # fmt: skip
     return loss / n
@@ -105,19 +107,21 @@ def one_step(
     """Update the model from one batch; return the mean loss before."""
     if recipe.optimizer == "sdlm":
         raise ValueError("optimizer: sdlm takes its rates before every pass, and needs fit")
-    state = model._optimizer.prepare(recipe.optimizer, model._theta)
+    state = model._optimizer.copy().prepare(recipe.optimizer, model._theta)
     order, n = np.arange(len(pixels)), len(pixels)
     rates = np.array([recipe.learning_rate])
-    good = model._theta.copy()
-    loss, _ = _run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
-    if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
-        model._theta[...] = good
-        model._changed()
-        model._optimizer = OptimizerState()
-        raise FloatingPointError(
-            f"the update is not finite: the weights before it are kept; try a lower learning "
-            f"rate (it was {recipe.learning_rate:g})"
-        )
+    try:
+        loss, _ = _run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
+        if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
+            model._theta[...] = model._weights
+            state = OptimizerState()
+            raise FloatingPointError(
+                f"the update is not finite: the weights before it are kept; try a lower learning "
+                f"rate (it was {recipe.learning_rate:g})"
+            )
+    finally:
+        model._optimizer = state
+        model._publish()
     return loss / n
 
 
@@ -265,7 +269,7 @@ def fit(
     n = len(pixels)
     batch_size = min(batch_size, n)
     steps = -(-n // batch_size)
-    history, good, best, order = History(), model._theta.copy(), None, None
+    history, best, order = History(), None, None
     state = OptimizerState().prepare(recipe.optimizer, model._theta)
     ranks = None
     if communicator is not None:
@@ -274,7 +278,6 @@ def fit(
         same = (n, epochs, batch_size, recipe, augment, shuffle, seed, model._epochs, steps)
         ranks = Ranks(communicator, batch_size, (*same, model.config.replace(seed=0)))
         ranks.begin(model)
-        good[...] = model._theta
         if ranks.rank:
             progress, checkpoint = False, None
     if isinstance(progress, Progress):  # a share of what several calls do
@@ -304,15 +307,14 @@ def fit(
                 )  # fmt: skip
             seconds = time.perf_counter() - begin
             if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
-                model._theta[...] = good
-                model._changed()
+                model._theta[...] = model._weights
                 raise FloatingPointError(
                     f"the loss is no longer finite in epoch {model._epochs + 1}: the weights of "
                     f"epoch {model._epochs} are kept; try a lower learning rate "
                     f"(it was {recipe.learning_rate:g})"
                 )
             model._epochs += 1
-            good[...] = model._theta
+            model._publish()
             report = model.evaluate(*validation, threads=threads) if validation else None
             record = Record(
                 model._epochs,
@@ -326,7 +328,7 @@ def fit(
             )
             history.append(record)
             if best is None or record is history.best:
-                best = good.copy()
+                best = model._weights
             if checkpoint is not None:
                 model.save(checkpoint)
             answer = any([_is_true(callback(model, record)) for callback in callbacks])
@@ -338,18 +340,22 @@ def fit(
                 history.stopped = "early stopping"
                 break
     except KeyboardInterrupt:
+        learnt = bool(history) or not np.array_equal(model._theta, model._weights)
         if keep_best and best is not None:
             model._theta[...] = best
-            model._changed()
-        if checkpoint is not None and (history or not np.array_equal(model._theta, good)):
+        model._publish()
+        if checkpoint is not None and learnt:
             with contextlib.suppress(ValueError, OSError):  # the interrupt is what is told
                 model.save(checkpoint)
+        raise
+    except BaseException:  # of a callback, of an allocation
+        model._publish()
         raise
     finally:
         bar.close()
     if keep_best and best is not None:
         model._theta[...] = best
-        model._changed()
+        model._publish()
         if checkpoint is not None:
             model.save(checkpoint)
     return history
