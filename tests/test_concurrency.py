@@ -413,15 +413,15 @@ LEAKS = """
     ("work", "count"),
     [
         ("predictions", 50_000),
-        ("blocks", 1000),
-        ("models", 400),
+        ("blocks", 400),
+        ("models", 300),
         ("fits", 60),
-        ("files", 200),
+        ("files", 100),
         ("errors", 1000),
     ],
 )
 def test_memory_is_constant(work, count):
-    """A leaked array of one prediction would be 4 MB in 50,000, a leaked model 100 MB in 400."""
+    """A leaked array of one prediction would be 4 MB in 50,000, a leaked model 70 MB in 300."""
     resident, traced = map(int, run(LEAKS.replace("sys.argv[1]", repr(work)).replace(
         "sys.argv[2]", str(count))).split())  # fmt: skip
     assert resident < 2 * 2**20

@@ -78,7 +78,7 @@ def test_predictions_of_any_weights_are_finite_or_refused(engine, preset, scale)
             assert outcome(model.predict, images[k]) == p
         else:
             assert p.sum() == pytest.approx(1, abs=1e-5)
-            assert model.predict(images[k]) == p.argmax()
+            assert p[model.predict(images[k])] == p.max()  # of equal ones any
     for p, alone in zip(block, ones, strict=False) if not isinstance(block, str) else ():
         assert p.tobytes() == alone.tobytes()
     report = outcome(lambda: model.evaluate(images[:12], np.arange(12) % 10).loss)
@@ -209,16 +209,21 @@ def test_pixels_that_are_not_finite_are_refused(dtype, bad):
 # --- batches
 
 
-def test_batches_of_1_to_100000_are_the_single_images(engine):
+def test_batches_are_the_single_images(engine):
+    """Around the lanes of a block, and around what is converted at a time."""
     model = model_on(engine)
-    digits = sample(300)[0]
+    digits = sample(100)[0]
     alone = np.array([model.predict_proba(digit) for digit in digits])
-    for n in (1, 2, 9, 10, 11, 15, 16, 17, 31, 33, 255, 4095, 4096, 4097, 4106, 10_000):
+    for n in (1, 2, 9, 10, 11, 15, 16, 17, 31, 33, 255, 4097, 4106):
         p = model.predict_proba(np.resize(digits, (n, 28, 28)))
         assert p.tobytes() == np.resize(alone, (n, 10)).tobytes(), n
-    many = np.broadcast_to(digits[:250], (400, 250, 28, 28)).reshape(100_000, 28, 28)
-    labels = model.predict(many).reshape(400, 250)
-    assert (labels == alone[:250].argmax(1)).all()
+
+
+def test_a_batch_of_100000_is_the_single_images():
+    model, digits = LeNet5(), sample(250)[0]
+    alone = np.array([model.predict_proba(digit) for digit in digits])
+    many = np.broadcast_to(digits, (400, *digits.shape)).reshape(100_000, 28, 28)
+    assert model.predict_proba(many).tobytes() == np.tile(alone, (400, 1)).tobytes()
 
 
 def test_training_in_batches_of_1_to_100000():
@@ -231,8 +236,6 @@ def test_training_in_batches_of_1_to_100000():
         losses.append(model.partial_fit(x, y, learning_rate=0.1))
         assert all(np.isfinite(a).all() for a in model.parameters().values())
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
-    history = LeNet5(seed=1).fit(many, np.tile(labels, 100), epochs=1, batch_size=10**9)
-    assert history[0].loss == pytest.approx(losses[0], rel=1e-5)
 
 
 # --- the floating-point environment of the caller
@@ -271,7 +274,7 @@ def mode(name):
 
 def everything(model):
     """Call all that computes; return the bits of what it gave."""
-    images, labels = sample(100)
+    images, labels = sample(40)
     found = [model.predict_proba(images[0]), model.predict_proba(images, threads=2)]
     found += [
         model.scan(np.tile(images[0], (3, 3)), threads=2),
@@ -286,7 +289,7 @@ def everything(model):
     other.fit(images, labels, epochs=1, batch_size=1, learning_rate=0.01, progress=False)
     other.fit(images, labels, epochs=1, augment="elastic", threads=2, progress=False)
     if model.config.output == "rbf":
-        other.fit(images, labels, epochs=1, optimizer="sdlm", progress=False)
+        other.fit(images[:8], labels[:8], epochs=1, optimizer="sdlm", progress=False)
     return [a.tobytes() for a in (*found, *other.parameters().values())]
 
 
@@ -301,9 +304,7 @@ def test_rounding_and_flushing_are_left_as_found(engine, preset, name):
         under = everything(model)
         assert mxcsr() == inside
     assert mxcsr() == before
-    assert everything(model) == everything(model)
-    if name == "nearest":
-        assert under == everything(model)
+    assert (under == everything(model)) == (name in ("nearest", "flush"))
 
 
 @glibc_x86_64
