@@ -62,8 +62,7 @@ def test_a_fork_while_eight_threads_are_inside_the_kernels():
 
     def job():
         finite = np.isfinite(learner.predict_proba(images, threads=2)).all()
-        learner.set_parameters(model.parameters())       # the writer of the parent is not here
-        fresh = copy.deepcopy(model)
+        fresh = copy.deepcopy(learner)                   # its last whole epoch
         for each in (learner, fresh):
             each.fit(images, labels, epochs=1, threads=2, progress=False)
         return finite and same() and same(4) and learner == fresh and in_child(same) == 0

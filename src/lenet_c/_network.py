@@ -118,10 +118,14 @@ class Network:
             Another thread holds it.
         """
         # by process: the thread that held it at a fork is not in the child
-        lock = self._writers.setdefault(os.getpid(), threading.RLock())
+        process = os.getpid()
+        forked = process not in self._writers
+        lock = self._writers.setdefault(process, threading.RLock())
         if not lock.acquire(blocking=False):
             raise RuntimeError("the model is being trained or set by another thread: wait for it")
         try:
+            if forked:  # and may have been in the middle of an update
+                self._theta[...] = self._weights
             yield
         finally:
             lock.release()
