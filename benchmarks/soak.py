@@ -198,7 +198,9 @@ def be_a_nuisance(service, images, over, model):
         exchange(service, whole, wait=False)
         exchange(service, rng.bytes(rng.integers(1, 3000)), wait=False)
         exchange(service, b"POST / HTTP/1.1\r\nA: " + b"b" * 70000, wait=False)
-        silent = [*silent[-3:], socket.create_connection(service.address)]
+        silent.append(socket.create_connection(service.address))
+        if len(silent) > 4:
+            silent.pop(0).close()
         counts["cut off, garbage, silent"] += 5
         n = int(rng.integers(1, 9))
         some = images[rng.integers(0, len(images), n)]
