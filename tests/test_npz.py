@@ -97,6 +97,7 @@ def test_what_other_writers_may_do(tmp_path, whole):
 def test_nan_is_not_saved(tmp_path):
     model = LeNet5()
     model._theta[3] = np.nan
+    model._publish()
     with pytest.raises(ValueError, match="NaN or infinity"):
         model.save(tmp_path / "x.npz")
     assert not os.listdir(tmp_path)

@@ -1,46 +1,16 @@
 """Threads: the same bits at any number, callers at the same time, and children of a fork."""
 
-import functools
 import os
-import subprocess
-import sys
-import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from thread_case import SECONDS, bits, run, sample
 
 import lenet_c
 from lenet_c import LeNet5
-
-SECONDS = 120  # after which a child hangs
-
-
-@functools.cache
-def sample(n=300):
-    images, labels = lenet_c.datasets.load_sample("train")
-    return images[:n], labels[:n]
-
-
-def bits(model):
-    return b"".join(array.tobytes() for array in model.parameters().values())
-
-
-def run(code, **environment):
-    """Run a script in a process of its own, and return its standard output."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
 
 # --- the same bits
 

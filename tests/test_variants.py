@@ -268,7 +268,7 @@ for name in (*_engines.available(), "float64"):
         size = model._theta.nbytes
         theta = whole[pages * page - size : pages * page].view(engine.dtype)
         theta[:] = model._theta
-        model._theta = theta
+        model._theta = model._weights = theta
         print(name, kind, flush=True)
         model.predict(images)
         model.activations(images)

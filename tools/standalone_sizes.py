@@ -26,7 +26,7 @@ def accuracy(model, images, labels, folder):
         python = int8_model(model) if int8 else model
         program = case.compiled(model, folder, int8=int8)
         found, _ = case.run(program, images, 10)
-        scores = python.predict_proba(images), python._scores_of(images, None)
+        scores = python.predict_proba(images), python._scores_of(images, None, python._weights)
         print(
             f"{'int8' if int8 else 'float':<6} wrong {(found.labels != labels).sum()}, "
             f"labels unlike {'the rounded model' if int8 else 'Python'}'s "
@@ -58,7 +58,7 @@ def on_m4(title, models, images, folder, levels):
         python = int8_model(model) if int8 else model
         found, costs = case.run_on_m4(model, images, folder, level, int8=int8)
         case.check(python, found, images)
-        difference = np.abs(found.scores - python._scores_of(images, None)).max()
+        difference = np.abs(found.scores - python._scores_of(images, None, python._weights)).max()
         print(
             f"{name + (' int8 ' if int8 else ' ') + level:<24}"
             f"{costs['flash']:>9,}{costs['ram']:>7,}{costs['stack']:>7,}"

@@ -1,4 +1,5 @@
 # Checked views of arrays, and workspaces that are kept between calls.
+from cython cimport floating
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer)
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
@@ -45,6 +46,20 @@ cdef Array view(object array, str name, str kinds, tuple shape, bint writable=Fa
     if <uintptr_t>a.data % <uintptr_t>max(align, a.buffer.itemsize):
         raise ValueError(f"{name}: the memory must be aligned to {max(align, a.buffer.itemsize)} bytes")
     return a
+
+
+cdef bint all_finite(const floating* a, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int bad = 0
+    for i in range(n):
+        bad |= not a[i] - a[i] == 0                              # infinity - infinity is NaN
+    return not bad
+
+
+cdef bint finite(Array a) noexcept:
+    # whether an array of floats has neither NaN nor infinity
+    cdef Py_ssize_t n = a.buffer.len // a.buffer.itemsize
+    return all_finite(<float*>a.data, n) if a.buffer.itemsize == 4 else all_finite(<double*>a.data, n)
 
 
 cdef class Memory:

@@ -60,7 +60,7 @@ class Position:
     def restore(self, model: LeNet5, state: OptimizerState) -> None:
         """Put the model and its optimizer there."""
         model._theta[...] = self.weights
-        model._changed()
+        model._publish()
         model._epochs = self.begun + len(self.records)
         state.moments, state.step = [moment.copy() for moment in self.moments], self.step
 

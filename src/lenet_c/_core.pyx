@@ -172,7 +172,7 @@ cdef class Engine(Online):
     Arrays are C-contiguous, aligned, of the build's `dtype`; images are uint8 0..255 or `dtype` 0..1.
     """
     def scores(self, Net net, theta, images, out, int threads=1):
-        """Write the output layer's scores (n, positions, classes) of the images into `out`."""
+        """Write the output layer's scores (n, positions, classes) of the images; return whether all are finite."""
         cdef Array x = self.images(images, net), w = self.numbers(theta, "theta", (net.net.total,))
         cdef Py_ssize_t n = x.buffer.shape[0]
         cdef Array y = self.numbers(out, "out", (n, net.net.c5.height * net.net.c5.width, net.net.classes), True)
@@ -190,6 +190,7 @@ cdef class Engine(Online):
         with nogil:
             lenet_pool_run(scores_job, &job, parts)
         give_memory(memory)
+        return finite(y)
 
     def activations(self, Net net, theta, images, outs):
         """Write every layer's output, in the order of `net.shapes`, of the images into the arrays `outs`."""

@@ -121,6 +121,13 @@ class Fitting(Network):
             the checkpoint.
         OSError
             The checkpoint cannot be written or read; the model keeps what it learnt.
+        RuntimeError
+            Another thread trains the model, or sets its parameters.
+
+        Notes
+        -----
+        What other threads do with the model meanwhile is done with the weights of the last epoch
+        that has ended.
         """
         sdlm = optimizer == "sdlm" or getattr(optimizer, "optimizer", None) == "sdlm"
         if batch_size is None:
@@ -142,29 +149,30 @@ class Fitting(Network):
             held_out = (x, self._as_labels(validation[1], len(x)))
             if not len(x):
                 raise ValueError("validation: needs at least one image")
-        return training.fit(
-            cast("LeNet5", self),
-            as_pixels(batch, self.config.dtype),
-            targets,
-            as_sample_weight(sample_weight, len(batch), self.config.dtype),
-            recipe,
-            epochs=training.positive("epochs", epochs, least=0),
-            batch_size=batch_size,
-            validation=held_out,
-            callbacks=callbacks,
-            checkpoint=checkpoint,
-            resume=resume,
-            patience=early_stopping,
-            keep_best=keep_best,
-            augment=Distortion.of(augment),
-            threads=1
-            if communicator is not None and threads is None
-            else _threads.resolve(threads),
-            progress=progress,
-            shuffle=shuffle,
-            seed=training.positive("seed", seed, least=0),
-            communicator=communicator,
-        )
+        with self._changing():
+            return training.fit(
+                cast("LeNet5", self),
+                as_pixels(batch, self.config.dtype),
+                targets,
+                as_sample_weight(sample_weight, len(batch), self.config.dtype),
+                recipe,
+                epochs=training.positive("epochs", epochs, least=0),
+                batch_size=batch_size,
+                validation=held_out,
+                callbacks=callbacks,
+                checkpoint=checkpoint,
+                resume=resume,
+                patience=early_stopping,
+                keep_best=keep_best,
+                augment=Distortion.of(augment),
+                threads=1
+                if communicator is not None and threads is None
+                else _threads.resolve(threads),
+                progress=progress,
+                shuffle=shuffle,
+                seed=training.positive("seed", seed, least=0),
+                communicator=communicator,
+            )
 
     def partial_fit(
         self,
@@ -195,6 +203,6 @@ class Fitting(Network):
             raise ValueError("partial_fit needs at least one image")
         pixels = as_pixels(batch, self.config.dtype)
         weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
-        return _steps.one_step(
-            cast("LeNet5", self), pixels, targets, weight, recipe, _threads.resolve(threads)
-        )
+        threads, model = _threads.resolve(threads), cast("LeNet5", self)
+        with self._changing():
+            return _steps.one_step(model, pixels, targets, weight, recipe, threads)

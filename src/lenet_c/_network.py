@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
 import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
@@ -91,11 +93,12 @@ class Network:
         self._nets: dict[tuple[int, int], _core.Net] = {}
         self._net = self._net_of((config.image_size, config.image_size))
         self._theta = np.zeros(self._net.size, config.dtype)
+        self._weights = self._theta  # what is predicted with: see _publish
+        self._writers: dict[int, threading.RLock] = {}
         self._epochs = 0
         self._optimizer = _steps.OptimizerState()
         self.history = History()
-        self._version = 0
-        self._packed: tuple[int, np.ndarray | None] = (-1, None)
+        self._packed: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
 
     @staticmethod
     def presets() -> tuple[str, ...]:
@@ -118,18 +121,43 @@ class Network:
     def _as_labels(self, labels: npt.ArrayLike, n: int) -> npt.NDArray[np.int64]:
         return as_labels(labels, n, self.config.classes, self.config.class_names)
 
-    def _changed(self) -> None:
-        """Say that the parameters are others now."""
-        self._version += 1
+    def _publish(self) -> None:
+        """Let the parameters as they are now be those that are predicted with.
 
-    def _online(self) -> np.ndarray:
+        `_theta` is written in place by kernels that do not hold the GIL; `_weights` is a copy that
+        nobody writes into, and whoever computes with it takes it once.
+        """
+        self._weights = self._theta.copy()
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Hold the only right to change the parameters; a thread may take it again.
+
+        Raises
+        ------
+        RuntimeError
+            Another thread holds it.
+        """
+        # by process: the thread that held it at a fork is not in the child
+        process = os.getpid()
+        forked = process not in self._writers
+        lock = self._writers.setdefault(process, threading.RLock())
+        if not lock.acquire(blocking=False):
+            raise RuntimeError("the model is being trained or set by another thread: wait for it")
+        try:
+            if forked:  # and may have been in the middle of an update
+                self._theta[...] = self._weights
+            yield
+        finally:
+            lock.release()
+
+    def _online(self, weights: np.ndarray) -> np.ndarray:
         """Return the parameters in the order of the online schedule, kept until they change."""
-        version, packed = self._packed
-        if packed is None or version != self._version:
-            version = self._version
+        source, packed = self._packed
+        if packed is None or source is not weights:
             packed = aligned_zeros(self._engine.online_size(self._net), self.config.dtype)
-            self._engine.online_move(self._net, packed, self._theta)
-            self._packed = (version, packed)
+            self._engine.online_move(self._net, packed, weights)
+            self._packed = (weights, packed)
         return packed
 
     def _initialise(self) -> None:
@@ -160,6 +188,7 @@ class Network:
             values[...] = rng.uniform(-1, 1, values.shape) * bound
             if layer == "c3":
                 values[~table.T] = 0
+        self._publish()
 
     def __repr__(self) -> str:
         fields = [repr(self.config.preset)]
@@ -179,14 +208,14 @@ class Network:
             return False
         fields = set(self.config.__dataclass_fields__) - began
         same = all(getattr(self.config, name) == getattr(other.config, name) for name in fields)
-        return same and np.array_equal(self._theta, other._theta)
+        return same and np.array_equal(self._weights, other._weights)
 
     __hash__ = None  # type: ignore[assignment]  # unhashable, as Python has it
 
     def __getstate__(self) -> dict[str, Any]:
         return {
             "config": self.config,
-            "theta": self._theta,
+            "theta": self._weights,
             "epochs": self._epochs,
             "optimizer": self._optimizer,
         }
@@ -196,6 +225,7 @@ class Network:
         self._theta[...] = state["theta"]
         self._epochs = state["epochs"]
         self._optimizer = copy.deepcopy(state["optimizer"])
+        self._publish()
 
     def summary(self) -> str:
         """Return the table of layers: output, trainable parameters, connections, and their sums."""
@@ -213,7 +243,7 @@ class Network:
             f6.weight (84, 120), f6.bias (84,), output.weight (classes, 84), output.bias
             (classes,), or output.codes (classes, 84); what a configuration has not is not there
         """
-        return {name: view.copy() for name, view in self._views(self._theta).items()}
+        return {name: view.copy() for name, view in self._views(self._weights).items()}
 
     def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
         """Set some or all parameters; none is changed where one of them is refused.
@@ -225,6 +255,8 @@ class Network:
         ValueError
             An unknown name, no numbers, another shape, NaN or infinity, or weights of C3 that are
             not 0 where the table has no connection.
+        RuntimeError
+            Another thread trains the model, or sets its parameters.
         """
         views = self._views(self._theta)
         checked = {}
@@ -240,9 +272,10 @@ class Network:
             if name == "c3.weight" and array[~self.config.table.T].any():
                 raise ValueError("c3.weight: not 0 where the table has no connection")
             checked[name] = array
-        for name, array in checked.items():
-            views[name][...] = array
-        self._changed()
+        with self._changing():
+            for name, array in checked.items():
+                views[name][...] = array
+            self._publish()
 
     def loss_and_gradients(
         self, images: npt.ArrayLike, labels: npt.ArrayLike
@@ -260,14 +293,18 @@ class Network:
         ------
         ValueError
             The batch is empty, or see `LeNet5.fit`.
+        FloatingPointError
+            Loss or gradient is not finite.
         """
         batch, _ = as_batch(images, self.config)
         targets = self._as_labels(labels, len(batch))
         if not len(batch):
             raise ValueError("the loss of an empty batch is not defined")
-        flat = np.zeros_like(self._theta)
+        flat = np.zeros_like(self._weights)
         pixels = as_pixels(batch, self.config.dtype)
         loss = _steps.gradient(self, pixels, targets, flat)
+        if not (math.isfinite(loss) and np.isfinite(flat).all()):
+            raise self._not_finite("loss or gradient is", self._weights, pixels)
         return loss, self._views(flat)
 
     def activations(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.floating]]:
@@ -279,19 +316,35 @@ class Network:
             c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5),
             c5 (n, 120, 1, 1), f6 (n, 84), output (n, classes), the scores before the softmax, or
             the distances of RBF units; with global averages "average" (n, 16) in the place of c5
-            and f6; without the first axis for one image.
+            and f6; without the first axis for one image. What is not finite is there as it is.
         """
         batch, single = as_batch(images, self.config)
-        net = self._net_of(batch.shape[1:])
-        shapes = net.shapes
-        layers = list(shapes)[1:]
-        outs = [np.empty((len(batch), *shapes[name]), self.config.dtype) for name in layers]
-        pixels = as_pixels(batch, self.config.dtype)
-        self._engine.activations(net, self._theta, pixels, outs)
-        named: dict[str, npt.NDArray[np.floating]] = dict(zip(layers, outs, strict=True))
-        for name in {"f6", "average", "output"} & set(layers):
+        named = self._activations(as_pixels(batch, self.config.dtype), self._weights)
+        for name in {"f6", "average", "output"} & set(named):
             named[name] = named[name].reshape(len(batch), named[name].shape[1])
         return {name: out[0] for name, out in named.items()} if single else named
+
+    def _activations(
+        self, pixels: np.ndarray, weights: np.ndarray
+    ) -> dict[str, npt.NDArray[np.floating]]:
+        """Return the output of every layer, (n, maps, height, width)."""
+        net = self._net_of(pixels.shape[1:])
+        shapes = dict(list(net.shapes.items())[1:])
+        outs = [np.empty((len(pixels), *shape), self.config.dtype) for shape in shapes.values()]
+        self._engine.activations(net, weights, pixels, outs)
+        return dict(zip(shapes, outs, strict=True))
+
+    def _not_finite(
+        self, what: str, weights: np.ndarray, pixels: np.ndarray | None = None
+    ) -> FloatingPointError:
+        """Return the error that says so, with the layer of these images that overflows first."""
+        layers = {} if pixels is None else self._activations(pixels, weights)
+        found = [name for name, out in layers.items() if not np.isfinite(out).all()]
+        where = f", nor is the output of {found[0]}" if found else ""
+        return FloatingPointError(
+            f"{what} not finite{where}: the largest of the parameters is "
+            f"{np.abs(weights).max():.3g}, with which this network overflows {self.config.dtype}"
+        )
 
     def sensitivities(
         self, images: npt.ArrayLike, labels: npt.ArrayLike
@@ -325,7 +378,8 @@ class Network:
         batch, single = as_batch(images, self.config)
         targets = self._as_labels(labels, len(batch))
         pixels = as_pixels(batch, self.config.dtype)
-        found = _sensitivities.sensitivities(self.config, self._views(self._theta), pixels, targets)
+        weights = self._views(self._weights)
+        found = _sensitivities.sensitivities(self.config, weights, pixels, targets)
         if not single:
             return found
         return {layer: {k: v[0] for k, v in parts.items()} for layer, parts in found.items()}
@@ -353,7 +407,8 @@ class Network:
         further: Mapping[str, str],
     ) -> None:
         """Write the model with further tensors and metadata."""
-        if not np.isfinite(self._theta).all():
+        parameters = self.parameters()
+        if not all(np.isfinite(array).all() for array in parameters.values()):
             raise ValueError("the model has NaN or infinity among its parameters: not saved")
         preprocessing = {
             "image_size": self.config.image_size,
@@ -368,7 +423,7 @@ class Network:
             "epochs": str(self._epochs),
             **further,
         }
-        tensors = {**self.parameters(), **tensors}
+        tensors = {**parameters, **tensors}
         _format(os.fsdecode(path).endswith(".npz")).save(path, tensors, metadata)
 
     @classmethod

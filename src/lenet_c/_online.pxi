@@ -1,5 +1,4 @@
 # The online schedule, one image at a time.
-from cython cimport floating
 from libc.math cimport exp, expf
 
 
@@ -70,6 +69,7 @@ cdef class Online(Scanner):
         with nogil:
             self.k.online_scores(<number*>y.data, &source, 0, n, <number*>p.data, &net.net, memory.data)
         give_memory(memory)
+        return finite(y)
 
     def online_gradient(self, Net net, packed, images, labels, gradient):
         """Add the gradients of the images' losses to `gradient`, in the order of `packed`; return loss and errors."""

@@ -56,7 +56,7 @@ class Ranks:
     def begin(self, model: LeNet5) -> None:
         """Give every rank the parameters of rank 0."""
         self.communicator.Bcast(model._theta)
-        model._changed()
+        model._publish()
 
     def any(self, answer: bool) -> bool:
         """Return whether one rank at least says so."""
@@ -110,7 +110,6 @@ class Ranks:
                 state.moments[0], state.moments[-1], state.step,
             )  # fmt: skip
             state.step += 1
-            model._changed()
             bar.update(len(part))
         sums = np.empty(2)
         self.communicator.Allreduce(np.array([loss, errors], np.float64), sums)

@@ -2,7 +2,8 @@
  * caller's thread, and returns when all are done.
  *
  * Workers spin for some tens of microseconds before they sleep. A second caller at the same time, and a machine
- * without threads, run all parts themselves, in order. After fork() the child starts without workers.
+ * without threads, run all parts themselves, in order. After fork() the child starts without workers. Every part is
+ * computed in the caller's floating-point environment: rounding mode, denormals flushed to zero or not.
  */
 #ifndef LENET_C_POOL_H
 #define LENET_C_POOL_H
@@ -19,6 +20,7 @@ static void lenet_pool_run(lenet_job job, void *arg, int parts)
 
 #else
 
+#include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -41,6 +43,7 @@ static struct {
     lenet_job job;
     void *arg;
     int parts, workers, asleep;
+    fenv_t environment;                      /* the caller's */
     unsigned born[LENET_POOL_MAX];           /* generation in which a worker was started */
     atomic_uint generation;                  /* counts the jobs */
     atomic_int running;                      /* workers that have not yet seen the job through */
@@ -62,7 +65,10 @@ static void *lenet_pool_worker(void *number)
             pthread_mutex_unlock(&lenet_pool.lock);
         }
         seen++;                              /* the next job waits for this worker: no generation is missed */
-        if (id < lenet_pool.parts) lenet_pool.job(lenet_pool.arg, id, lenet_pool.parts);
+        if (id < lenet_pool.parts) {
+            fesetenv(&lenet_pool.environment);
+            lenet_pool.job(lenet_pool.arg, id, lenet_pool.parts);
+        }
         atomic_fetch_sub_explicit(&lenet_pool.running, 1, memory_order_release);
     }
     return NULL;
@@ -109,6 +115,7 @@ static void lenet_pool_run(lenet_job job, void *arg, int parts)
         lenet_pool.job = job;
         lenet_pool.arg = arg;
         lenet_pool.parts = parts;
+        fegetenv(&lenet_pool.environment);
         atomic_store_explicit(&lenet_pool.running, lenet_pool.workers, memory_order_relaxed);
         pthread_mutex_lock(&lenet_pool.lock);
         atomic_fetch_add_explicit(&lenet_pool.generation, 1, memory_order_release);

@@ -35,11 +35,13 @@ def confidence(scores: npt.NDArray[np.floating], by: str) -> npt.NDArray[np.floa
     "margin": the best score less the second; "probability": that of the best, by softmax. Of
     distances, the smallest the best, hand in the negative.
     """
-    if by == "margin":
-        two = np.partition(scores, -2, axis=1)[:, -2:]
-        margin: npt.NDArray[np.floating] = two[:, 1] - two[:, 0]
-        return margin
-    sure: npt.NDArray[np.floating] = 1 / np.exp(scores - scores.max(1, keepdims=True)).sum(1)
+    with np.errstate(over="ignore"):  # 3e38 less -3e38
+        if by == "margin":
+            two = np.partition(scores, -2, axis=1)[:, -2:]
+            most = np.finfo(scores.dtype).max
+            margin: npt.NDArray[np.floating] = np.minimum(two[:, 1] - two[:, 0], most)
+            return margin
+        sure: npt.NDArray[np.floating] = 1 / np.exp(scores - scores.max(1, keepdims=True)).sum(1)
     return sure
 
 

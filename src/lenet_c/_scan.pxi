@@ -64,7 +64,7 @@ cdef class Scanner(Distorting):
     """A kernel build that scans images larger than the network's input."""
 
     def scan(self, Net net, theta, image, out, int threads=1, tile=None):
-        """Write the scores (rows, columns, classes) of all crops of an image, 4 pixels apart, into `out`.
+        """Write the scores (rows, columns, classes) of all crops of an image, 4 pixels apart; whether all are finite.
 
         Parameters
         ----------
@@ -117,3 +117,4 @@ cdef class Scanner(Distorting):
             lenet_pool_run(scan_scores_job, &job, parts)
         give_memory(memory)
         give_memory(map)
+        return finite(y)

@@ -37,7 +37,7 @@ class Scanning(Network):
         """
         side, dtype = self.config.input_size, self.config.dtype
         image = as_image(image, side)
-        threads = _threads.resolve(threads)
+        threads, weights = _threads.resolve(threads), self._weights
         net, engine = self._net_of((side, side)), self._engine
         rows, columns = ((length - side) // 4 + 1 for length in image.shape)
         out = np.empty((rows, columns, self.config.classes), dtype)
@@ -45,7 +45,8 @@ class Scanning(Network):
         for row in range(0, rows, step):
             last = min(row + step, rows) - 1
             pixels = as_pixels(image[4 * row : 4 * last + side], dtype)
-            engine.scan(net, self._theta, pixels, out[row : last + 1], threads)
+            if not engine.scan(net, weights, pixels, out[row : last + 1], threads):
+                raise self._not_finite("the scores are", weights)
         if self.config.output == "rbf":
             np.negative(out, out=out)
         return out

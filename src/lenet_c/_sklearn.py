@@ -334,9 +334,10 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         pixels: np.ndarray = validate_data(self, inputs.rows(X), reset=False)
         inputs.check_units(pixels, *self.pixel_range_)
         model, scores = self.model_, []
+        weights = model._weights
         for start in range(0, len(pixels), _CHUNK):
             images = self._images(pixels[start : start + _CHUNK], model, self.pixel_range_)
-            scores.append(model._scores_of(images, self.threads, online=False))
+            scores.append(model._scores_of(images, self.threads, weights, online=False))
         return np.concatenate(scores)
 
     def _images(self, X: np.ndarray, model: LeNet5, pixel_range: tuple[float, float]) -> np.ndarray:

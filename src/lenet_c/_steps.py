@@ -30,6 +30,9 @@ class OptimizerState:
     moments: list[np.ndarray] = field(default_factory=list)
     step: int = 0
 
+    def copy(self) -> OptimizerState:
+        return OptimizerState(self.optimizer, [m.copy() for m in self.moments], self.step)
+
     def prepare(self, optimizer: str, theta: np.ndarray) -> OptimizerState:
         """Return this state, cleared if it was another optimizer's."""
         if self.optimizer != optimizer:
@@ -62,7 +65,6 @@ def run(
         )  # fmt: skip
     finally:  # Ctrl-C may come between the kernels' return and the next line
         state.step += len(rates)
-        model._changed()
 
 
 def gradient(model: Network, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
@@ -70,7 +72,7 @@ def gradient(model: Network, pixels: np.ndarray, targets: np.ndarray, out: np.nd
     n = len(pixels)
     net, order = model._net_of(pixels.shape[1:]), np.arange(n)
     loss, _ = model._engine.train(
-        net, model._theta, pixels, targets, None, order, n, None, None, None, gradient=out,
+        net, model._weights, pixels, targets, None, order, n, None, None, None, gradient=out,
         draw=model.config.seed,
     )  # fmt: skip
     return loss / n
@@ -87,19 +89,21 @@ def one_step(
     """Update the model from one batch; return the mean loss before."""
     if recipe.optimizer == "sdlm":
         raise ValueError("optimizer: sdlm takes its rates before every pass, and needs fit")
-    state = model._optimizer.prepare(recipe.optimizer, model._theta)
+    state = model._optimizer.copy().prepare(recipe.optimizer, model._theta)
     order, n = np.arange(len(pixels)), len(pixels)
     rates = np.array([recipe.learning_rate])
-    good = model._theta.copy()
-    loss, _ = run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
-    if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
-        model._theta[...] = good
-        model._changed()
-        model._optimizer = OptimizerState()
-        raise FloatingPointError(
-            f"the update is not finite: the weights before it are kept; try a lower learning "
-            f"rate (it was {recipe.learning_rate:g})"
-        )
+    try:
+        loss, _ = run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
+        if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
+            model._theta[...] = model._weights
+            state = OptimizerState()
+            raise FloatingPointError(
+                f"the update is not finite: the weights before it are kept; try a lower learning "
+                f"rate (it was {recipe.learning_rate:g})"
+            )
+    finally:
+        model._optimizer = state
+        model._publish()
     return loss / n
 
 

@@ -132,7 +132,7 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
 def as_labels(
     labels: npt.ArrayLike, n: int, classes: int, names: tuple[str, ...] | None = None
 ) -> npt.NDArray[np.int64]:
-    """Return labels as int64 (n,); strings among `names` count as their places.
+    """Return a copy of the labels as int64 (n,); strings among `names` count as their places.
 
     Raises
     ------
@@ -153,9 +153,10 @@ def as_labels(
         raise ValueError(f"labels: expected ({n},), got {array.shape}")
     if len(array) != n:
         raise ValueError(f"{n} images but {len(array)} labels")
+    array = np.array(array, order="C")  # a label that changes after the check is out of bounds
     if array.size and (array.min() < 0 or array.max() >= classes):
         raise ValueError(f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}")
-    return np.require(array, np.int64, ("C", "A"))
+    return array.astype(np.int64, copy=False)
 
 
 def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:

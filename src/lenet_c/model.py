@@ -52,11 +52,16 @@ class LeNet5(Fitting, Scanning, TorchState):
     """
 
     def _scores_of(
-        self, images: np.ndarray, threads: int | None, online: bool = True
+        self,
+        images: np.ndarray,
+        threads: int | None,
+        weights: np.ndarray,
+        online: bool = True,
     ) -> npt.NDArray[np.floating]:
         """Return the scores (m, classes) of images (m, h, w) of any number type, the best highest.
 
-        RBF units: the distances times -1. `online`: a few images may take the online schedule.
+        RBF units: the distances times -1. weights: `_weights`, of one moment for all images.
+        `online`: a few images may take the online schedule.
         """
         net = self._net_of(images.shape[1:])
         pixels = as_pixels(images, self.config.dtype)
@@ -64,9 +69,12 @@ class LeNet5(Fitting, Scanning, TorchState):
             threads = _threads.resolve(threads)
         out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
         if online and self._engine.prefers_online(net, len(pixels)):
-            self._engine.online_scores(net, self._online(), pixels, out)
+            finite = self._engine.online_scores(net, self._online(weights), pixels, out)
         else:
-            self._engine.scores(net, self._theta, pixels, out, _threads.resolve(threads))
+            finite = self._engine.scores(net, weights, pixels, out, _threads.resolve(threads))
+        if not finite:
+            bad = pixels[~np.isfinite(out).all((1, 2))]
+            raise self._not_finite("the scores are", weights, bad[:1])
         if self.config.output == "rbf":
             np.negative(out, out=out)
         return out[:, 0]
@@ -75,8 +83,9 @@ class LeNet5(Fitting, Scanning, TorchState):
         self, images: np.ndarray, threads: int | None
     ) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
         """Yield the scores chunk by chunk: memory for one chunk, and Ctrl-C in between."""
+        weights = self._weights
         for start in range(0, len(images), _CHUNK):
-            scores = self._scores_of(images[start : start + _CHUNK], threads)
+            scores = self._scores_of(images[start : start + _CHUNK], threads, weights)
             yield slice(start, start + len(scores)), scores
 
     def predict(
@@ -104,6 +113,18 @@ class LeNet5(Fitting, Scanning, TorchState):
         Returns
         -------
         labels : ndarray of int64, shape (n,), or a scalar for one image
+
+        Raises
+        ------
+        TypeError, ValueError
+            See the class.
+        FloatingPointError
+            A score is NaN or infinity, with weights too large for the model's dtype.
+
+        Notes
+        -----
+        All images are predicted with the weights of one moment, also while another thread trains
+        the model: with those of the last epoch that `fit` ended, or the last `partial_fit`.
         """
         batch, single = as_batch(images, self.config)
         by = _rejection.check_criterion(reject_by)
@@ -115,7 +136,7 @@ class LeNet5(Fitting, Scanning, TorchState):
                 labels[part] = np.where(sure, scores.argmax(1), -1)
             return labels[0] if single else labels
         if len(batch) <= _CHUNK:
-            best: npt.NDArray[np.int64] = self._scores_of(batch, threads).argmax(1)
+            best: npt.NDArray[np.int64] = self._scores_of(batch, threads, self._weights).argmax(1)
             return best[0] if single else best
         labels = np.empty(len(batch), np.int64)
         for part, scores in self._scores(batch, threads):
@@ -135,7 +156,7 @@ class LeNet5(Fitting, Scanning, TorchState):
         """
         batch, single = as_batch(images, self.config)
         if len(batch) <= _CHUNK:
-            p = self._scores_of(batch, threads)
+            p = self._scores_of(batch, threads, self._weights)
             self._engine.softmax(p)
             return p[0] if single else p
         p = np.empty((len(batch), self.config.classes), self.config.dtype)

@@ -190,6 +190,7 @@ def fit(
                     f"(it was {recipe.learning_rate:g})"
                 )
             model._epochs = begun + epoch + 1
+            model._publish()
             report = model.evaluate(*validation, threads=threads) if validation else None
             record = Record(
                 model._epochs,
@@ -203,7 +204,7 @@ def fit(
             )
             history.append(record)
             if keep_best and record is history.best:
-                best = model._theta.copy()
+                best = model._weights
             position = Position.of(model, state, begun, records=tuple(history), best=best)
             if saver is not None:
                 saver.write(model, position)
@@ -213,18 +214,21 @@ def fit(
             model._theta[...] = best
         elif not np.isfinite(model._theta).all():
             model._theta[...] = position.weights
-        model._changed()
+        model._publish()
         if saver is not None and (history or not np.array_equal(model._theta, position.weights)):
             try:
                 saver.write_here(model, position)
             except (ValueError, OSError) as error:  # the interrupt is what is told
                 interrupt.add_note(f"the checkpoint could not be written: {error}")
         raise
+    except BaseException:  # of a callback, of an allocation
+        model._publish()
+        raise
     finally:
         bar.close()
     if keep_best and best is not None:
         model._theta[...] = best
-        model._changed()
+        model._publish()
     if saver is not None and history:
         saver.write(model, dataclasses.replace(position, finished=True, stopped=history.stopped))
     return history
