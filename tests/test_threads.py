@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sanitizer_case import SANITIZER
 
 import lenet_c
 from lenet_c import LeNet5
 
-SECONDS = 120  # after which a child hangs
+SECONDS = 600 if SANITIZER else 120  # after which a child hangs
 
 
 @functools.cache
