@@ -9,9 +9,11 @@ import textwrap
 import threading
 import time
 
+from sanitizer_case import SANITIZER
+
 import lenet_c
 
-SECONDS = 120  # after which a thread or a child hangs
+SECONDS = 600 if SANITIZER else 120  # after which a thread or a child hangs
 
 
 @functools.cache
