@@ -93,7 +93,7 @@ def trained(name, dtype="float32", threads=None):
 def scores(model, n=TEST_IMAGES, threads=None):
     """The scores of the sample's first test images; the distances of RBF units times -1."""
     images, _ = images_of(model.config, "test", n)
-    return np.ascontiguousarray(model._scores_of(images, threads))
+    return np.ascontiguousarray(model._scores_of(images, threads, model._weights))
 
 
 def key(dtype="float32"):

@@ -148,7 +148,8 @@ def test_scores_in_batches_of_another_size(dtype, size):
     model = LeNet5(dtype=dtype, seed=3)
     images, _ = load_sample("test")
     whole = scores(model, TEST_IMAGES)
-    parts = [model._scores_of(images[i : i + size], 2).copy() for i in range(0, TEST_IMAGES, size)]
+    starts, weights = range(0, TEST_IMAGES, size), model._weights
+    parts = [model._scores_of(images[i : i + size], 2, weights).copy() for i in starts]
     assert_array_equal(np.concatenate(parts)[:TEST_IMAGES], whole)
 
 

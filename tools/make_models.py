@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lenet_c import LeNet5
-from lenet_c._network import FORMAT_VERSION
+from lenet_c._model_files import FORMAT_VERSION
 from lenet_c.datasets import load_sample
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "data" / "models"
@@ -48,7 +48,10 @@ def expected(model):
     images, labels = load_sample("test")
     return {
         "labels": "".join(map(str, model.predict(images[:100]))),
-        "scores": [[float(f"{s:.6g}") for s in row] for row in model._scores_of(images[:3], 1)],
+        "scores": [
+            [float(f"{s:.6g}") for s in row]
+            for row in model._scores_of(images[:3], 1, model._weights)
+        ],
         "wrong": int((model.predict(images[:100]) != labels[:100]).sum()),
         "parameters": sum(math.prod(shape) for _, shape in model._net.parameters.values()),
     }

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from . import _rejection, _threads
 from ._fitting import Fitting
+from ._model_files import Stored
 from ._scanning import Scanning
 from ._torch import TorchState
 from .history import Report
@@ -17,7 +18,7 @@ from .inputs import as_batch, as_pixels
 _CHUNK = 4096  # images that prediction converts and computes at a time
 
 
-class LeNet5(Fitting, Scanning, TorchState):
+class LeNet5(Fitting, Scanning, Stored, TorchState):
     """The LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998).
 
     Parameters
