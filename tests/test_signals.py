@@ -20,13 +20,22 @@ if os.name == "nt":
 SOURCE = str(Path(lenet_c.__file__).parents[1])
 TIMEOUT = 60
 SAVED = "lenet-c: training stopped; what was learnt is saved in x\n"
-# the shell that started the tests may have Ctrl-C ignored
+# the shell that started the tests may have Ctrl-C ignored, nohup has SIGHUP
 SCRIPT = """\
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 from lenet_c.cli import main
 sys.exit(main())
 """
+
+
+@pytest.fixture(autouse=True)
+def only_the_sample(monkeypatch, tmp_path_factory):
+    """Let commands in this process find no other MNIST, as those of `Training` do."""
+    monkeypatch.delenv("LENET_C_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 class Training:
@@ -93,7 +102,8 @@ def test_signals_twice(number, wait, tmp_path):
 
 
 def test_nohup(tmp_path):
-    script = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + SCRIPT
+    ignored = "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nfrom lenet_c"
+    script = SCRIPT.replace("from lenet_c", ignored)
     training = Training(tmp_path, script=script)
     training.wait_for_epochs()
     training.process.send_signal(signal.SIGHUP)

@@ -64,8 +64,7 @@ def to_c(model: LeNet5, path: StrPath, *, int8: bool = False, name: str = "lenet
     ------
     ValueError
         A path that does not end in .c or whose name #include cannot hold, a name that is no C
-        identifier or that C reserves, parameters that are not finite in float32, a NUL in the name
-        of a class.
+        identifier or that C reserves, parameters that are not finite in float32.
     OSError
         A file cannot be written.
 
@@ -161,8 +160,6 @@ def _array(kind: str, label: str, values: np.ndarray, notes: list[str] | None = 
 
 def _string(text: str) -> str:
     """Return a string constant of C in UTF-8; no trigraph, nothing outside of ASCII."""
-    if "\0" in text:
-        raise ValueError(f"class_names: expected strings without NUL for C, got {text!r}")
     raw = text.encode("utf-8", "surrogateescape")
     return '"' + "".join(chr(k) if chr(k) in _SIMPLE else f"\\{k:03o}" for k in raw) + '"'
 
