@@ -409,6 +409,7 @@ LEAKS = """
 
 
 @linux
+@pytest.mark.no_sanitizer("they keep freed memory for a while")
 @pytest.mark.parametrize(
     ("work", "count"),
     [

@@ -78,6 +78,7 @@ print(len(labels), int(np.bincount(labels, minlength=10).sum()))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does")
+@pytest.mark.no_sanitizer("their own memory counts against the limit")
 def test_an_array_larger_than_its_memory(tmp_path, images):
     path, count = tmp_path / "big.npy", 300_000
     big = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 28, 28))
