@@ -413,9 +413,13 @@ def test_fit_learns_distorted_digits(sample):
     model.fit(*sample, epochs=6, augment="affine")
     test = lenet_c.datasets.load_sample("test")
     assert model.evaluate(*test).error_rate < 0.04
-    twisted = Distortion.of("affine").apply(test[0], seed=99), test[1]
     plain = lenet_c.train(*sample, epochs=6, seed=1)
-    assert model.evaluate(*twisted).error_rate < 0.7 * plain.evaluate(*twisted).error_rate
+    twisted = [Distortion.of("affine").apply(test[0], seed=seed) for seed in range(99, 107)]
+    learnt, other = (
+        np.mean([each.evaluate(images, test[1]).error_rate for images in twisted])
+        for each in (model, plain)
+    )
+    assert learnt < 0.75 * other  # 0.59 to 0.65 with three seeds on three builds
 
 
 @pytest.mark.parametrize(
