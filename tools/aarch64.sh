@@ -66,4 +66,6 @@ right = (lenet_c.predict(images) == labels).sum()
 print(f"{right} of 1,000 digits of the sample right")
 assert lenet_c.show_config("dict")["engine"] == "neon"
 assert right >= 990'
-run -m pytest -q -p no:cacheprovider "${tests[@]}"
+# the others start Python themselves, which the system cannot without QEMU
+run -m pytest -q -p no:cacheprovider --deselect tests/test_online.py::test_inputs_that_are_not_32_x_32 \
+  --deselect tests/test_layers.py::test_public_names "${tests[@]}"
