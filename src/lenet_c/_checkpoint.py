@@ -9,7 +9,6 @@ the model before, steps, history. The file of a finished training has no further
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -67,6 +66,8 @@ class Position:
 
 def digest(array: np.ndarray | None) -> str | None:
     """Return a fingerprint of an array's type, shape and contents."""
+    import hashlib  # OpenSSL takes milliseconds to load: not for every import of the package
+
     if array is None:
         return None
     told = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
