@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 from typing import Self
 
@@ -96,7 +95,7 @@ class Stored(Network):
         The preset "softmax", trained on all of MNIST by the recipe "modern"; its model card,
         lenet5-mnist.md in the folder lenet_c/data, tells its error and what it was trained on.
         """
-        return cls.load(Path(__file__).with_name("data") / PRETRAINED)
+        return cls.load(os.path.join(os.path.dirname(__file__), "data", PRETRAINED))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

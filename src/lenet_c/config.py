@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import re
 import reprlib
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, _json
+from ._config_values import as_codes, as_connections, as_levels, as_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from typing import Unpack
 
     from ._types import ConfigFields
@@ -40,7 +39,6 @@ CONNECTION_TABLE.flags.writeable = False
 MOST_CLASSES = 65536
 MOST_BYTES = 1 << 28  # of a model file, unpacked: that many classes in float64, names and codes
 _MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and all else
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # what a terminal would obey
 _SETTLED: Any = None  # the default of a field that __post_init__ settles
 CHOICES = {
     "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
@@ -173,7 +171,7 @@ class Config:
                 object.__setattr__(self, "dtype", np.dtype(self.dtype).name)
         if self.init is None and isinstance(self.activation, str):
             object.__setattr__(self, "init", INIT.get(self.activation))
-        object.__setattr__(self, "class_names", _as_names(self.class_names))
+        object.__setattr__(self, "class_names", as_names(self.class_names))
         if self.classes is None:
             object.__setattr__(self, "classes", len(self.class_names or "0123456789"))
         if self.loss is None:
@@ -207,8 +205,8 @@ class Config:
                     f"{name}: expected a bool, got {type(getattr(self, name)).__name__}"
                 )
             object.__setattr__(self, name, bool(getattr(self, name)))
-        object.__setattr__(self, "levels", _as_levels(self.levels))
-        object.__setattr__(self, "connections", _as_connections(self.connections))
+        object.__setattr__(self, "levels", as_levels(self.levels))
+        object.__setattr__(self, "connections", as_connections(self.connections))
         self._check_output()
         if self.class_names is not None and len(self.class_names) != self.classes:
             raise ValueError(f"class_names: {len(self.class_names)} for {self.classes} classes")
@@ -246,7 +244,7 @@ class Config:
         if self.train_codes and self.loss == "mse":
             raise ValueError("train_codes: under loss mse (eq. 8) the codes would collapse; map")
         if self.codes is not None:
-            object.__setattr__(self, "codes", _as_codes(self.codes, self.classes))
+            object.__setattr__(self, "codes", as_codes(self.codes, self.classes))
         elif self.classes != 10:
             raise ValueError(f"classes: ten codes are known; give codes for {self.classes} classes")
 
@@ -343,64 +341,3 @@ def preset(name: str, **overrides: Unpack[ConfigFields]) -> Config:
     defaults: ConfigFields = PRESETS.get(name, {}) if isinstance(name, str) else {}
     fields: ConfigFields = {**defaults, **overrides}
     return Config(name, **fields)
-
-
-def _as_levels(levels: Sequence[float]) -> tuple[float, float]:
-    try:
-        if isinstance(levels, str):
-            raise TypeError
-        low, high = (float(level) for level in levels)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"levels: expected two numbers, got {reprlib.repr(levels)}") from None
-    finite = abs(low) < 1e30 and abs(high) < 1e30  # of float32 too; NaN is not
-    if not finite or low == high:
-        raise ValueError(f"levels: expected two different finite numbers, got {levels!r}")
-    return low, high
-
-
-def _as_names(names: Iterable[object] | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    try:
-        named: tuple[object, ...] = () if isinstance(names, str) else tuple(names)
-    except TypeError:
-        named = ()
-    if len(named) < 2 or not all(isinstance(name, str) for name in named):
-        raise TypeError(f"class_names: expected two strings or more, got {reprlib.repr(names)}")
-    if len(set(named)) < len(named):
-        raise ValueError(f"class_names: a name stands there twice in {reprlib.repr(named)}")
-    for name in named:
-        if _CONTROL.search(str(name)):
-            raise ValueError(f"class_names: a control character in {name!r:.80}")
-    return tuple(str(name) for name in named)
-
-
-def _as_codes(codes: npt.ArrayLike, classes: int) -> tuple[tuple[float, ...], ...]:
-    try:
-        array = np.asarray(codes, np.float64)
-    except (TypeError, ValueError, OverflowError):
-        array = np.empty(0)
-    if array.shape != (classes, 84) or not (np.abs(array) < 1e6).all():
-        shape = getattr(array, "shape", None)
-        raise ValueError(f"codes: expected finite numbers ({classes}, 84), got {shape}")
-    return tuple(tuple(row) for row in array.tolist())
-
-
-def _as_connections(connections: npt.ArrayLike) -> str | tuple[tuple[int, ...], ...]:
-    if isinstance(connections, str):
-        if connections not in ("table1", "full"):
-            raise ValueError(
-                f"connections: expected 'table1', 'full' or a 6 x 16 array, got {connections!r:.80}"
-            )
-        return connections
-    try:
-        table = np.asarray(connections)
-    except ValueError:  # rows of different lengths
-        table = np.empty(0)
-    if table.shape != (6, 16) or not np.isin(table, (0, 1)).all():
-        raise ValueError(
-            f"connections: expected a 6 x 16 array of 0 and 1, got {connections!r:.400}"
-        )
-    if not table.any(0).all():
-        raise ValueError("connections: every C3 map must read at least one S2 map")
-    return tuple(tuple(int(cell) for cell in row) for row in table)
