@@ -86,6 +86,12 @@ def server(pretrained):
 
 
 @pytest.fixture
+def one_thread(monkeypatch):
+    """The bits do not depend on it (test_threads.py), and small steps are faster so."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
 def put(tmp_path):
     """A function that writes bytes to a file in `tmp_path`, and returns its path."""
 
