@@ -69,6 +69,7 @@ print((peak() - before) * 1024)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.no_sanitizer("their own memory counts against the limit")
 @pytest.mark.parametrize(("mode", "bytes_a_pixel"), [("1", 3), ("L", 3), ("RGB", 6), ("RGBA", 13)])
 def test_memory_of_a_picture(tmp_path, pillow, mode, bytes_a_pixel):
     """What is decoded, and a copy of it where that cannot be done without."""

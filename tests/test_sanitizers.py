@@ -13,10 +13,13 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(code):
+PATH = os.pathsep.join([os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def run(*arguments):
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        env={**os.environ, "ASAN_OPTIONS": "leak_check_at_exit=0"},
+        [sys.executable, *arguments],
+        env={**os.environ, "ASAN_OPTIONS": "leak_check_at_exit=0", "PYTHONPATH": PATH},
         capture_output=True,
         text=True,
         timeout=300,
@@ -32,7 +35,7 @@ def test_a_kernel_that_reads_past_an_array_is_reported():
         longer = np.lib.stride_tricks.as_strided(short, (480,))
         _engines.default().squash_forward(longer, out)
     """
-    done = run(code)
+    done = run("-c", textwrap.dedent(code))
     assert done.returncode != 0
     assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
     assert "lenet_c/_kernels_" in done.stderr
@@ -49,6 +52,27 @@ def test_a_leak_is_found(leaked, found):
         lenet_c.predict([[0] * 784])
         print(c.__lsan_do_recoverable_leak_check())
     """
-    done = run(code)
+    done = run("-c", textwrap.dedent(code))
     assert done.stdout.split() == [str(int(found))], done.stderr
     assert ("LeakSanitizer: detected memory leaks" in done.stderr) is found
+
+
+@pytest.mark.parametrize("leaked", [16, 0])
+def test_a_session_whose_tests_leak_fails(leaked, tmp_path):
+    """Also with hypothesis, which looks at the frames of those that called it, and tracemalloc."""
+    (tmp_path / "test_planted.py").write_text(f"""
+import ctypes, tracemalloc
+from hypothesis import given, strategies
+
+@given(strategies.integers(0, 3))
+def test_planted(n):
+    tracemalloc.start()
+    c, numbers = ctypes.CDLL(None), [str(i) for i in range(1000)]
+    tracemalloc.stop()
+    for _ in range({leaked}):
+        c.malloc(1234)
+""")
+    done = run("-m", "pytest", "-q", "-p", "conftest", str(tmp_path))
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == bool(leaked), done.stderr
+    assert ("LeakSanitizer: detected memory leaks" in done.stderr) is bool(leaked)
