@@ -38,7 +38,11 @@ DIGITS = {
 
 @pytest.fixture(scope="module")
 def browser():
-    with subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True) as driver:
+    # the page's server may run under a sanitizer, the browser not
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    with subprocess.Popen(
+        [DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as driver:
         try:
             for line in driver.stdout:
                 if found := re.search(r"started successfully on port (\d+)", line):
