@@ -176,3 +176,34 @@ def test_bad_kinds_for_the_builds(float64_engine):
     for label in (-1, 4):
         with pytest.raises(ValueError, match=r"^labels: must be 0\.\.3"):
             float64_engine.rbf_loss(**(calls["rbf_loss"] | {"labels": np.array([0, label])}))
+
+
+def none_of(*shape):
+    """An array of no numbers: zeros are not kept, so that the lengths may be what they like."""
+    return np.empty(shape, np.float32)
+
+
+MAPS, KERNELS, LONG = none_of(0, 1, 2**31, 2**26), np.zeros((2, 1, 5, 5)), none_of(2**44, 0, 2, 2)
+HUGE = {  # sizes that overflow, and loops over images of nothing
+    "conv forward": (layers.conv_forward, (MAPS, KERNELS, np.zeros(2))),
+    "conv backward": (layers.conv_backward,
+                      (none_of(0, 2, 2**31 - 4, 2**26 - 4), MAPS, KERNELS)),
+    "conv backward, wide": (layers.conv_backward, (none_of(0, 2, 2**26 - 4, 2**31 - 4),
+                                                   none_of(0, 1, 2**26, 2**31), KERNELS)),
+    "subsample": (layers.subsample_forward, (none_of(0, 1, 2**31, 2), none_of(1), none_of(1))),
+    "no maps": (layers.subsample_forward, (LONG, none_of(0), none_of(0))),
+    "pool": (layers.pool_forward, (none_of(0, 1, 2**31, 2), "max")),
+    "pool of no maps": (layers.pool_backward, (none_of(2**44, 0, 1, 1), LONG, "max")),
+    "average": (layers.global_average_forward, (LONG,)),
+    "dense": (layers.dense_forward, (none_of(2**20, 0), none_of(3, 0), none_of(3))),
+    "no outputs": (layers.dense_backward,
+                   (none_of(2**44, 0), none_of(2**44, 0), none_of(0, 0))),
+    "rbf": (layers.rbf_forward, (none_of(2**20, 0), none_of(10, 0))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HUGE)
+def test_sizes_that_are_no_layers(case):
+    function, arguments = HUGE[case]
+    with pytest.raises(ValueError, match="numbers"):
+        function(*arguments)

@@ -1,5 +1,6 @@
 # Checked views of arrays, and workspaces that are kept between calls.
 from cython cimport floating
+from cpython.pyport cimport PY_SSIZE_T_MAX
 from cpython.buffer cimport (PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer)
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
@@ -69,7 +70,8 @@ cdef class Memory:
     cdef size_t size
 
     def __cinit__(self, size_t size):
-        self.raw = <char*>malloc(size + 64 + GUARD)
+        if size < <size_t>PY_SSIZE_T_MAX - 64 - GUARD:
+            self.raw = <char*>malloc(size + 64 + GUARD)
         if self.raw == NULL:
             raise MemoryError(f"no {size} bytes for a workspace")
         self.data = self.raw + (64 - <uintptr_t>self.raw % 64) % 64
@@ -84,12 +86,12 @@ cdef list spare = []                     # a call takes the workspace it needs a
 
 
 cdef Memory take_memory(size_t size):
-    cdef Memory memory
+    cdef Memory memory = None
     try:
         memory = spare.pop()
     except IndexError:
-        return Memory(size)
-    return memory if memory.size >= size else Memory(size)
+        pass
+    return memory if memory is not None and memory.size >= size else Memory(size)
 
 
 cdef give_memory(Memory memory):

@@ -86,7 +86,8 @@ cdef class Scanner(Distorting):
         if n.c5.height != 1 or n.c5.width != 1:
             raise ValueError("scan needs a network with one output position")
         if not n.x.height <= height < 1 << 24 or not n.x.width <= width < 1 << 24:
-            raise ValueError(f"image: expected at least {n.x.height} x {n.x.width} pixels, got {height} x {width}")
+            raise ValueError(f"image: expected at least {n.x.height} x {n.x.width} pixels and less than {1 << 24} a "
+                             f"side, got {height} x {width}")
         w = self.numbers(theta, "theta", (n.total,))
         check_threads(threads)
         scan.pixels, scan.bytes, scan.height, scan.width = x.data, x.buffer.itemsize == 1, height, width

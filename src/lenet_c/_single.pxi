@@ -1,5 +1,6 @@
 # One kernel build and its single layers.
 from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.limits cimport INT_MAX
 
 
 cdef int link(Links* links, Py_ssize_t n_in, table) except -1:
@@ -17,9 +18,17 @@ cdef int link(Links* links, Py_ssize_t n_in, table) except -1:
     return 0
 
 
-cdef int check_side(Py_ssize_t height, Py_ssize_t width, int least) except -1:
+cdef int check_maps(Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width, int least) except -1:
     if height < least or width < least:
         raise ValueError(f"x: maps must be at least {least} x {least}, got {height} x {width}")
+    if maps < 1 or height > INT_MAX // width or maps > INT_MAX // (height * width):
+        raise ValueError(f"x: expected 1 to {INT_MAX} numbers an image, got {maps} x {height} x {width}")
+    return 0
+
+
+cdef int check_count(str name, Py_ssize_t count) except -1:
+    if not 1 <= count <= INT_MAX:
+        raise ValueError(f"{name}: expected 1 to {INT_MAX} numbers, got {count}")
     return 0
 
 
@@ -63,7 +72,7 @@ cdef class Layers:
         cdef Py_ssize_t n = xs.buffer.shape[0], h = xs.buffer.shape[2], width = xs.buffer.shape[3]
         cdef Memory memory
         link(&links, xs.buffer.shape[1], table)
-        check_side(h, width, KERNEL)
+        check_maps(links.n_in, h, width, KERNEL)
         ws = self.numbers(w, "w", (links.n_out, links.n_in, KERNEL, KERNEL))
         bs = self.numbers(b, "b", (links.n_out,))
         ys = self.numbers(out, "out", (n, links.n_out, h - KERNEL + 1, width - KERNEL + 1), True)
@@ -80,7 +89,7 @@ cdef class Layers:
         cdef Py_ssize_t n = xs.buffer.shape[0], h = xs.buffer.shape[2], width = xs.buffer.shape[3]
         cdef Memory memory
         link(&links, xs.buffer.shape[1], table)
-        check_side(h, width, KERNEL)
+        check_maps(links.n_in, h, width, KERNEL)
         ws = self.numbers(w, "w", (links.n_out, links.n_in, KERNEL, KERNEL))
         dus = self.numbers(du, "du", (n, links.n_out, h - KERNEL + 1, width - KERNEL + 1))
         dxs = self.numbers(dx, "dx", (n, links.n_in, h, width), True)
@@ -99,7 +108,7 @@ cdef class Layers:
         cdef Py_ssize_t n = xs.buffer.shape[0], maps = xs.buffer.shape[1], h = xs.buffer.shape[2]
         cdef Py_ssize_t width = xs.buffer.shape[3]
         cdef Memory memory
-        check_side(h, width, 2)
+        check_maps(maps, h, width, 2)
         cs, bs = self.numbers(c, "c", (maps,)), self.numbers(b, "b", (maps,))
         ys = self.numbers(out, "out", (n, maps, h // 2, width // 2), True)
         memory = self.layer_memory(2 * maps * h * width)
@@ -114,7 +123,7 @@ cdef class Layers:
         cdef Py_ssize_t n = xs.buffer.shape[0], maps = xs.buffer.shape[1], h = xs.buffer.shape[2]
         cdef Py_ssize_t width = xs.buffer.shape[3]
         cdef Memory memory
-        check_side(h, width, 2)
+        check_maps(maps, h, width, 2)
         cs, dus = self.numbers(c, "c", (maps,)), self.numbers(du, "du", (n, maps, h // 2, width // 2))
         dxs = self.numbers(dx, "dx", (n, maps, h, width), True)
         dcs, dbs = self.numbers(dc, "dc", (maps,), True), self.numbers(db, "db", (maps,), True)
@@ -130,7 +139,9 @@ cdef class Layers:
         cdef Array xs = self.numbers(x, "x", (None, None)), ws = self.numbers(w, "w", (None, xs.buffer.shape[1]))
         cdef Py_ssize_t n = xs.buffer.shape[0], n_in = xs.buffer.shape[1], n_out = ws.buffer.shape[0]
         cdef Array bs = self.numbers(b, "b", (n_out,)), ys = self.numbers(out, "out", (n, n_out), True)
-        cdef Memory memory = self.layer_memory(n_in + n_out)
+        cdef Memory memory
+        check_count("w", n_out * n_in)
+        memory = self.layer_memory(n_in + n_out)
         with nogil:
             self.k.dense_forward(<number*>ys.data, <number*>xs.data, <number*>ws.data, <number*>bs.data, n,
                                  <int>n_in, <int>n_out, memory.data)
@@ -142,7 +153,9 @@ cdef class Layers:
         cdef Py_ssize_t n = xs.buffer.shape[0], n_in = xs.buffer.shape[1], n_out = ws.buffer.shape[0]
         cdef Array dus = self.numbers(du, "du", (n, n_out)), dxs = self.numbers(dx, "dx", (n, n_in), True)
         cdef Array dws = self.numbers(dw, "dw", (n_out, n_in), True), dbs = self.numbers(db, "db", (n_out,), True)
-        cdef Memory memory = self.layer_memory(3 * n_in + 2 * n_out + 1)
+        cdef Memory memory
+        check_count("w", n_out * n_in)
+        memory = self.layer_memory(3 * n_in + 2 * n_out + 1)
         with nogil:
             self.k.dense_backward(<number*>dxs.data, <number*>dws.data, <number*>dbs.data, <number*>dus.data,
                                   <number*>xs.data, <number*>ws.data, n, <int>n_in, <int>n_out, memory.data)
@@ -167,7 +180,9 @@ cdef class Layers:
         cdef Py_ssize_t n = xs.buffer.shape[0], classes = xs.buffer.shape[1], i
         cdef Array ts = view(labels, "labels", "lq", (n,)), js = view(loss, "loss", "d", (n,), True)
         cdef Array das = self.numbers(da, "da", (n, classes), True)
-        cdef Memory memory = self.layer_memory(2 * classes)
+        cdef Memory memory
+        check_count("a: of an image", classes)
+        memory = self.layer_memory(2 * classes)
         for i in range(n):
             if not 0 <= (<int64_t*>ts.data)[i] < classes:
                 raise ValueError(f"labels: must be 0..{classes - 1}")

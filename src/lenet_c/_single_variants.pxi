@@ -26,7 +26,7 @@ cdef class Variants(Layers):
         cdef Py_ssize_t width = xs.buffer.shape[3]
         cdef Pooling pooling
         cdef Memory memory
-        check_side(h, width, 2)
+        check_maps(maps, h, width, 2)
         set_pooling(&pooling, kind, p, draw, layer)
         ys = self.numbers(out, "out", (n, maps, h // 2, width // 2), True)
         memory = self.layer_memory(2 * maps * h * width)
@@ -42,7 +42,7 @@ cdef class Variants(Layers):
         cdef Py_ssize_t width = xs.buffer.shape[3]
         cdef Pooling pooling
         cdef Memory memory
-        check_side(h, width, 2)
+        check_maps(maps, h, width, 2)
         set_pooling(&pooling, kind, p, draw, layer)
         dys = self.numbers(dy, "dy", (n, maps, h // 2, width // 2))
         dxs = self.numbers(dx, "dx", (n, maps, h, width), True)
@@ -75,7 +75,7 @@ cdef class Variants(Layers):
         cdef Py_ssize_t n = xs.buffer.shape[0], maps = xs.buffer.shape[1], h = xs.buffer.shape[2]
         cdef Py_ssize_t width = xs.buffer.shape[3]
         cdef Memory memory
-        check_side(h, width, 1)
+        check_maps(maps, h, width, 1)
         ys = self.numbers(out, "out", (n, maps), True)
         memory = self.layer_memory(maps * (h * width + 1))
         with nogil:
@@ -88,7 +88,7 @@ cdef class Variants(Layers):
         cdef Py_ssize_t n = dxs.buffer.shape[0], maps = dxs.buffer.shape[1], h = dxs.buffer.shape[2]
         cdef Py_ssize_t width = dxs.buffer.shape[3]
         cdef Memory memory
-        check_side(h, width, 1)
+        check_maps(maps, h, width, 1)
         dys = self.numbers(dy, "dy", (n, maps))
         memory = self.layer_memory(maps * (h * width + 1))
         with nogil:
@@ -102,7 +102,9 @@ cdef class Variants(Layers):
         cdef Array cs = self.numbers(codes, "codes", (None, xs.buffer.shape[1]))
         cdef Py_ssize_t n = xs.buffer.shape[0], n_in = xs.buffer.shape[1], classes = cs.buffer.shape[0]
         cdef Array ys = self.numbers(out, "out", (n, classes), True)
-        cdef Memory memory = self.layer_memory(n_in + classes)
+        cdef Memory memory
+        check_count("codes", classes * n_in)
+        memory = self.layer_memory(n_in + classes)
         with nogil:
             self.k.rbf_forward(<number*>ys.data, <number*>xs.data, <number*>cs.data, n, <int>n_in, <int>classes,
                                memory.data)
@@ -115,7 +117,9 @@ cdef class Variants(Layers):
         cdef Py_ssize_t n = xs.buffer.shape[0], n_in = xs.buffer.shape[1], classes = cs.buffer.shape[0]
         cdef Array dys = self.numbers(dy, "dy", (n, classes)), dxs = self.numbers(dx, "dx", (n, n_in), True)
         cdef Array dcs = self.numbers(dcodes, "dcodes", (classes, n_in), True)
-        cdef Memory memory = self.layer_memory((2 + classes) * n_in + classes)
+        cdef Memory memory
+        check_count("codes", classes * n_in)
+        memory = self.layer_memory((2 + classes) * n_in + classes)
         with nogil:
             self.k.rbf_backward(<number*>dxs.data, <number*>dcs.data, <number*>dys.data, <number*>xs.data,
                                 <number*>cs.data, n, <int>n_in, <int>classes, memory.data)
@@ -127,8 +131,10 @@ cdef class Variants(Layers):
         cdef Py_ssize_t n = ys.buffer.shape[0], classes = ys.buffer.shape[1], i
         cdef Array ts = view(labels, "labels", "lq", (n,)), js = view(loss, "loss", "d", (n,), True)
         cdef Array dys = self.numbers(dy, "dy", (n, classes), True)
-        cdef Memory memory = self.layer_memory(2 * classes)
+        cdef Memory memory
         cdef int which = {"mse": MSE, "map": MAP}[kind]
+        check_count("y: of an image", classes)
+        memory = self.layer_memory(2 * classes)
         for i in range(n):
             if not 0 <= (<int64_t*>ts.data)[i] < classes:
                 raise ValueError(f"labels: must be 0..{classes - 1}")
