@@ -23,6 +23,7 @@ static void lenet_pool_run(lenet_job job, void *arg, int parts)
 #include <fenv.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -74,12 +75,18 @@ static void *lenet_pool_worker(void *number)
     return NULL;
 }
 
-/* Starts workers up to `wanted`; the caller holds `owner` and no job runs. */
+/* Starts workers up to `wanted`; the caller holds `owner` and no job runs. A worker takes no signal from the threads
+   of the program, which may have blocked it, but those of its own faults. */
 static void lenet_pool_grow(int wanted)
 {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
     pthread_attr_t detached;
+    sigset_t none, before;
     if (lenet_pool.workers >= wanted || pthread_attr_init(&detached)) return;
     pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    sigfillset(&none);
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) sigdelset(&none, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &none, &before);                        /* a thread is born with its creator's mask */
     while (lenet_pool.workers < wanted) {
         pthread_t thread;
         int id = lenet_pool.workers + 1;
@@ -87,6 +94,7 @@ static void lenet_pool_grow(int wanted)
         if (pthread_create(&thread, &detached, lenet_pool_worker, (void *)(intptr_t)id)) break;
         lenet_pool.workers++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&detached);
 }
 
