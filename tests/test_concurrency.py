@@ -177,23 +177,25 @@ def test_weights_that_are_not_finite_are_never_seen():
     check_seen(seen, [before])
 
 
-def test_a_copy_of_a_model_that_learns_batch_by_batch_goes_on_as_it_does():
-    """Weights and velocity of a copy belong together or to neighbouring updates; it is not torn."""
-    model, part, states = LeNet5(seed=1), sample(8), set()
-    twin = LeNet5(seed=1)
-    for _ in range(61):
-        states.update(m.tobytes() for m in twin._optimizer.moments)
-        twin.partial_fit(*part)
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_copy_of_a_model_that_learns_batch_by_batch_is_of_one_update(optimizer):
+    model, twin, part = LeNet5(seed=1), LeNet5(seed=1), sample(8)
+    options = {"optimizer": optimizer, "learning_rate": 0.001}
+
+    def state(model):
+        return bits(model), *(m.tobytes() for m in model._optimizer.moments)
+
+    states = {state(twin)}
+    for _ in range(200):
+        twin.partial_fit(*part, **options)
+        states.add(state(twin))
 
     def writer():
-        for _ in range(60):
-            model.partial_fit(*part, threads=2)
+        for _ in range(200):
+            model.partial_fit(*part, threads=2, **options)
 
-    def look():
-        return [m.tobytes() for m in pickle.loads(pickle.dumps(model))._optimizer.moments]
-
-    _, seen = while_running(writer, look)
-    assert all(set(moments) <= states for moments in seen)
+    _, seen = while_running(writer, lambda: state(pickle.loads(pickle.dumps(model))))
+    assert set(seen) <= states
 
 
 def test_reading_a_line_while_parameters_are_set(pretrained):

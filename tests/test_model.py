@@ -495,6 +495,23 @@ def test_copies_continue_where_the_original_stands(how, optimizer):
     assert other.fit(*digits(), epochs=1)[0].epoch == 3
 
 
+class Named(LeNet5):
+    note = "of the class"
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_copies_keep_the_history_and_what_a_subclass_adds(how):
+    model = Named(seed=1)
+    model.fit(*digits(), epochs=2)
+    model.note = "of this one"
+    other = COPIES[how](model)
+    assert type(other) is Named and other.note == "of this one"
+    assert other.history == model.history and len(other.history) == 2
+    assert other.history.stopped == model.history.stopped
+    other.fit(*digits(), epochs=1)
+    assert len(model.history) == 2
+
+
 def test_equality_goes_by_the_weights():
     model, same, seeded = LeNet5(seed=1), LeNet5(seed=1), LeNet5(seed=2)
     assert model == same

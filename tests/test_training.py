@@ -305,6 +305,17 @@ def test_an_error_of_a_callback_passes_through():
     assert bits(model) == snapshots[1]
 
 
+def test_a_callback_may_do_what_it_likes_with_the_history():
+    """Training makes its epochs, and `model.history` is what `fit` returns."""
+    other = LeNet5()
+    for work in (lambda m: m.history.clear(), lambda m: m.history.extend(m.history * 9),
+                 lambda m: m.fit(*sample(20), epochs=1)):  # fmt: skip
+        records = []
+        history = other.fit(*sample(), epochs=3, callbacks=[lambda m, r: records.append(work(m))])  # noqa: B023
+        assert len(records) == 3
+        assert other.history is history
+
+
 # --- checkpoints
 
 

@@ -35,6 +35,20 @@ def test_divergence_in_the_first_epoch_keeps_the_weights(optimizer):
     assert bits(model) == before
 
 
+def test_squares_of_adamw_that_overflow_are_a_divergence():
+    """The weights stay finite, and would for ever stay where they are."""
+    images, labels = sample(64)
+    model, weight = LeNet5(), np.full(64, 1e25)
+    before = bits(model)
+    with pytest.raises(FloatingPointError, match="the update is not finite"):
+        model.partial_fit(images, labels, optimizer="adamw", sample_weight=weight)
+    assert bits(model) == before
+    model = LeNet5("mnist28", seed=1)
+    model.set_parameters({"f6.weight": model.parameters()["f6.weight"] * 1e20})
+    with pytest.raises(FloatingPointError, match="no longer finite in epoch 1"):
+        model.fit(images, labels, epochs=3, optimizer="adamw")
+
+
 def test_divergence_later_keeps_the_last_good_epoch(tmp_path):
     path = tmp_path / "checkpoint.safetensors"
     model = trained(epochs=2)

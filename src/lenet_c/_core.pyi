@@ -29,6 +29,11 @@ class Memory:
     def __new__(cls, size: int) -> Memory: ...
 
 @disjoint_base
+class Writer:
+    def __enter__(self) -> bool: ...
+    def __exit__(self, *error: object) -> None: ...
+
+@disjoint_base
 class Net:
     def __new__(
         cls,

@@ -35,6 +35,7 @@ cdef extern from "_pool.h" nogil:
     int lenet_pool_init()
     void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts) noexcept
 
+include "_writer.pxi"
 include "_buffers.pxi"
 include "_single.pxi"
 

@@ -149,7 +149,8 @@ class Fitting(Network):
             held_out = (x, self._as_labels(validation[1], len(x)))
             if not len(x):
                 raise ValueError("validation: needs at least one image")
-        with self._changing():
+        with self._changing() as first:
+            self._begin(first)
             return training.fit(
                 cast("LeNet5", self),
                 as_pixels(batch, self.config.dtype),
@@ -204,5 +205,6 @@ class Fitting(Network):
         pixels = as_pixels(batch, self.config.dtype)
         weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
         threads, model = _threads.resolve(threads), cast("LeNet5", self)
-        with self._changing():
+        with self._changing() as first:
+            self._begin(first)
             return _steps.one_step(model, pixels, targets, weight, recipe, threads)

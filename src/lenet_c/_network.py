@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import os
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _engines, _layer_table, _sensitivities, _steps
+from . import _core, _engines, _layer_table, _sensitivities, _steps
 from . import config as _config
 from .codes import CODES
 from .config import Config
@@ -23,8 +21,11 @@ from .inputs import as_array, as_batch, as_labels, as_pixels
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from . import _core
     from ._types import ConfigFields
+
+
+# Of a model, what is made anew from its configuration and its weights.
+_REBUILT = ("_engine", "_nets", "_net", "_theta", "_writers", "_packed")
 
 
 def aligned_zeros(size: int, dtype: str) -> np.ndarray:
@@ -64,7 +65,7 @@ class Network:
         self._net = self._net_of((config.image_size, config.image_size))
         self._theta = np.zeros(self._net.size, config.dtype)
         self._weights = self._theta  # what is predicted with: see _publish
-        self._writers: dict[int, threading.RLock] = {}
+        self._writers: dict[int, _core.Writer] = {}
         self._epochs = 0
         self._optimizer = _steps.OptimizerState()
         self.history = History()
@@ -99,9 +100,12 @@ class Network:
         """
         self._weights = self._theta.copy()
 
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Hold the only right to change the parameters; a thread may take it again.
+    def _changing(self) -> _core.Writer:
+        """Return the right to change the parameters, to be held in a `with`.
+
+        It says whether it is the first of this thread: what is there to change then are the
+        parameters that are predicted with. After a fork, or a signal at the wrong moment, others
+        may stand in `_theta`.
 
         Raises
         ------
@@ -109,17 +113,11 @@ class Network:
             Another thread holds it.
         """
         # by process: the thread that held it at a fork is not in the child
-        process = os.getpid()
-        forked = process not in self._writers
-        lock = self._writers.setdefault(process, threading.RLock())
-        if not lock.acquire(blocking=False):
-            raise RuntimeError("the model is being trained or set by another thread: wait for it")
-        try:
-            if forked:  # and may have been in the middle of an update
-                self._theta[...] = self._weights
-            yield
-        finally:
-            lock.release()
+        return self._writers.setdefault(os.getpid(), _core.Writer())
+
+    def _begin(self, first: bool) -> None:
+        if first:
+            self._theta[...] = self._weights
 
     def _online(self, weights: np.ndarray) -> np.ndarray:
         """Return the parameters in the order of the online schedule, kept until they change."""
@@ -183,18 +181,16 @@ class Network:
     __hash__ = None  # type: ignore[assignment]  # unhashable, as Python has it
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            "config": self.config,
-            "theta": self._weights,
-            "epochs": self._epochs,
-            "optimizer": self._optimizer,
-        }
+        # without a call in between: weights and optimizer of the same update, whoever trains
+        state = {**self.__dict__}
+        return {name: value for name, value in state.items() if name not in _REBUILT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._setup(state["config"])
-        self._theta[...] = state["theta"]
-        self._epochs = state["epochs"]
-        self._optimizer = copy.deepcopy(state["optimizer"])
+        self.__dict__.update(state)
+        self._theta[...] = self._weights
+        self._optimizer = copy.deepcopy(self._optimizer)
+        self.history = copy.copy(self.history)
         self._publish()
 
     def summary(self) -> str:
@@ -242,7 +238,8 @@ class Network:
             if name == "c3.weight" and array[~self.config.table.T].any():
                 raise ValueError("c3.weight: not 0 where the table has no connection")
             checked[name] = array
-        with self._changing():
+        with self._changing() as first:
+            self._begin(first)
             for name, array in checked.items():
                 views[name][...] = array
             self._publish()

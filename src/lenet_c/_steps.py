@@ -41,6 +41,12 @@ class OptimizerState:
         return self
 
 
+def finite(model: Network, state: OptimizerState) -> bool:
+    """Whether weights and adamw's squares are: with infinite ones it would stand still, unseen."""
+    squares = state.moments[1:] if state.optimizer == "adamw" else []
+    return all(np.isfinite(array).all() for array in (model._theta, *squares))
+
+
 def run(
     model: LeNet5,
     pixels: np.ndarray,
@@ -94,16 +100,17 @@ def one_step(
     rates = np.array([recipe.learning_rate])
     try:
         loss, _ = run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
-        if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
-            model._theta[...] = model._weights
-            state = OptimizerState()
+        if not (math.isfinite(loss) and finite(model, state)):
+            model._optimizer = OptimizerState()
             raise FloatingPointError(
                 f"the update is not finite: the weights before it are kept; try a lower learning "
                 f"rate (it was {recipe.learning_rate:g})"
             )
-    finally:
-        model._optimizer = state
-        model._publish()
+        # both at once: a signal finds the update made or not made
+        model._optimizer, model._weights = state, model._theta.copy()
+    except BaseException:
+        model._theta[...] = model._weights
+        raise
     return loss / n
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ._checkpoint import Checkpoint, Position, digest
 from ._parallel import Ranks
 from ._progress import Progress
-from ._steps import OptimizerState, batches, one_epoch, set_sdlm_rates
+from ._steps import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
 from .distortion import Distortion
 from .history import History, Record
 from .optim import Recipe
@@ -160,8 +160,9 @@ def fit(
     try:
         if history:  # the interruption may have come before the callbacks
             history.stopped = ended(history[-1])
-        while len(history) < epochs and history.stopped is None:
-            epoch = len(history)
+        for epoch in range(len(history), epochs):
+            if history.stopped is not None:
+                break
             rng = np.random.default_rng([seed, begun + epoch])
             if shuffle == "epoch" or epoch == 0:
                 order = rng.permutation(n)
@@ -182,7 +183,7 @@ def fit(
                     (epoch * steps, epochs * steps, epochs), state, threads, bar, draws,
                 )  # fmt: skip
             seconds = time.perf_counter() - begin
-            if not (math.isfinite(loss) and np.isfinite(model._theta).all()):
+            if not (math.isfinite(loss) and finite(model, state)):
                 position.restore(model, state)
                 raise FloatingPointError(
                     f"the loss is no longer finite in epoch {model._epochs + 1}: the weights of "
@@ -209,22 +210,22 @@ def fit(
             if saver is not None:
                 saver.write(model, position)
             history.stopped = ended(record)
-    except KeyboardInterrupt as interrupt:
-        if keep_best and best is not None:
+    except BaseException as error:  # Ctrl-C; of a callback, of an allocation
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted and keep_best and best is not None:
             model._theta[...] = best
         elif not np.isfinite(model._theta).all():
             model._theta[...] = position.weights
         model._publish()
-        if saver is not None and (history or not np.array_equal(model._theta, position.weights)):
+        new = history or not np.array_equal(model._theta, position.weights)
+        if interrupted and saver is not None and new:
             try:
                 saver.write_here(model, position)
-            except (ValueError, OSError) as error:  # the interrupt is what is told
-                interrupt.add_note(f"the checkpoint could not be written: {error}")
-        raise
-    except BaseException:  # of a callback, of an allocation
-        model._publish()
+            except (ValueError, OSError) as unwritten:  # the interrupt is what is told
+                error.add_note(f"the checkpoint could not be written: {unwritten}")
         raise
     finally:
+        model.history = history  # a callback may have called fit
         bar.close()
     if keep_best and best is not None:
         model._theta[...] = best
