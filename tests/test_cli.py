@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,9 @@ def test_version(run, args):
         ((), "COMMAND"),
         (("fly",), "invalid choice: 'fly'"),
         (("train", "--epochs", "0"), "--epochs: expected 1 or more, got 0"),
+        (("train", "--epochs", "9" * 400), "--epochs: expected 2147483647 or less"),
+        (("benchmark", "--batch-sizes", "1," + "9" * 100), "expected 2147483647 or less"),
+        (("info", "a", "\x1b[31m"), r"unrecognized arguments: \x1b[31m"),
         (("train", "--epochs", "ten"), "--epochs: expected an integer, got 'ten'"),
         (("train", "--batch-size", "-3"), "--batch-size: expected 1 or more"),
         (("train", "--learning-rate", "nan"), "--learning-rate: expected a finite number"),
@@ -533,6 +537,61 @@ def test_show_distortions(run, tmp_path):
 def test_show_where_nothing_can_be_written(run, tmp_path):
     done = run("show", "distortions", "--output", tmp_path / "none" / "a.png", status=1)
     assert str(tmp_path / "none" / "a.png") in one_line(done)
+
+
+# names, pipes, output that is closed
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_names_with_control_characters(run, model, digits, tmp_path):
+    name = "a\x1b[31m\x07b"
+    shown = r"a\x1b[31m\x07b"
+    np.save(tmp_path / f"{name}.npy", digits[0][0])
+    (tmp_path / name / name).mkdir(parents=True)
+    (tmp_path / name / "other").mkdir()
+    shutil.copy(model, tmp_path / f"{name}.st")
+    commands = (
+        (0, "predict", f"{name}.npy", "--model", f"{name}.st"),
+        (0, "info", f"{name}.st"),
+        (0, "evaluate", f"{name}.st"),
+        (0, "export", f"{name}.st", "--onnx", f"{name}.onnx", "--c", f"{name[0]}.c"),
+        (0, "show", "confusion", "--model", f"{name}.st"),
+        (0, "train", "--epochs", "1", "--output", f"{name}.st"),
+        (1, "info", f"{name}.npy"),
+        (1, "info", f"{name}.none"),
+        (1, "train", "--output", f"{name}/none/x"),
+        (1, "train", "--images", name),
+        (2, "export", "--npz", name),
+    )
+    for status, *command in commands:
+        done = run(*command, cwd=tmp_path, status=status)
+        assert shown in done.stdout + done.stderr, command
+        assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdin"), reason="no /dev/stdin")
+@pytest.mark.parametrize("command", [("info",), ("predict",), ("show", "maps", "--image")])
+def test_pipes_are_not_read(run, environment, model, command):
+    done = subprocess.run(
+        [sys.executable, "-m", "lenet_c", *command, "/dev/stdin"],
+        input=model.read_bytes(),
+        env=environment,
+        capture_output=True,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 1
+    assert done.stderr == b"lenet-c: error: /dev/stdin: expected a file, got a pipe\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "command"),
+    [(1, ("predict", "none.png")), (0, ("predict", "--show", "one.npy")), (0, ("show", "maps"))],
+)
+def test_standard_output_is_closed(run, digits, tmp_path, status, command):
+    np.save(tmp_path / "one.npy", digits[0][0])
+    before = "sys.stdout = None"
+    done = run(*command, cwd=tmp_path, before=before, status=status, TERM="xterm")
+    assert done.stderr.count("\n") == status
 
 
 # info, fetch, and output that nobody reads

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lenet_c import _mnist, datasets, idx
+from lenet_c import _mnist, cli, datasets, idx
 from lenet_c._errors import FormatError
 
 NAMES = list(_mnist.FILES)
@@ -154,6 +154,44 @@ def test_cache_folders(monkeypatch, tmp_path):
     assert datasets.cache_dir() == home / "Library" / "Caches" / "lenet-c"
     monkeypatch.setattr(sys, "platform", "win32")
     assert datasets.cache_dir() == home / "lenet-c" / "Cache"
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A user whom the system does not know, without a home folder."""
+    pwd = pytest.importorskip("pwd")
+
+    def unknown(user):
+        raise KeyError(user)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name)
+
+
+def test_without_a_home_folder(homeless, tmp_path, capsys):
+    assert datasets.find_mnist() is None
+    options = ["--quiet", "--output", str(tmp_path / "x")]
+    assert cli.main(["train", "--epochs", "1", *options]) == 0
+    for load in (datasets.cache_dir, datasets.load_mnist, datasets.fetch_mnist):
+        with pytest.raises(FileNotFoundError, match="home folder it names is not known: '~"):
+            load()
+    assert cli.main(["fetch"]) == 1
+    assert "~" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there ~user is always beside one's own")
+def test_the_home_folder_of_nobody(monkeypatch, capsys):
+    place = "~nosuchuser/x"
+    for load in (datasets.load_mnist, datasets.find_mnist, datasets.load_folder):
+        with pytest.raises(FileNotFoundError) as caught:
+            load(path=place) if load is not datasets.load_folder else load(place)
+        assert caught.value.filename == place
+    monkeypatch.setenv("LENET_C_DATA", place)
+    for options in ([], ["--data", place], ["--images", place]):
+        assert cli.main(["train", *options]) == 1
+        message = "lenet-c: error: ~nosuchuser/x: the home folder it names is not known\n"
+        assert capsys.readouterr().err == message
 
 
 # Checking

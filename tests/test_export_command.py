@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,40 @@ def test_c(capsys):
     text = Path("digits.c").read_text().replace("digits.h", "b.h")
     assert text == Path("b.c").read_text()
     assert "int mine_predict(" in Path("digits.h").read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--onnx", "q.c", "--c", "q.c"),
+        ("--onnx", "q.npz", "--npz", "../{here}/q.npz"),
+        ("--c", "q.c", "--onnx", "q.h"),
+    ],
+)
+def test_one_file_for_two_outputs(capsys, arguments):
+    here = os.path.basename(os.getcwd())
+    message = wrong(capsys, *(argument.format(here=here) for argument in arguments))
+    assert "expected different files" in message
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="no /dev/fd")
+def test_a_pipe(capsys):
+    theirs, ours = os.pipe()
+
+    def copy():
+        with open(theirs, "rb") as file:
+            Path("copy").write_bytes(file.read())
+
+    reader = threading.Thread(target=copy)
+    reader.start()
+    try:
+        assert cli.main(("export", "--onnx", f"/dev/fd/{ours}")) == 0
+    finally:
+        os.close(ours)
+        reader.join()
+    assert capsys.readouterr().out.endswith("label (n,)\n")
+    to_onnx(LeNet5.pretrained(), "b.onnx")
+    assert Path("copy").read_bytes() == Path("b.onnx").read_bytes()
 
 
 def test_wrong_usage_of_c(capsys):

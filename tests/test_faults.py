@@ -5,6 +5,7 @@ import errno
 import gzip
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from resume_case import Killed, sample
 
 import lenet_c
 from lenet_c import LeNet5, Recipe, _timing, datasets, export, idx, reproduce
+from lenet_c._files import atomic_write
 
 SOURCE = str(Path(lenet_c.__file__).parents[1])
 
@@ -132,6 +134,82 @@ def test_devices():
     with pytest.raises(OSError) as caught:
         LeNet5().save("/dev/full")
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, "/dev/full")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="no /dev/fd")
+def test_a_pipe_by_its_descriptor():
+    """Also what /dev/stdout is: a name that leads to no file."""
+    theirs, ours = os.pipe()
+    images = np.arange(8, dtype=np.uint8)
+    idx.write(f"/dev/fd/{ours}", images)
+    os.close(ours)
+    with open(theirs, "rb") as file:
+        assert file.read().endswith(images.tobytes())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths of POSIX")
+@pytest.mark.parametrize("name", ["file/", "new/", "new/.", "none/new", "loop", ""])
+def test_names_that_no_file_can_have(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    os.symlink("loop", "loop")
+    for write in (LeNet5().save, lambda path: open(path, "wb")):
+        with pytest.raises(OSError) as caught:
+            write(name)
+        assert caught.value.filename == name
+    assert sorted(os.listdir()) == ["file", "loop"] and not os.path.getsize("file")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+@pytest.mark.parametrize(("mode", "allowed"), [(0o600, 0o600), (0o644, 0o644), (0o755, 0o644)])
+def test_nobody_reads_a_file_while_it_is_written_who_may_not_read_the_old_one(
+    mode, allowed, tmp_path
+):
+    path = tmp_path / "x"
+    path.touch()
+    path.chmod(mode)
+    with atomic_write(path) as file:
+        assert not stat.S_IMODE(os.fstat(file.fileno()).st_mode) & ~allowed
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_write_takes_one_descriptor(tmp_path):
+    resource = pytest.importorskip("resource")
+    model, path = LeNet5(seed=1), tmp_path / "x"
+    model.save(path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 1, limits[1]))
+        model.save(path)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, limits[1]))
+        with pytest.raises(OSError) as caught:
+            model.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (caught.value.errno, caught.value.filename) == (errno.EMFILE, str(path))
+    assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nothing is swept there")
+def test_what_a_second_ctrl_c_leaves_goes_with_the_next_file(tmp_path, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    for write in (LeNet5(seed=1).save, fit):
+        write(tmp_path / "x")
+        with monkeypatch.context() as patch:
+            for name in ("fsync", "unlink"):
+                patch.setattr(os, name, interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                LeNet5(seed=2).save(tmp_path / "x")
+        assert len(os.listdir(tmp_path)) == 2
+        with atomic_write(tmp_path / "x"):
+            LeNet5(seed=3).save(tmp_path / "y")  # which leaves alone what is being written
+            assert len(os.listdir(tmp_path)) == 3
+        assert sorted(os.listdir(tmp_path)) == ["x", "y"]
+        (tmp_path / "y").unlink()
 
 
 def test_a_disk_that_fills_up_between_epochs(disk):

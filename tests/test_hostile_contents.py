@@ -20,6 +20,7 @@ from lenet_c import (
     _npz,
     _pictures,
     _safetensors,
+    _show_curves,
     idx,
 )
 
@@ -171,6 +172,47 @@ def test_names_in_a_file_are_never_paths(put, tmp_path, name):
     })  # fmt: skip
     refused(LeNet5.load, path, "missing or unknown")
     assert sorted(os.listdir(tmp_path)) == ["hostile", "t"]
+
+
+HOSTILE = "a\x1b[31mb\n\x07"
+SHOWN = r"a\x1b[31mb\n\x07"
+READERS = {
+    "model": LeNet5.load,
+    "idx": lenet_c.idx.read,
+    "array": _pictures.read_images,
+    "gzip": _pictures.read_images,
+    "curves": _show_curves.read,
+    "npz": LeNet5.load,
+}
+STARTS = {"array": b"\x93NUMPY", "gzip": b"\x1f\x8b", "npz": b"PK\x03\x04"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such names")
+@pytest.mark.parametrize("reader", READERS)
+def test_a_files_own_name_in_messages(put, tmp_path, reader):
+    path = put(STARTS.get(reader, b"rubbish"), HOSTILE)
+    with pytest.raises(FormatError) as caught:
+        READERS[reader](path)
+    assert str(caught.value).startswith(f"{tmp_path}{os.sep}{SHOWN}: ")
+    assert str(caught.value).isprintable()
+    with pytest.raises(OSError) as caught:
+        READERS[reader](tmp_path / "none" / HOSTILE)
+    assert caught.value.filename in (str(tmp_path / "none" / HOSTILE), tmp_path / "none" / HOSTILE)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such names")
+def test_names_of_folders_of_pictures_in_messages(folder):
+    names = ("a", "b")
+    (folder / HOSTILE).mkdir()
+    with pytest.raises(FileNotFoundError) as empty:
+        lenet_c.datasets.load_folder(folder)
+    (folder / HOSTILE / "one").write_bytes(b"rubbish")
+    with pytest.raises(ValueError) as strange:
+        lenet_c.datasets.load_folder(folder, class_names=names)
+    with pytest.raises(ValueError) as unreadable:
+        lenet_c.datasets.load_folder(folder, skip=lambda *what: None)
+    for caught in (empty, strange, unreadable):
+        assert SHOWN in str(caught.value) and str(caught.value).isprintable()
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def hook(event, arguments):
         seen.append(("network", f"{event} {arguments[1:]}"))
     elif event.startswith(("subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn",
                            "os.fork", "os.startfile", "pty.", "webbrowser.")):
-        seen.append(("process", event))
+        seen.append(("process", f"{event} {arguments[:2]}"))
     elif event in ("pickle.find_class", "shutil.rmtree"):
         seen.append((event, str(arguments)))
 sys.addaudithook(hook)
@@ -238,6 +238,27 @@ def test_only_the_named_files_are_written(tmp_path, code, written):
     places -= {out.resolve()}  # opened for a file without a name: can it be written in?
     assert {path.parent for path in places} == {out.resolve()}
     assert files_of(out) == written | {"digit.npy"}
+    assert not files_of(tmp_path / "here") and not files_of(tmp_path / "home")
+
+
+def test_what_matplotlib_does_for_a_picture(tmp_path):
+    """It keeps a list of fonts in folders of its own, and asks the system for them at first."""
+    pytest.importorskip("matplotlib")
+    out, own = tmp_path / "out", tmp_path / "matplotlib"
+    out.mkdir()
+    code = f"""
+os.environ["MPLCONFIGDIR"] = {str(own)!r}
+from lenet_c.cli import main
+assert main(["show", "filters", "--output", os.path.join(sys.argv[1], "a.png")]) == 0
+"""
+    seen = watched(code, tmp_path, str(out))
+    assert {kind for kind, _ in seen} <= {"write", "process"}
+    places = {Path(path) for kind, path in seen if kind == "write"}
+    places -= {Path(os.path.realpath(os.devnull)), out.resolve()}
+    assert all(out.resolve() in p.parents or own.resolve() in (p, *p.parents) for p in places)
+    started = {text for kind, text in seen if kind == "process"}
+    assert all("fc-list" in text or "system_profiler" in text for text in started)
+    assert files_of(out) == {"a.png"}
     assert not files_of(tmp_path / "here") and not files_of(tmp_path / "home")
 
 

@@ -1,15 +1,20 @@
 """The command `lenet-c serve`."""
 
+import errno
 import http.client
 import json
 import os
 import re
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
+from serve_case import serving
 
 import lenet_c
 
@@ -70,6 +75,19 @@ def test_the_command_opens_the_page_and_is_quiet(monkeypatch, capsys):
     out, err = capsys.readouterr()
     assert urls == [out.split()[0]]
     assert "other machines" in err
+
+
+def test_too_few_files_for_connections_keep_no_core_busy(monkeypatch, pretrained):
+    tries = []
+
+    def get_request(server):
+        tries.append(server)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(socketserver.TCPServer, "get_request", get_request)
+    with serving(pretrained) as server, socket.create_connection(server.server_address[:2]):
+        time.sleep(0.5)
+    assert 1 <= len(tries) <= 8
 
 
 @pytest.mark.parametrize(

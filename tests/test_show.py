@@ -449,6 +449,13 @@ def test_curves_of_a_broken_file(show, tmp_path, text):
     assert f"{path}: expected a run that" in show("curves", "--history", path, status=1)
 
 
+def test_curves_of_an_endless_file(show, tmp_path):
+    with open(tmp_path / "run.json", "wb") as file:
+        file.truncate(1 << 25)
+    message = show("curves", "--history", tmp_path / "run.json", status=1)
+    assert "run.json: expected a run's file of 16777216 bytes at most" in message
+
+
 # --- pooling
 
 

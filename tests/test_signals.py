@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -119,6 +120,34 @@ def test_the_reader_of_the_output_leaves(tmp_path):
     training.process.stdout = None
     assert training.end() == (1, "")
     training.check_file()
+
+
+def test_the_reader_of_a_named_pipe_leaves(tmp_path, capsys):
+    """Unlike the reader of the output he is told of: the model is lost."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def read_a_little():
+        with pipe.open("rb") as file:
+            file.read(10)
+
+    for command in (["train", "--epochs", "1", "--output"], ["export", "--onnx"]):
+        reader = threading.Thread(target=read_a_little)
+        reader.start()
+        assert cli.main([*command, str(pipe)]) == 1
+        reader.join()
+        assert capsys.readouterr().err == f"lenet-c: error: {pipe}: Broken pipe\n"
+
+
+def test_the_output_of_a_program_that_calls_a_command_stays_its_own(monkeypatch):
+    theirs, ours = os.pipe()
+    os.close(theirs)
+    before = os.fstat(ours)
+    with open(ours, "w") as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        assert cli.main(["info"]) == 1
+        stream.flush()  # nothing is left in it
+        assert os.path.samestat(os.fstat(ours), before)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 
 from . import _benchmark, _drawing, _progress, _threads, _timing
 from ._benchmark import Profile, Row
-from ._cli_common import Stopped, UsageError, check_output, check_picture, complain, status_of
+from ._cli_common import (
+    Stopped,
+    UsageError,
+    check_output,
+    check_picture,
+    complain,
+    flush_output,
+    status_of,
+)
 from ._contestants import BlasRival
 
 if TYPE_CHECKING:
@@ -127,7 +135,7 @@ def _layers(args: argparse.Namespace) -> int:
     seconds = 0.2 if args.seconds is None else args.seconds
     facts = _timing.machine(1)
     _timing.print_facts(facts)
-    sys.stdout.flush()
+    flush_output()
     with _progress.Progress(3, "measuring", "part") as bar:
         profile = _benchmark.profile(args.batch_size or 64, seconds, lambda: bar.update(1))
     _print_profile(profile)

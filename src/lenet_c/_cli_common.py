@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import _drawing, _folders, _progress, datasets
+from ._errors import printable
+from ._files import STANDARD_OUTPUT, StrPath, naming, replaceable, shown
 
 if TYPE_CHECKING:
     from ._types import ConfigFields
@@ -99,7 +101,7 @@ class Source(NamedTuple):
     def __str__(self) -> str:
         if self.place is None:
             return "the sample of MNIST inside lenet-c"
-        return f"MNIST in {os.fsdecode(self.place)}"
+        return f"MNIST in {shown(self.place)}"
 
     @property
     def fields(self) -> ConfigFields:
@@ -143,7 +145,7 @@ class FolderSource(NamedTuple):
                 folder,
                 preparation,
                 class_names=class_names,
-                skip=lambda file, error: complain(about(os.fsdecode(file), error)),
+                skip=lambda file, error: complain(about(file, error)),
                 progress=lambda done, total: bar.update(1),
             )
         if share == 1:
@@ -151,7 +153,9 @@ class FolderSource(NamedTuple):
         else:
             train, test = _folders.split(pictures.labels, share, seed)
         if not len(test):
-            raise ValueError(f"{folder}: no class has two pictures, one of them for the test")
+            raise ValueError(
+                f"{shown(folder)}: no class has two pictures, one of them for the test"
+            )
         return cls(folder, pictures, preparation, train, test)
 
     def load(self, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -171,7 +175,7 @@ class FolderSource(NamedTuple):
         }
 
     def __str__(self) -> str:
-        return f"{self.folder}, {len(self.pictures.class_names)} classes"
+        return f"{shown(self.folder)}, {len(self.pictures.class_names)} classes"
 
     @property
     def hint(self) -> str:
@@ -187,44 +191,59 @@ def error_text(wrong: int, images: int) -> str:
 def describe_error(error: BaseException) -> str:
     """Return what a message to the user says about an exception."""
     if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        where = "" if error.filename is None else f"{shown(error.filename)}: "
         return f"{where}{error.strerror}"
     if isinstance(error, MemoryError):
         return f"not enough memory{f': {error}' if str(error) else ''}"
     return str(error) or type(error).__name__
 
 
-def about(name: str, error: Exception) -> str:
+def about(name: StrPath, error: Exception) -> str:
     """Return what a message says about an exception that a file led to."""
-    text = describe_error(error)
+    text, name = describe_error(error), shown(name)
     return text if text.startswith(name) else f"{name}: {text}"
 
 
 def complain(text: str, kind: str = "error: ") -> None:
     """Write a message to standard error, if there is one that can be written to."""
     if sys.stderr is not None:
+        text = "\n".join(map(printable, text.split("\n")))
         with contextlib.suppress(OSError, ValueError):  # the terminal is gone, or it is closed
             _progress.write(f"lenet-c: {kind}{text}", sys.stderr)
 
 
+def flush_output() -> None:
+    """Write out what is buffered of standard output, if there is one."""
+    if sys.stdout is not None:
+        with naming(STANDARD_OUTPUT):
+            sys.stdout.flush()
+
+
+def reader_left(error: BaseException) -> bool:
+    """Whether an error says that nobody reads standard output any more: nobody needs be told."""
+    return isinstance(error, BrokenPipeError) and error.filename in (None, STANDARD_OUTPUT)
+
+
 def check_output(output: str, option: str) -> None:
     """Raise OSError if no file could be written there, before anything is computed."""
-    target = Path(os.path.realpath(output))
-    if target.is_dir():
-        raise OSError(f"{option} {output}: is a folder, expected the name of a file")
-    if target.exists() and not os.access(target, os.W_OK):
-        raise OSError(f"{option} {output}: is write-protected")
-    if target.exists() and not target.is_file():
-        return  # a device or a pipe
-    if not target.parent.is_dir():
-        raise OSError(f"{option} {output}: there is no folder {target.parent}")
+    named = f"{option} {shown(output)}"
+    folder = Path(os.path.realpath(output)).parent
+    if os.path.isdir(output):
+        raise OSError(f"{named}: is a folder, expected the name of a file")
+    if os.path.exists(output) and not os.access(output, os.W_OK):
+        raise OSError(f"{named}: is write-protected")
+    if not os.path.exists(output) and not folder.is_dir():
+        raise OSError(f"{named}: there is no folder {shown(folder)}")
     try:
-        with tempfile.TemporaryFile(dir=target.parent):
+        if replaceable(output) is None:
+            return  # a device or a pipe
+    except OSError as error:
+        raise OSError(f"{named}: {error.strerror}") from None
+    try:
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OSError(
-            f"{option} {output}: cannot write in {target.parent}: {error.strerror}"
-        ) from None
+        raise OSError(f"{named}: cannot write in {shown(folder)}: {error.strerror}") from None
 
 
 def add_data(parser: argparse.ArgumentParser, sample: bool = True) -> None:
@@ -260,7 +279,7 @@ def check_picture(output: str, option: str) -> None:
         raise UsageError(f"{option} {output}: expected a name that ends in .png, .svg or .pdf")
 
 
-def integer(least: int, most: float = math.inf) -> Callable[[str], int]:
+def integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
     """Return what argparse converts an option's value with: an integer from least to most."""
 
     def convert(text: str) -> int:

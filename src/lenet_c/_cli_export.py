@@ -4,6 +4,7 @@ import argparse
 import os
 
 from ._cli_common import UsageError, check_output
+from ._files import shown
 from .model import LeNet5
 
 HELP = """\
@@ -47,14 +48,28 @@ def export(args: argparse.Namespace) -> int:
             raise UsageError(f"--{option} is of --c")
     if args.c is not None and not args.c.endswith(".c"):
         raise UsageError(f"--c {args.c}: expected a name that ends in .c")
+    _check_apart(outputs)
     for option, path in outputs.items():
         check_output(path, f"--{option}")
     model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
-    print(f"{args.model or 'the pretrained model'}: {model!r}")
+    print(f"{shown(args.model or 'the pretrained model')}: {model!r}")
     for option, path in outputs.items():
         what = _WRITERS[option](model, path, args)
-        print(f"{path}: {what}, {os.path.getsize(path):,} bytes")
+        size = f", {os.path.getsize(path):,} bytes" if os.path.isfile(path) else ""  # no pipe
+        print(f"{shown(path)}: {what}{size}")
     return 0
+
+
+def _check_apart(outputs: dict[str, str]) -> None:
+    """Raise UsageError where one file would be written over another."""
+    written = {f"--{option} {path}": path for option, path in outputs.items()}
+    if "c" in outputs:
+        header = outputs["c"].removesuffix(".c") + ".h"
+        written[f"the header of --c, {header}"] = header
+    known: dict[str, str] = {}
+    for what, path in written.items():
+        if (other := known.setdefault(os.path.realpath(path), what)) != what:
+            raise UsageError(f"{other} and {what}: expected different files")
 
 
 def _write_onnx(model: LeNet5, path: str, args: argparse.Namespace) -> str:
@@ -78,7 +93,7 @@ def _write_c(model: LeNet5, path: str, args: argparse.Namespace) -> str:
 
     written = to_c(model, path, int8=args.int8, name=args.name or "lenet5")
     return (
-        f"C99, with {written.header}; {written.flash:,} bytes of constants, "
+        f"C99, with {shown(written.header)}; {written.flash:,} bytes of constants, "
         f"{written.ram:,} of work memory"
     )
 

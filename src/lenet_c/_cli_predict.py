@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from . import images
-from ._cli_common import UsageError, about, add_threads, complain
+from ._cli_common import UsageError, about, add_threads, complain, flush_output
+from ._files import shown
 from ._pictures import read_array
 from .inputs import as_batch, as_pixels
 from .model import LeNet5
@@ -68,7 +69,7 @@ def predict(args: argparse.Namespace) -> int:
     names = model.config.class_names
     status, entries = 0, []
     if not args.json:
-        width = max(len(name) for name in args.images) + len("[0000]")
+        width = max(len(shown(name)) for name in args.images) + len("[0000]")
         print(f"{'image':<{width}}  digit  probability  runner-up  probability")
     for file in args.images:
         try:
@@ -76,7 +77,7 @@ def predict(args: argparse.Namespace) -> int:
         except ImportError:
             raise
         except _EXPECTED_ERRORS as error:
-            sys.stdout.flush()
+            flush_output()
             complain(about(file, error))
             status = 1
             if isinstance(error, images.NoDigitError):
@@ -89,12 +90,12 @@ def predict(args: argparse.Namespace) -> int:
             if args.json:
                 continue
             if rejected:
-                sys.stdout.flush()
+                flush_output()
                 complain(f"{_place(entry)}: {entry['error']}")
             else:
                 print(_row(entry, names, width))
             if args.show:
-                print(drawn(image, sys.stdout.encoding), end="\n\n")
+                print(drawn(image, getattr(sys.stdout, "encoding", None)), end="\n\n")
     if args.json:
         print(json.dumps(entries))
     return status
@@ -180,7 +181,7 @@ def _class(label: int, names: tuple[str, ...] | None) -> str:
 
 
 def _place(entry: dict[str, Any]) -> str:
-    return f"{entry['file']}" + ("" if entry["index"] is None else f"[{entry['index']}]")
+    return shown(entry["file"]) + ("" if entry["index"] is None else f"[{entry['index']}]")
 
 
 def _row(entry: dict[str, Any], names: tuple[str, ...] | None, width: int) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import _progress, _threads
 from ._cli_common import Source, UsageError, check_output, complain, integer, integers, status_of
+from ._files import shown
 from .config import PRESETS
 
 if TYPE_CHECKING:
@@ -99,13 +100,13 @@ def run(args: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt as interrupt:
         complain(
-            f"interrupted; finished runs are kept in {args.output}, "
+            f"interrupted; finished runs are kept in {shown(args.output)}, "
             "and the same command goes on with the others",
             kind="",
         )
         return status_of(interrupt)
     names = " ".join(path.name for path in outcome.files)
-    _progress.write(f"written in {args.output}: {names}")
+    _progress.write(f"written in {shown(args.output)}: {names}")
     return 0
 
 

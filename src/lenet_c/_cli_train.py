@@ -18,8 +18,10 @@ from ._cli_common import (
     error_text,
     integer,
     number,
+    reader_left,
     status_of,
 )
+from ._files import shown
 from ._layer_table import layer_table
 from .config import CHOICES, PRESETS
 from .distortion import Distortion
@@ -166,7 +168,7 @@ def train(args: argparse.Namespace) -> int:
     def show(model: LeNet5, record: Record) -> None:
         nonlocal rows
         if resumed and not rows:
-            say(f"{checkpoint} ends with epoch {record.epoch}; training goes on")
+            say(f"{shown(checkpoint or '')} ends with epoch {record.epoch}; training goes on")
         rows += 1
         say(_row(record))
 
@@ -187,12 +189,12 @@ def train(args: argparse.Namespace) -> int:
             return status_of(stop)
         raise
     if resumed and not rows:
-        say(f"{checkpoint}: this training is finished")
+        say(f"{shown(checkpoint or '')}: this training is finished")
     if checkpoint != args.output:
         model.save(args.output)
     report = model.evaluate(test_images, test_labels, threads=args.threads)
     _progress.write(f"test error {error_text(len(report.wrong), report.images)}")
-    _progress.write(f"model saved in {args.output}")
+    _progress.write(f"model saved in {shown(args.output)}")
     return 0
 
 
@@ -213,11 +215,12 @@ def fetch(args: argparse.Namespace) -> int:
         for bar in bars.values():
             bar.close()
     files = [path for path in sorted(folder.iterdir()) if "ubyte" in path.name]
-    print(f"MNIST is complete in {folder}")
+    print(f"MNIST is complete in {shown(folder)}")
     for path in files:
-        print(f"  {path.name:<28} {path.stat().st_size:>12,} bytes")
+        print(f"  {shown(path.name):<28} {path.stat().st_size:>12,} bytes")
     if args.data is not None:
-        print(f"use it with --data {args.data}, or with LENET_C_DATA={folder.absolute()}")
+        place = shown(folder.absolute())
+        print(f"use it with --data {shown(args.data)}, or with LENET_C_DATA={place}")
     return 0
 
 
@@ -299,6 +302,6 @@ def _tell_rest(
             learnt = f"what was learnt up to epoch {epochs}"
         else:  # the model of another training
             return False
-    if not isinstance(stop, BrokenPipeError):
-        complain(f"training stopped; {learnt} is saved in {path}", kind="")
+    if not reader_left(stop):
+        complain(f"training stopped; {learnt} is saved in {shown(path)}", kind="")
     return True

@@ -8,6 +8,7 @@ import numpy as np
 
 from . import show_config
 from ._cli_common import FolderSource, Source, UsageError, error_text
+from ._files import shown
 from .model import LeNet5
 
 #: Errors whose rejection is told. (LeCun 1998, Fig. 10, has the first)
@@ -37,7 +38,7 @@ def evaluate(args: argparse.Namespace) -> int:
         )
         return 0
     print(f"data   {source}: {report.images:,} test images{source.hint}")
-    print(f"model  {args.model}: {model!r}")
+    print(f"model  {shown(args.model)}: {model!r}")
     print(f"test error {error_text(len(report.wrong), report.images)}, loss {report.loss:.4f}")
     shares = [f"{100 * r:g} %: {100 * report.rejection_for(r):.2f} %" for r in ERROR_RATES]
     print(f"rejected, the least sure first, for an error of {', '.join(shares)}")
@@ -61,7 +62,7 @@ def info(args: argparse.Namespace) -> int:
     model = None if args.model is None else LeNet5.load(args.model)
     show_config()
     if model is not None:
-        print(f"\n{args.model}\n\n{model.summary()}\n")
+        print(f"\n{shown(args.model)}\n\n{model.summary()}\n")
         for name in model.config.__dataclass_fields__:
             value = getattr(model.config, name)
             own = name == "connections" and not isinstance(value, str)

@@ -1,5 +1,15 @@
-"""Exceptions of the package."""
+"""Exceptions of the package, and what may stand in their messages."""
+
+
+def printable(text: str) -> str:
+    """Return text with its control characters as repr writes them: a file's name may have any."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class FormatError(ValueError):
     """A file is broken: the message names the file and says what is wrong with it."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))

@@ -1,6 +1,8 @@
 """Files: replace them in one step, read them packed or not, size arrays without overflow."""
 
 import contextlib
+import errno
+import functools
 import math
 import os
 import stat
@@ -8,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO, cast
 
-from ._errors import FormatError
+from ._errors import FormatError, printable
 
 try:
     import fcntl
@@ -18,6 +20,7 @@ except ImportError:  # Windows
 StrPath = str | os.PathLike[str]
 
 MAX_AXES = 64  # of a NumPy array
+STANDARD_OUTPUT = "standard output"  # its name in errors
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20  # bytes read at once
 _UNPACKED, _RATIO = 1 << 26, 100
@@ -32,8 +35,8 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
     Until then `path` keeps what it holds; after an error, Ctrl-C included, nothing else is left
     behind. A link is followed, and a file that is replaced hands on its permissions. What cannot
     be replaced (a pipe, a device) is written directly. A process that is killed leaves
-    ".lenet-c-*.tmp" behind; the first file that another process writes into that folder takes it
-    away.
+    ".lenet-c-*.tmp" behind, and so may a second Ctrl-C at once after the first; the next file that
+    is written into that folder takes it away.
 
     Parameters
     ----------
@@ -48,36 +51,85 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
     OSError
         The folder is missing or may not be written, the disk is full; the error names `path`.
     """
-    with naming(path):  # the working directory may be gone
-        target = os.path.realpath(os.fsdecode(path))
-    if os.path.exists(target) and not os.path.isfile(target):
-        with naming(path), open(target, "wb") as file:
+    path = os.fsdecode(path)
+    target = replaceable(path)
+    if target is None:
+        with naming(path), open(path, "wb") as file:
             yield file
         return
     folder = os.path.dirname(target)
     _sweep(folder)
-    temporary, lock = "", None
+    temporary, created = "", None
     try:
-        while lock is None:
+        while created is None:
             temporary = os.path.join(folder, f"{_PREFIX}{os.urandom(8).hex()}{_SUFFIX}")
             with naming(path, temporary):
-                file = open(temporary, "xb")
-            lock = _lock(file)
+                created = _create(temporary, target)
         with naming(path, temporary):
-            with file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+            yield created
+            created.flush()
+            os.fsync(created.fileno())
+            if fcntl is None:
+                created.close()  # Windows renames no open file; elsewhere it holds the lock
             with contextlib.suppress(OSError):
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             os.replace(temporary, target)
+            created.close()
+        _swept.add(folder)
     except BaseException:
+        if created is not None:
+            with contextlib.suppress(OSError):  # it cannot write the rest: told already
+                created.close()
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    finally:
-        if lock is not None:
-            os.close(lock)
+
+
+def replaceable(path: str) -> str | None:
+    """Return the file whose place a new one takes; None if `path` is none, and written directly.
+
+    Raises
+    ------
+    OSError
+        No file can have this name: a loop of links, a folder that is missing, "file/".
+    """
+    folder, name = os.path.split(path)
+    with naming(path, folder):
+        target = os.path.realpath(path)  # the working directory may be gone
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            if not name:
+                raise
+            os.stat(folder or os.curdir)
+            return target
+    return target if os.path.isfile(target) else None  # /dev/stdout leads to "pipe:[7]"
+
+
+def shown(path: StrPath) -> str:
+    """Return a path for a message or the terminal: without control characters."""
+    return printable(os.fsdecode(path))
+
+
+def at_home(path: StrPath) -> str:
+    """Return a path whose "~" or "~user" is the folder it stands for.
+
+    Raises
+    ------
+    FileNotFoundError
+        Nobody knows that folder.
+    """
+    path = os.fsdecode(path)
+    place = os.path.expanduser(path)
+    if place == path and path.startswith("~"):
+        raise FileNotFoundError(errno.ENOENT, "the home folder it names is not known", path)
+    return place
+
+
+def check_seekable(file: BinaryIO, path: StrPath) -> None:
+    """Raise OSError of a pipe: its beginning tells who reads it, and cannot be read again."""
+    if not file.seekable():
+        raise OSError(errno.ESPIPE, "expected a file, got a pipe", os.fsdecode(path))
 
 
 @contextlib.contextmanager
@@ -91,27 +143,30 @@ def naming(path: StrPath, temporary: str | None = None) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fsdecode(path)) from None
 
 
-def _lock(file: BinaryIO) -> int | None:
-    """Lock a new file against `_sweep`; return the descriptor that holds the lock when closed.
+def _create(temporary: str, target: str) -> BinaryIO | None:
+    """Make a new file that nobody may read who may not read `target`, locked against `_sweep`.
 
-    None: it was swept away before that.
+    None: it was swept away before it was locked.
     """
-    lock = os.dup(file.fileno())
+    mode = 0o666
+    with contextlib.suppress(OSError):
+        mode &= os.stat(target).st_mode
+    # no function of ours: a signal that it let in would lose the descriptor
+    file = open(temporary, "xb", opener=functools.partial(os.open, mode=mode))
     if fcntl is not None:
         with contextlib.suppress(OSError):  # not every file system can; there nothing is swept
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.fstat(lock).st_nlink:
-            os.close(lock)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if not os.fstat(file.fileno()).st_nlink:
             file.close()
             return None
-    return lock
+    return file
 
 
 def _sweep(folder: str) -> None:
-    """Remove the temporary files of processes that are no more, once for each folder."""
+    """Remove the temporary files that nobody writes any more, at first and after every error."""
     if fcntl is None or folder in _swept:
+        _swept.discard(folder)  # until the next file is whole
         return
-    _swept.add(folder)
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             if name.startswith(_PREFIX) and name.endswith(_SUFFIX):

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import images as pictures
 from ._errors import FormatError
-from ._files import StrPath
+from ._files import StrPath, at_home, shown
 from ._pictures import read_images
 from .config import Config
 from .inputs import as_batch, as_pixels
@@ -36,11 +36,11 @@ def find_pictures(folder: StrPath) -> dict[str, list[Path]]:
     OSError
         No such folder, fewer than two subfolders, or one without files.
     """
-    place = Path(folder).expanduser()
+    place = Path(at_home(folder))
     classes = [entry for entry in place.iterdir() if entry.is_dir() and entry.name[0] != "."]
     if len(classes) < 2:
         raise FileNotFoundError(
-            f"{os.fsdecode(place)}: expected one subfolder of pictures for each class, two or "
+            f"{shown(place)}: expected one subfolder of pictures for each class, two or "
             f"more, got {len(classes)}"
         )
     names = [entry.name for entry in classes]
@@ -49,7 +49,7 @@ def find_pictures(folder: StrPath) -> dict[str, list[Path]]:
     found = {entry.name: sorted(_files(entry)) for entry in classes}
     for name, files in found.items():
         if not files:
-            raise FileNotFoundError(f"{os.fsdecode(place / name)}: no pictures in this folder")
+            raise FileNotFoundError(f"{shown(place / name)}: no pictures in this folder")
     return found
 
 
@@ -69,7 +69,7 @@ def load(
     strange = [name for name in found if name not in class_names]
     if strange:
         raise ValueError(
-            f"{os.fsdecode(folder)}: the subfolder {strange[0]} is none of the classes "
+            f"{shown(folder)}: the subfolder {shown(strange[0])} is none of the classes "
             f"{', '.join(class_names)}"
         )
     images: list[np.ndarray] = []
@@ -93,7 +93,7 @@ def load(
             if progress is not None:
                 progress(done, total)
         if len(labels) == count:
-            raise ValueError(f"{os.fsdecode(folder)}: no picture of {name} can be read")
+            raise ValueError(f"{shown(folder)}: no picture of {shown(name)} can be read")
     return Folder(np.stack(images), np.array(labels, np.int64), class_names, tuple(names))
 
 
@@ -128,7 +128,7 @@ def _read(file: Path, preparation: str) -> np.ndarray:
         batch, _ = as_batch(read_images(file, preparation), config)
         pixels = as_pixels(batch, config.dtype)
     except pictures.NoDigitError as error:
-        raise pictures.NoDigitError(f"{file}: {error}") from error
+        raise pictures.NoDigitError(f"{shown(file)}: {error}") from error
     except FormatError:
         raise
     except (TypeError, ValueError) as error:  # an array of another form

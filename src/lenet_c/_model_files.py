@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _checkpoint, _safetensors
 from ._errors import FormatError
+from ._files import check_seekable
 from ._network import Network, check_shape
 from .config import MOST_BYTES, Config
 
@@ -119,6 +120,7 @@ class Stored(Network):
         """Return a file's model, its further tensors and its metadata."""
         name = os.fsdecode(path)
         with open(path, "rb") as file:
+            check_seekable(file, path)
             npz = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
             size = os.fstat(file.fileno()).st_size
         if size > MOST_BYTES:

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import _npy, idx
 from ._errors import FormatError
-from ._files import StrPath, most_bytes, open_unpacked
+from ._files import StrPath, check_seekable, most_bytes, open_unpacked
 
 _NPY_MAGIC = b"\x93NUMPY"
 _SIDE = 28  # of MNIST's images
@@ -61,6 +61,8 @@ def read_array(path: StrPath) -> np.ndarray | None:
         The file is missing, cannot be read or is broken.
     """
     name = os.fsdecode(path)
+    with open(path, "rb") as file:
+        check_seekable(file, path)
     with open_unpacked(path) as stream:
         start = stream.read(len(_NPY_MAGIC))
     if start == _NPY_MAGIC:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from ._files import naming
+from ._files import STANDARD_OUTPUT, naming
 
 _DELAY = 1.0  # seconds of silence: short work shows nothing
 _INTERVAL = 0.1  # seconds between two drawings
@@ -121,7 +121,7 @@ def write(text: str, stream: TextIO | None = None) -> None:
     """Print a line of text (to standard output by default) above the progress line, if any."""
     if _visible is not None:
         _visible.erase()
-    with naming("standard output") if stream is None else contextlib.nullcontext():
+    with naming(STANDARD_OUTPUT) if stream is None else contextlib.nullcontext():
         print(text, file=stream, flush=True)
 
 

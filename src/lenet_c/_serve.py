@@ -1,11 +1,13 @@
 """The server of the drawing page, by the standard library: connections, and how many at once."""
 
 import contextlib
+import errno
 import ipaddress
 import socket
 import socketserver
 import sys
 import threading
+import time
 import traceback
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ from ._serve_http import Handler
 from ._serve_predict import Reader, page
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PAUSE = 0.1  # seconds, where the process may open no more files
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
 
 
@@ -92,6 +95,15 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.names = tuple(dict.fromkeys((*LOOPBACK, host.lower()))) if local else ()
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.server_address[1]}/"
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Accept a connection; without a file for it, wait a moment before the next try."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                time.sleep(_PAUSE)
+            raise
 
     def process_request(  # type: ignore[override]  # of TCP: a socket
         self, request: socket.socket, client_address: object

@@ -27,7 +27,7 @@ from . import (
 )
 from ._cli_common import FolderSource, Source, UsageError, check_output, check_picture, error_text
 from ._cli_use import confusion_table, test_source
-from ._files import atomic_write
+from ._files import atomic_write, shown
 from ._pictures import png, read_images
 from .config import Config, preset
 from .distortion import Distortion
@@ -182,8 +182,8 @@ def distortions(args: argparse.Namespace) -> int:
             file.write(png(sheet))
     else:
         _drawing.save(_show_distortions.draw(sheet), args.output)
-    copies = _show_distortions.COPIES
-    print(f"ten digits, each with {copies} distorted versions ({args.augment}): {args.output}")
+    what = f"{_show_distortions.COPIES} distorted versions ({args.augment})"
+    print(f"ten digits, each with {what}: {shown(args.output)}")
     return 0
 
 
@@ -199,7 +199,7 @@ def _show(
         _progress.write(text())
     else:
         _drawing.save(draw(), args.output)
-        print(f"{heading}: {args.output}")
+        print(f"{heading}: {shown(args.output)}")
     return 0
 
 
@@ -218,7 +218,7 @@ def _model(args: argparse.Namespace) -> tuple[LeNet5, str]:
 
 def _short(path: str) -> str:
     """Return the name of a file for a heading, cut where it is long."""
-    name = os.path.basename(path)
+    name = shown(os.path.basename(path))
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import _drawing, _json
 from ._drawing import BLUE, ORANGE
 from ._errors import FormatError
-from ._files import StrPath
+from ._files import StrPath, read_at_most
 from .history import Record
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_MOST_BYTES = 1 << 24
 _MOST_VALUES = 1 << 16  # strings, lists and objects in a run's file
 
 
@@ -53,7 +53,11 @@ def read(path: StrPath) -> list[Point]:
     """
     name = os.fsdecode(path)
     try:
-        passes = _json.parse(Path(path).read_text("utf-8"), _MOST_VALUES)["passes"]
+        with open(path, "rb") as file:
+            data = read_at_most(file, _MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise FormatError(f"{name}: expected a run's file of {_MOST_BYTES} bytes at most")
+        passes = _json.parse(data.decode("utf-8"), _MOST_VALUES)["passes"]
         points = [
             Point(
                 int(one["number"]),
@@ -66,6 +70,8 @@ def read(path: StrPath) -> list[Point]:
         ]
         if not all(math.isfinite(value) for one in points for value in one[:4]):
             raise ValueError
+    except FormatError:
+        raise
     except (ValueError, TypeError, KeyError, OverflowError):
         points = []
     if not points:

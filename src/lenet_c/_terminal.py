@@ -21,18 +21,18 @@ def fitting(count: int, width: int) -> int:
     return -(-count // -(-count // most))
 
 
-def in_colour(stream: TextIO) -> bool:
+def in_colour(stream: TextIO | None) -> bool:
     """Whether a stream takes colours: a terminal, not a dumb one, and no $NO_COLOR."""
     dumb = os.environ.get("TERM") in (None, "dumb") or bool(os.environ.get("NO_COLOR"))
-    return not dumb and stream.isatty() and _can_write(stream, "▀")
+    return not dumb and stream is not None and stream.isatty() and _can_write(stream, "▀")
 
 
-def ramp(stream: TextIO) -> str:
+def ramp(stream: TextIO | None) -> str:
     """Return the characters that stand for greys, dark to bright, as the stream can write them."""
     return _BLOCKS if _can_write(stream, _BLOCKS) else _ASCII
 
 
-def _can_write(stream: TextIO, text: str) -> bool:
+def _can_write(stream: TextIO | None, text: str) -> bool:
     try:
         text.encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):

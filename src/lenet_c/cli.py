@@ -12,7 +12,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from . import (
     __version__,
@@ -30,13 +30,15 @@ from ._cli_common import (
     add_threads,
     complain,
     describe_error,
+    flush_output,
     integer,
     integers,
     number,
+    reader_left,
     status_of,
     stoppable,
 )
-from ._files import naming
+from ._errors import printable
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -83,28 +85,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with stoppable(ends=argv is None):
             status: int = args.run(args)
-            if sys.stdout is not None:
-                with naming("standard output"):
-                    sys.stdout.flush()
+            flush_output()
             return status
     except UsageError as error:
         command: argparse.ArgumentParser = args.parser
         command.error(str(error))
-    except BrokenPipeError:  # the reader of our output has left
-        _discard_output()
-        return 1
     except KeyboardInterrupt as interrupt:
-        _flush_output()
+        _flush_or_discard()
         complain(f"ended by {interrupt}" if interrupt.args else "interrupted", kind="")
         return status_of(interrupt)
     except _EXPECTED_ERRORS as error:
-        _flush_output()
-        complain(describe_error(error))
+        _flush_or_discard()
+        if not reader_left(error):
+            complain(describe_error(error))
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="lenet-c", description="LeNet-5 of 1998: train it, and read digits with it."
     )
     parser.add_argument("--version", action="version", version=f"lenet-c {__version__}")
@@ -295,18 +298,23 @@ def _benchmark(args: argparse.Namespace) -> int:
     return _cli_benchmark.benchmark(args)
 
 
-def _flush_output() -> None:
+def _flush_or_discard() -> None:
     """Write out what is buffered; where that cannot be (a terminal that is gone), discard it."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        flush_output()
     except (OSError, ValueError):
-        _discard_output()
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            _discard_output(sys.stdout.fileno())
 
 
-def _discard_output() -> None:
-    """Let what is still buffered go nowhere, for Python not to complain at exit."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+def _discard_output(number: int) -> None:
+    """Let what is buffered go nowhere, for Python not to complain at exit; what follows goes on."""
+    kept = os.dup(number)
+    try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, number)
         os.close(nowhere)
+        sys.stdout.flush()
+    finally:
+        os.dup2(kept, number)
+        os.close(kept)

@@ -6,6 +6,7 @@ under the Creative Commons licence Attribution-ShareAlike 3.0.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -17,7 +18,7 @@ import numpy as np
 
 from . import idx
 from ._errors import FormatError
-from ._files import StrPath
+from ._files import StrPath, at_home, shown
 from ._mnist import FILES, read_checked
 
 if TYPE_CHECKING:
@@ -81,11 +82,12 @@ def load_mnist(
         other data of this format.)
     """
     names = _names_of(split)
-    _, files = _locate(path, names)
+    found = _locate(path, names)
+    files = None if found is None else found[1]
     if files is None and download:
         files = _files_in(fetch_mnist(), names)
     if files is None:
-        raise FileNotFoundError(f"no MNIST in {cache_dir()}. {_help()}")
+        raise FileNotFoundError(f"no MNIST in {shown(cache_dir())}. {_help()}")
     images, labels = (read_checked(file, name) for name, file in zip(names, files, strict=True))
     return images, labels
 
@@ -159,15 +161,21 @@ def load_folder(
 
 
 def cache_dir() -> Path:
-    """Return the user's cache folder for this package, which need not exist."""
+    """Return the user's cache folder for this package, which need not exist.
+
+    Raises
+    ------
+    FileNotFoundError
+        The user has no home folder that is known.
+    """
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA")
-        base = Path(local) if local else Path.home() / "AppData" / "Local"
+        base = Path(local or at_home("~/AppData/Local"))
         return base / "lenet-c" / "Cache"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "lenet-c"
+        return Path(at_home("~/Library/Caches/lenet-c"))
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "lenet-c"
+    return (base if base.is_absolute() else Path(at_home("~/.cache"))) / "lenet-c"
 
 
 def find_mnist(path: StrPath | None = None) -> Path | None:
@@ -190,8 +198,8 @@ def find_mnist(path: StrPath | None = None) -> Path | None:
     FileNotFoundError
         `path` or LENET_C_DATA names a place that lacks files.
     """
-    place, files = _locate(path, tuple(FILES))
-    return place if files else None
+    found = _locate(path, tuple(FILES))
+    return None if found is None else found[0]
 
 
 def fetch_mnist(folder: StrPath | None = None, progress: Progress | None = None) -> Path:
@@ -220,7 +228,7 @@ def fetch_mnist(folder: StrPath | None = None, progress: Progress | None = None)
         The folder cannot be made or written.
     """
     mode = 0o700 if folder is None else 0o777  # the cache is the user's own
-    folder = cache_dir() if folder is None else Path(folder).expanduser()
+    folder = cache_dir() if folder is None else Path(at_home(folder))
     from ._download import download  # needs 30 ms to import, and only here
 
     for name, file in FILES.items():
@@ -250,15 +258,21 @@ def _names_of(split: str) -> tuple[str, str]:
     return _SPLITS[split]
 
 
-def _locate(path: StrPath | None, names: tuple[str, ...]) -> tuple[Path, list[Path] | None]:
+def _locate(path: StrPath | None, names: tuple[str, ...]) -> tuple[Path, list[Path]] | None:
     """Return where to look, and the files there; None if it is the cache folder and lacks some."""
     named = path if path is not None else os.environ.get(_VARIABLE) or None
-    place = cache_dir() if named is None else Path(named).expanduser()
+    if named is None:
+        with contextlib.suppress(OSError):  # there may be no cache folder, nor a home for it
+            place = cache_dir()
+            files = _files_in(place, names)
+            return None if files is None else (place, files)
+        return None
+    place = Path(at_home(named))
     files = _files_in(place, names)
-    if files is None and named is not None:
+    if files is None:
         source = "given as path" if path is not None else f"named by {_VARIABLE}"
         raise FileNotFoundError(
-            f"no MNIST in {place} ({source}): looked there and in MNIST/raw for "
+            f"no MNIST in {shown(place)} ({source}): looked there and in MNIST/raw for "
             f"{', '.join(names)}, plain or with .gz, and for {_NPZ}"
         )
     return place, files
