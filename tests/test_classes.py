@@ -36,6 +36,8 @@ def letters(count=1200):
         (np.array([4.0, 1.0]), {"classes": 5}),
         (["b", "a", "b"], {"class_names": ("a", "b")}),
         (np.array(["x", "yy"], object), {"class_names": ("x", "yy")}),
+        (np.array(["yy", "x"], np.dtypes.StringDType()), {"class_names": ("x", "yy")}),
+        (np.array(["x", None], np.dtypes.StringDType(na_object=None)), {}),
         ([], {}),
         ([np.nan, 1], {}),
         ([[1], [1, 2]], {}),
@@ -76,6 +78,8 @@ def test_names_are_labels():
     assert report == model.evaluate(images, labels)
     model.fit(images, names[labels], epochs=1, validation=(images[:9], names[labels[:9]]))
     assert model.partial_fit(images[:4], names[labels[:4]]) > 0
+    kind = np.dtypes.StringDType()
+    assert model.evaluate(images, names.astype(kind)[labels]) == model.evaluate(images, labels)
     with pytest.raises(ValueError, match="labels: no class is named 'class 20'"):
         model.evaluate(images[:1], ["class 20"])
     with pytest.raises(TypeError, match="labels: expected integers"):

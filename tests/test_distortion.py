@@ -296,6 +296,8 @@ def test_presets_and_names():
         ({"sigma": 0.5}, ValueError, r"sigma: expected 1 .. 1000, got 0.5"),
         ({"scale": None}, TypeError, r"scale: expected a number, got NoneType"),
         ({"scale": True}, TypeError, r"scale: expected a number, got bool"),
+        ({"rotation": 10**400}, ValueError, r"rotation: expected 0 .. 180, got 10+"),
+        ({"rotation": np.ones(2)}, TypeError, r"rotation: expected a number, got ndarray"),
     ],
 )
 def test_bad_ranges(ranges, error, match):

@@ -74,6 +74,27 @@ def test_shrink_keeps_the_place():
     assert small[0, 7] == 255 and small.sum() == 255
 
 
+def dense(image, factor):
+    """Return what `resize` does, by a matrix for each axis."""
+    weights = []
+    for length in image.shape:
+        edges = np.minimum(np.arange(max(1, round(length * factor)) + 1) / factor, length)
+        pixel = np.arange(length)
+        cover = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
+        weights.append(cover.clip(0) * factor)
+    return (weights[0] @ image @ weights[1].T).clip(0, 1)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 0.1, 1 / 3, 0.7, 1, 1.3, 20 / 7, 20])
+def test_each_pixel_is_the_mean_of_its_area(factor):
+    rng = np.random.default_rng(4)
+    for shape in ((1, 1), (1, 50), (50, 1), (31, 44)):
+        image = rng.random(shape)
+        resized, wanted = _drawings.resize(image, factor), dense(image, factor)
+        assert resized.shape == wanted.shape
+        np.testing.assert_allclose(resized, wanted, rtol=1e-14)
+
+
 @pytest.mark.parametrize("factor", [0.25, 0.5, 1, 2])
 def test_resize_keeps_the_mean(factor):
     image = np.random.default_rng(3).random((16, 24))

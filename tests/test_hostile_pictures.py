@@ -1,6 +1,7 @@
 """Pictures made to do harm."""
 
 import io
+import struct
 import subprocess
 import sys
 
@@ -22,10 +23,82 @@ def pillow():
     return pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 
 
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 28 28
+%%EndComments
+(ls) run
+%%EOF
+"""
+
+
 def test_programs_are_not_run(put, pillow):
-    head = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\n"
-    path = put(head + b"(ls) run\n%%EOF\n")
-    refused(lenet_c.images.prepare, path, "EPS, which is a program and is not run")
+    refused(lenet_c.images.prepare, put(EPS), "EPS, which is a program and is not run")
+
+
+def saved(pillow, kind):
+    stream = io.BytesIO()
+    pillow.new("RGB", (32, 32)).save(stream, kind)
+    return stream.getvalue()
+
+
+def cursor(pillow):
+    """Return a CUR file: an ICO file of a bitmap, by another number."""
+    bitmap = struct.pack("<IiiHHIIiiII", 40, 32, 64, 1, 24, 0, 0, 0, 0, 0, 0) + bytes(3 * 32 * 64)
+    return struct.pack("<3H4B2H2I", 0, 2, 1, 32, 32, 0, 0, 0, 0, len(bitmap), 22) + bitmap
+
+
+def blizzard(pillow):
+    """Return a BLP file, whose decoder takes a JPEG file as it comes."""
+    data = saved(pillow, "JPEG")
+    place = 28 + 2 * 64 + 4
+    return b"BLP1" + struct.pack(
+        "<6i16I16II", 0, 0, 32, 32, 0, 0, place, *[0] * 15, len(data), *[0] * 15, 0
+    ) + data  # fmt: skip
+
+
+def newsroom(pillow):
+    """Return an IPTC file of an EPS file, which Pillow would have Ghostscript run."""
+    fields = [
+        (3, 60, b"\1\0"),
+        (3, 20, b"\0\x1c"),
+        (3, 30, b"\0\x1c"),
+        (3, 120, b"\5"),
+        (8, 10, EPS),
+    ]
+    return b"".join(struct.pack(">3BH", 28, *tag, len(data)) + data for *tag, data in fields)
+
+
+WRAPPED = {
+    "ICO": lambda pillow: saved(pillow, "ICO"),
+    "ICNS": lambda pillow: saved(pillow, "ICNS"),
+    "CUR": cursor,
+    "BLP": blizzard,
+    "IPTC": newsroom,
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_pictures_in_pictures_are_not_decoded(kind, put, pillow, monkeypatch):
+    data = WRAPPED[kind](pillow)
+    assert pillow.open(io.BytesIO(data)).format == kind
+    for name in ("ImageFile.ImageFile", "IcoImagePlugin.IcoImageFile"):
+        monkeypatch.setattr(f"PIL.{name}.load", lambda self: pytest.fail("it was decoded"))
+    refused(
+        lenet_c.images.prepare, put(data), f"{kind}, which wraps pictures that cannot be checked"
+    )
+    with pytest.raises(lenet_c.FormatError, match=f"^image: {kind}, which wraps"):
+        lenet_c.images.prepare(io.BytesIO(data))
+
+
+def test_tiles_larger_than_the_picture(put, pillow):
+    """They are decoded whole: 28 x 28 pixels took as much memory as 64 million of them."""
+    tags = [(256, 28), (257, 28), (258, 8), (259, 8), (262, 1), (277, 1), (322, 8001), (323, 8000),
+            (324, 134), (325, 0)]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    data = struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + entries + bytes(4)
+    refused(
+        lenet_c.images.prepare, put(data), "tiles of 8001x8000 pixels, expected 64 million at most"
+    )
 
 
 def progressive(pillow):

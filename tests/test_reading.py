@@ -1,5 +1,7 @@
 """Lines of digits: how they are made, decoded and read."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -186,6 +188,28 @@ def test_other_heights(reader, sample_lines):
     large = [np.kron(line, np.ones((3, 3), np.uint8)) for line in lines]
     assert rate(reader, large, texts) > 0.4  # scaled by the height of the line's ink
     assert rate(reader, [line / 255 for line in large], texts) > 0.4
+
+
+@pytest.mark.parametrize("shape", [(1, 3000), (28, 60000), (500, 15000)])
+def test_memory_grows_with_the_line(reader, shape):
+    """Not with its square: of a row of 30,000 pixels it was 134 GiB."""
+    image = np.ones(shape)
+    columns = shape[1] if shape[0] == 28 else shape[1] * 20 // shape[0]
+    tracemalloc.start()
+    try:
+        reader.read(image, threads=1)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1500 * columns + 3 * image.nbytes
+
+
+def test_lines_too_low_and_wide(reader):
+    for shape, rows in (((1, 30000), 1), ((50, 40000), 11)):
+        image = np.zeros(shape)
+        image[:rows] = 1
+        with pytest.raises(ValueError, match=f"image: expected at most 65536 .* got {rows} rows"):
+            reader.read(image)
 
 
 def test_nothing_to_read(reader):

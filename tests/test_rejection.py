@@ -153,6 +153,9 @@ def test_arguments_that_are_refused(model, digits):
             model.predict(image, reject=bad)
     with pytest.raises(ValueError, match="reject: expected a number from 0 up"):
         model.predict(image, reject=-1, reject_by="margin")
+    for by in ("probability", "margin"):
+        with pytest.raises(ValueError, match="reject: expected a number that a float can hold"):
+            model.predict(image, reject=10**400, reject_by=by)
     for bad in ("0.5", True, [0.5]):
         with pytest.raises(TypeError, match="reject: expected a number"):
             model.predict(image, reject=bad)

@@ -74,6 +74,15 @@ def test_what_is_no_checkpoint(tmp_path):
         LeNet5().fit(*sample(), checkpoint=tmp_path / "y", resume="yes")
 
 
+def recorded(**fields):
+    """Return what puts these fields into the first record."""
+    return lambda told: json.dumps({**told, "history": [{**told["history"][0], **fields}]})
+
+
+def stopped(why):
+    return lambda told: json.dumps({**told, "stopped": why})
+
+
 BROKEN = {
     "no JSON": lambda told: "{",
     "a list": lambda told: "[]",
@@ -85,6 +94,18 @@ BROKEN = {
     "a gap": lambda told: json.dumps({**told, "begun": 5}),
     "below 0": lambda told: json.dumps({**told, "step": -1}),
     "not stopped": lambda told: json.dumps({k: v for k, v in told.items() if k != "stopped"}),
+    "stopped for another reason": stopped("rain"),
+    "stopped by a list": stopped([1]),
+    "stopped by an object": stopped({"a": 1}),
+    "an enormous step": lambda told: json.dumps({**told, "step": 10**30}),
+    "enormous epochs": lambda told: recorded(epoch=10**30)({**told, "begun": 10**30 - 1}),
+    "half an epoch": recorded(epoch=1.5),
+    "no whole images": recorded(images=90.5),
+    "an enormous rate": recorded(rates={"c1": [10**400, 1, 1]}),
+    "rates of text": recorded(rates={"c1": "123"}),
+    "rates of no layer": recorded(rates=[[1, 2, 3]]),
+    **{f"enormous {name}": recorded(**{name: 10**400}) for name in ("loss", "seconds", "images")},
+    "a field's name that a terminal obeys": recorded(**{"\x1b[31m": 1}),
 }
 
 
@@ -94,8 +115,25 @@ def test_a_broken_state_is_a_format_error(case, tmp_path):
     tensors, metadata = _safetensors.load(tmp_path / "x")
     metadata["training"] = BROKEN[case](json.loads(metadata["training"]))
     _safetensors.save(tmp_path / "x", tensors, metadata)
-    with pytest.raises(FormatError, match="x: "):
+    with pytest.raises(FormatError, match="x: ") as error:
         LeNet5.load(tmp_path / "x")
+    assert str(error.value).isprintable()
+    with pytest.raises(FormatError, match="x: "):
+        LeNet5().fit(*sample(), epochs=2, batch_size=16, checkpoint=tmp_path / "x", resume=True)
+
+
+def test_settings_of_any_depth_and_name_are_told_in_short(tmp_path):
+    finished(tmp_path / "x")
+    tensors, metadata = _safetensors.load(tmp_path / "x")
+    told, deep = json.loads(metadata["training"]), {}
+    for _ in range(400):
+        deep = {"\x1b": deep}
+    told["settings"].update({"\x1b[31m": 1, "deep": deep, **{f"x{i}": i for i in range(999)}})
+    _safetensors.save(tmp_path / "x", tensors, {**metadata, "training": json.dumps(told)})
+    with pytest.raises(ValueError, match="not resumed") as error:
+        LeNet5().fit(*sample(), epochs=2, batch_size=16, checkpoint=tmp_path / "x", resume=True)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 700 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize("change", ["shape", "missing", "dtype"])

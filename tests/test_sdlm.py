@@ -82,6 +82,7 @@ def test_the_papers_rates():
         ({"samples": 0}, ValueError, "samples: expected 1 or more, got 0"),
         ({"samples": 2.5}, TypeError, "samples: expected an int, got float"),
         ({"samples": True}, TypeError, "samples: expected an int, got bool"),
+        ({"samples": np.array(2.5)}, TypeError, "samples: expected an int, got ndarray"),
         ({"schedule": "cosine"}, ValueError, "schedule: with sdlm paper or constant, got 'cosine'"),
         ({"schedule": "papers"}, ValueError, "schedule: expected one of .*paper, got 'papers'"),
     ],
@@ -89,6 +90,13 @@ def test_the_papers_rates():
 def test_bad_recipes(fields, error, match):
     with pytest.raises(error, match=match):
         Recipe("sdlm", **fields)
+
+
+def test_ints_of_numpy_are_ints(tmp_path):
+    recipe = Recipe("sdlm", samples=np.int64(2))
+    assert type(recipe.samples) is int
+    images = np.zeros((2, 28, 28))
+    LeNet5().fit(images, [0, 1], epochs=1, optimizer=recipe, checkpoint=tmp_path / "x")
 
 
 def test_bad_arguments_of_fit():

@@ -87,6 +87,8 @@ USES = {
         ("2", TypeError, "threads: expected an int or None, got str"),
         (True, TypeError, "threads: expected an int or None, got bool"),
         ([2], TypeError, "threads: expected an int or None, got list"),
+        (np.array(2.7), TypeError, "threads: expected an int or None, got ndarray"),
+        (np.array([1, 2]), TypeError, "threads: expected an int or None, got ndarray"),
     ],
 )
 def test_bad_threads(use, threads, error, match):

@@ -31,6 +31,9 @@ VERSION = 1
 PREFIX = "training."
 KEY = "training"  # in the metadata
 _MOST_VALUES = 1_000_000  # strings, lists and objects in it
+_LIMIT = 10**18  # of whole numbers, which JSON does not bound: less than the kernels count to
+_STOPPED = (None, "early stopping", "callback")
+_FIELDS = tuple(field.name for field in dataclasses.fields(Record))
 
 
 @dataclass(frozen=True)
@@ -104,20 +107,36 @@ def _described(metadata: dict[str, str]) -> dict[str, Any]:
     for name, kind in (("settings", dict), ("history", list), ("begun", int), ("step", int)):
         if type(found.get(name)) is not kind:
             raise ValueError(f"training: {name}: expected {kind.__name__}")
-    if found["begun"] < 0 or found["step"] < 0:
-        raise ValueError("training: a count below 0")
+    for name in ("begun", "step"):
+        if not 0 <= found[name] < _LIMIT:
+            raise ValueError(f"training: {name}: expected a count below 10^18")
+    if found["stopped"] not in _STOPPED:
+        raise ValueError(f"training: stopped: expected one of {_STOPPED}")
     return found
 
 
-def _record(fields: dict[str, Any]) -> Record:
+def _record(fields: object) -> Record:
+    if not isinstance(fields, dict) or fields.keys() != set(_FIELDS):
+        raise ValueError(f"training: expected records of {', '.join(_FIELDS)}")
     rates = fields.pop("rates")
     if rates is not None:
+        if not isinstance(rates, dict) or not all(map(_are_three, rates.values())):
+            raise ValueError("training: rates: expected three numbers a layer")
         rates = {layer: tuple(map(float, three)) for layer, three in rates.items()}
     for name, value in fields.items():
         absent = value is None and name.startswith("validation")
-        if type(value) not in (int, float) and not absent:
+        whole = type(value) is int or name not in ("epoch", "images")
+        if not absent and not (whole and _is_number(value)):
             raise ValueError(f"training: {name}: expected a number, got {value!r:.40}")
     return Record(**fields, rates=rates)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, float) or (type(value) is int and abs(value) < _LIMIT)
+
+
+def _are_three(rates: object) -> bool:
+    return isinstance(rates, list) and len(rates) == 3 and all(map(_is_number, rates))
 
 
 @dataclass
@@ -206,7 +225,7 @@ class Checkpoint:
         if there != here:
             differences = "; ".join(_differences(there, here))
             raise ValueError(
-                f"{name}: not resumed, for its training differs from this one: {differences}"
+                f"{name}: not resumed, for its training differs from this one: {differences:.500}"
             )
         position = Position(
             tensors.get(f"{PREFIX}weights", saved._theta),
@@ -232,19 +251,21 @@ class Checkpoint:
         return position
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the settings, with those of a setting that is a group in its place."""
     for name, value in settings.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from ((f"{name}.{inner}", setting) for inner, setting in value.items())
         else:
-            yield prefix + name, value
+            yield name, value
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
     for name in sorted(there.keys() | here.keys()):
         one, other = there.get(name), here.get(name)
         if one != other:
+            shown = repr(name.removeprefix("data."))[1:-1][:80]  # the file's may be anything
             if name.startswith("data.") and one is not None and other is not None:
-                yield f"{name.removeprefix('data.')} are others"
+                yield f"{shown} are others"
             else:
-                yield f"{name.removeprefix('data.')}: {one!r:.60} there, {other!r:.60} here"
+                yield f"{shown}: {one!r:.60} there, {other!r:.60} here"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -26,7 +27,15 @@ if TYPE_CHECKING:
 LONGEST = 800
 #: Pixels that are decoded at most; JPEG is decoded at a reduced size first.
 MAX_PIXELS = 64_000_000
-_PROGRAMS = ("EPS", "WMF")  # Pillow has Ghostscript or Windows run them
+_PROGRAM = "which is a program and is not run"  # but Pillow has Ghostscript or Windows run it
+_WRAPPED = "which wraps pictures that cannot be checked before they are decoded"
+_REFUSED = {
+    **dict.fromkeys(("EPS", "WMF"), _PROGRAM),
+    **dict.fromkeys(("BLP", "CUR", "FPX", "ICNS", "ICO", "IPTC"), _WRAPPED),
+}
+_BOUND = f"{MAX_PIXELS // 10**6} million"
+_TILE = 322, 323  # TIFF's tags of a tile's width and height
+_ICON = b"\0\0\1\0"  # begins an ICO file, which Pillow decodes while it opens it
 _MOST_SCANS = 64  # of a JPEG file; progressive ones have about ten
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG segment with a length
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
@@ -85,9 +94,19 @@ def _opened(file: StrPath | IO[bytes]) -> Iterator[tuple[ImageFile.ImageFile, st
 
     name = os.fsdecode(file) if not hasattr(file, "read") else getattr(file, "name", "image")
     try:
-        with Image.open(file) as picture:
-            if picture.format in _PROGRAMS:
-                raise FormatError(f"{name}: {picture.format}, which is a program and is not run")
+        with contextlib.ExitStack() as stack:
+            stream = cast("IO[bytes]", file)
+            if not hasattr(file, "read"):
+                stream = stack.enter_context(open(file, "rb"))
+            try:
+                stream.seek(0)
+            except (AttributeError, io.UnsupportedOperation):  # a pipe
+                stream = io.BytesIO(stream.read())
+            if stream.read(len(_ICON)) == _ICON:
+                raise FormatError(f"{name}: ICO, {_WRAPPED}")
+            picture = stack.enter_context(Image.open(stream))
+            if picture.format in _REFUSED:
+                raise FormatError(f"{name}: {picture.format}, {_REFUSED[picture.format]}")
             yield picture, name
     except FormatError:
         raise
@@ -107,6 +126,7 @@ def _load_file(file: StrPath | IO[bytes], longest: int) -> Levels:
         if picture.format in ("JPEG", "MPO") and picture.fp is not None:
             _check_scans(picture.fp, name)
             picture.draft(None, (2 * longest, 2 * longest))  # decoded smaller
+        _check_tile(picture, name)
         levels = _load_picture(picture, longest, name)
         return Levels(levels.values, longer / max(levels.values.shape[:2]))
 
@@ -125,14 +145,20 @@ def _check_scans(file: IO[bytes], name: str) -> None:
         raise FormatError(f"{name}: {count} scans, expected {_MOST_SCANS} at most")
 
 
+def _check_tile(picture: Image.Image, name: str) -> None:
+    """Check the tiles of a TIFF file: one that is larger than the picture is decoded whole."""
+    tags = getattr(picture, "tag_v2", {})
+    width, height = (tags.get(tag, 0) for tag in _TILE)
+    if width * height > MAX_PIXELS:
+        raise FormatError(f"{name}: tiles of {width}x{height} pixels, expected {_BOUND} at most")
+
+
 def _load_picture(picture: Image.Image, longest: int, name: str) -> Levels:
     from PIL import ExifTags, ImageOps
 
     width, height = picture.size
     if not 0 < width * height <= MAX_PIXELS:
-        raise FormatError(
-            f"{name}: {width}x{height} pixels, expected 1 to {MAX_PIXELS // 10**6} million"
-        )
+        raise FormatError(f"{name}: {width}x{height} pixels, expected 1 to {_BOUND}")
     if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # which would copy it otherwise
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":

@@ -22,7 +22,10 @@ def check_threshold(reject: object, by: str) -> float:
     """Return the threshold as a float; TypeError or ValueError where it is none."""
     if isinstance(reject, bool) or not isinstance(reject, (int, float, np.integer, np.floating)):
         raise TypeError(f"reject: expected a number or None, got {type(reject).__name__}")
-    reject = float(reject)
+    try:
+        reject = float(reject)
+    except OverflowError:  # of an int
+        raise ValueError("reject: expected a number that a float can hold") from None
     if not reject >= 0 or (by == "probability" and 1 < reject < math.inf):
         limits = "0 .. 1 (or infinity)" if by == "probability" else "a number from 0 up"
         raise ValueError(f"reject: expected {limits} for reject_by={by!r}, got {reject!r}")

@@ -61,7 +61,8 @@ class Scanning(Network):
         image : array_like (height, width)
             Integers 0..255 or floats 0..1, 0 the background; digits as in MNIST, about 20 rows
             high. 28 rows get the border, 32 are taken as they are; of another number the ink is
-            centred, and scaled to 20 rows where it has more than 28 or less than 12.
+            centred, and scaled to 20 rows where it has more than 28 or less than 12; a ValueError
+            where that makes more than 65536 columns of fewer.
         reject : float
             Of a model of ten classes, which takes every stretch of up to 24 columns of ink for one
             digit: in a longer one, where no digit's probability is above `reject`, there is none.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 
+from .inputs import as_int
+
 MAX_THREADS = 64
 
 
@@ -20,11 +22,10 @@ def resolve(threads: int | None) -> int:
     """
     if threads is None:
         return _allowed(os.environ.get("OMP_NUM_THREADS", ""))
-    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
-        raise TypeError(f"threads: expected an int or None, got {type(threads).__name__}")
+    threads = as_int(threads, "threads", "an int or None")
     if threads < 1:
         raise ValueError(f"threads: expected 1 or more, got {threads}")
-    return min(int(threads), MAX_THREADS)
+    return min(threads, MAX_THREADS)
 
 
 def _allowed(omp: str) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, _engines, _threads
-from .inputs import as_array, as_pixels
+from .inputs import as_array, as_int, as_pixels
 
 _LIMITS = {  # lowest, highest; what the kernels can compute, and then some sense
     "translation": (0, 1000),
@@ -22,6 +22,7 @@ _LIMITS = {  # lowest, highest; what the kernels can compute, and then some sens
     "elastic": (0, 100),
     "sigma": (1, 1000),
 }
+_NO_NUMBERS = bool, np.bool_, str, bytes, bytearray  # for all that float takes them
 _FLAT = (28 * 28, 32 * 32)
 
 
@@ -86,11 +87,15 @@ class Distortion:
     def __post_init__(self) -> None:
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
-            if isinstance(value, (bool, np.bool_, str, bytes)) or not hasattr(value, "__float__"):
-                raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-            number = float(value)
+            try:
+                number = float("" if isinstance(value, _NO_NUMBERS) else value)
+            except OverflowError:
+                number = math.inf
+            except (TypeError, ValueError):
+                kind = type(value).__name__
+                raise TypeError(f"{name}: expected a number, got {kind}") from None
             if not low <= number <= high:
-                raise ValueError(f"{name}: expected {low} .. {high}, got {value!r}")
+                raise ValueError(f"{name}: expected {low} .. {high}, got {value!r:.40}")
             object.__setattr__(self, name, number + 0.0)  # -0.0 becomes 0.0
 
     @staticmethod
@@ -200,8 +205,7 @@ def _shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _whole(name: str, value: int) -> int:
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
+    value = as_int(value, name)
     if not 0 <= value < 2**63:
         raise ValueError(f"{name}: expected 0 .. 2^63 - 1, got {value}")
-    return int(value)
+    return value

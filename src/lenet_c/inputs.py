@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import TYPE_CHECKING
+import operator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
     from ._types import ConfigFields
 
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
+
+
+def as_int(value: Any, name: str, kind: str = "an int") -> int:
+    """Return a whole number as an int; TypeError where it is none, as an array or a bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        with contextlib.suppress(TypeError):  # every array has __index__
+            return operator.index(value)
+    raise TypeError(f"{name}: expected {kind}, got {type(value).__name__}")
 
 
 def as_array(value: object, name: str) -> np.ndarray:
@@ -171,7 +181,7 @@ def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
     except (TypeError, ValueError):
         return {}
     if array.size and _are_names(array):
-        return {"class_names": tuple(np.unique(array.astype(str)).tolist())}
+        return {"class_names": tuple(np.unique(_as_text(array)).tolist())}
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and np.isfinite(array).all())
     if not whole or not array.size:
         return {}
@@ -179,15 +189,20 @@ def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
 
 
 def _are_names(array: np.ndarray) -> bool:
-    if array.dtype.kind == "O":
+    if array.dtype.kind in "OT":
         return all(isinstance(name, str) for name in array.flat)
-    return array.dtype.kind in "UT"
+    return array.dtype.kind == "U"
+
+
+def _as_text(array: np.ndarray) -> npt.NDArray[np.str_]:
+    """Return an array of strings, NumPy's StringDType or objects too, as one of a fixed length."""
+    return array.astype(object).astype(str) if array.dtype.kind == "T" else array.astype(str)
 
 
 def _places(array: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Return the place of each string among `names`, in any order."""
     order = sorted(range(len(names)), key=names.__getitem__)
-    array, known = array.astype(str), np.array([names[k] for k in order])
+    array, known = _as_text(array), np.array([names[k] for k in order])
     at = np.searchsorted(known, array).clip(max=len(names) - 1)
     strange = array[known[at] != array]
     if len(strange):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .inputs import as_int
+
 if TYPE_CHECKING:
     from typing import Unpack
 
@@ -124,8 +126,7 @@ class Recipe:
             object.__setattr__(self, name, number)
         if sdlm and (self.momentum or self.weight_decay or not self.mu):
             raise ValueError("sdlm: no momentum, no weight_decay, and mu above 0")
-        if isinstance(self.samples, bool) or not hasattr(self.samples, "__index__"):
-            raise TypeError(f"samples: expected an int, got {type(self.samples).__name__}")
+        object.__setattr__(self, "samples", as_int(self.samples, "samples"))
         if self.samples < 1:
             raise ValueError(f"samples: expected 1 or more, got {self.samples}")
 

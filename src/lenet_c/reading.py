@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _INK = 20  # rows of a digit's ink in MNIST
+_MOST_COLUMNS = 65536  # that a line is scaled up to
 _NEAR = 1  # columns from its middle at which a digit is seen
 _WIDEST = 24  # columns of ink that can be one digit
 _RUN = 3
@@ -55,7 +56,13 @@ def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
             return image[:0]
         image = image[ink[0] : ink[-1] + 1]
         if not 0.6 * _INK <= len(image) <= size:
-            image = resize(image if image.dtype != np.uint8 else image / 255, _INK / len(image))
+            rows, columns = image.shape
+            if rows < _INK and columns * _INK > _MOST_COLUMNS * rows:
+                raise ValueError(
+                    f"image: expected at most {_MOST_COLUMNS} columns once its ink is {_INK} rows "
+                    f"high, got {rows} rows of ink in {columns} columns"
+                )
+            image = resize(image if image.dtype != np.uint8 else image / 255, _INK / rows)
         rows = image.shape[0]
     above = (side - rows) // 2
     return np.pad(image, ((above, side - rows - above), (0, 0)))

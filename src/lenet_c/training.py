@@ -17,6 +17,7 @@ from ._progress import Progress
 from ._steps import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
 from .distortion import Distortion
 from .history import History, Record
+from .inputs import as_int
 from .optim import Recipe
 
 if TYPE_CHECKING:
@@ -25,14 +26,17 @@ if TYPE_CHECKING:
     from ._types import Callback
     from .model import LeNet5
 
+_DIGITS = 280  # of a count: what it is multiplied by leaves it a float
+
 
 def positive(name: str, value: int, least: int = 1) -> int:
     """Return an int of at least `least`; TypeError or ValueError otherwise."""
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
+    value = as_int(value, name)
     if value < least:
         raise ValueError(f"{name}: expected {least} or more, got {value}")
-    return int(value)
+    if value >= 10**_DIGITS:
+        raise ValueError(f"{name}: expected {_DIGITS} digits at most")
+    return value
 
 
 def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
@@ -94,6 +98,8 @@ def fit(
         _check_folder(checkpoint)
     elif resume:
         raise ValueError("resume needs checkpoint=, the file to go on from")
+    if augment is not None and seed >= 2**63:
+        raise ValueError(f"seed: expected 0 .. 2^63 - 1 with augment, got {seed}")
     n = len(pixels)
     batch_size = min(batch_size, n)
     steps = -(-n // batch_size)
