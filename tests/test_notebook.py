@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from thread_case import SECONDS
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "examples" / "lenet5.ipynb"
 MOST_BYTES = 300_000
@@ -102,7 +103,10 @@ def test_jupyter_runs_it(drawn, tmp_path):
     for cell in _code(fresh):
         cell["outputs"] = []
     folder = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(fresh, timeout=120, kernel_name="python3", resources=folder).execute()
+    client = nbclient.NotebookClient(
+        fresh, timeout=SECONDS, kernel_name="python3", resources=folder
+    )
+    client.execute()
     for cell in _code(fresh):
         pictures = [data for data in _data(cell) if "image/png" in data]
         assert len(pictures) == len(drawn[cell["id"]]), cell["id"]

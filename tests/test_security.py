@@ -340,6 +340,8 @@ def test_licences_are_installed():
     except metadata.PackageNotFoundError:
         pytest.skip("lenet-c is not installed, only on the path")
     names = [file.as_posix() for file in files]
+    if not any(".dist-info/" in name for name in names):
+        pytest.skip("built in its checkout, not installed")
     if any("__editable__" in name for name in names):
         pytest.skip("an editable installation")
     assert any(re.search(r"dist-info/licenses/LICENSE$", name) for name in names)
