@@ -53,9 +53,10 @@ def test_an_interrupted_update_is_made_or_not_made(optimizer):
     """Weights and optimizer's state both, so that later updates are those of a twin."""
     model, twin, part = LeNet5(seed=1), LeNet5(seed=1), sample(4)
     options = {"optimizer": optimizer, "learning_rate": 0.001, "threads": 1}
-    made = 0
+    made, seconds = 0, 5e-4
     for _ in range(100):
-        interrupted(lambda: model.partial_fit(*part, **options), 1e-3)
+        seconds *= 1 if made else 2
+        interrupted(lambda: model.partial_fit(*part, **options), seconds)
         while bits(twin) != bits(model):
             twin.partial_fit(*part, **options)
             made += 1

@@ -195,10 +195,10 @@ HUGE = {  # sizes that overflow, and loops over images of nothing
     "pool": (layers.pool_forward, (none_of(0, 1, 2**31, 2), "max")),
     "pool of no maps": (layers.pool_backward, (none_of(2**44, 0, 1, 1), LONG, "max")),
     "average": (layers.global_average_forward, (LONG,)),
-    "dense": (layers.dense_forward, (none_of(2**20, 0), none_of(3, 0), none_of(3))),
+    "dense": (layers.dense_forward, (none_of(2**44, 0), none_of(0, 0), none_of(0))),
     "no outputs": (layers.dense_backward,
                    (none_of(2**44, 0), none_of(2**44, 0), none_of(0, 0))),
-    "rbf": (layers.rbf_forward, (none_of(2**20, 0), none_of(10, 0))),
+    "rbf": (layers.rbf_forward, (none_of(2**44, 0), none_of(0, 0))),
 }  # fmt: skip
 
 

@@ -26,9 +26,16 @@ cdef int check_maps(Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width, int le
     return 0
 
 
-cdef int check_count(str name, Py_ssize_t count) except -1:
-    if not 1 <= count <= INT_MAX:
-        raise ValueError(f"{name}: expected 1 to {INT_MAX} numbers, got {count}")
+cdef int check_units(Py_ssize_t n_in, Py_ssize_t n_out) except -1:
+    # none on one side is a layer; none on both would have images of nothing, of any number
+    if n_in > INT_MAX or n_out > INT_MAX or n_in * n_out > INT_MAX or n_in + n_out < 1:
+        raise ValueError(f"expected 1 to {INT_MAX} numbers, got {n_in} x {n_out}")
+    return 0
+
+
+cdef int check_scores(Py_ssize_t classes) except -1:
+    if not 1 <= classes <= INT_MAX:
+        raise ValueError(f"expected 1 to {INT_MAX} numbers an image, got {classes}")
     return 0
 
 
@@ -140,7 +147,7 @@ cdef class Layers:
         cdef Py_ssize_t n = xs.buffer.shape[0], n_in = xs.buffer.shape[1], n_out = ws.buffer.shape[0]
         cdef Array bs = self.numbers(b, "b", (n_out,)), ys = self.numbers(out, "out", (n, n_out), True)
         cdef Memory memory
-        check_count("w", n_out * n_in)
+        check_units(n_in, n_out)
         memory = self.layer_memory(n_in + n_out)
         with nogil:
             self.k.dense_forward(<number*>ys.data, <number*>xs.data, <number*>ws.data, <number*>bs.data, n,
@@ -154,7 +161,7 @@ cdef class Layers:
         cdef Array dus = self.numbers(du, "du", (n, n_out)), dxs = self.numbers(dx, "dx", (n, n_in), True)
         cdef Array dws = self.numbers(dw, "dw", (n_out, n_in), True), dbs = self.numbers(db, "db", (n_out,), True)
         cdef Memory memory
-        check_count("w", n_out * n_in)
+        check_units(n_in, n_out)
         memory = self.layer_memory(3 * n_in + 2 * n_out + 1)
         with nogil:
             self.k.dense_backward(<number*>dxs.data, <number*>dws.data, <number*>dbs.data, <number*>dus.data,
@@ -181,7 +188,7 @@ cdef class Layers:
         cdef Array ts = view(labels, "labels", "lq", (n,)), js = view(loss, "loss", "d", (n,), True)
         cdef Array das = self.numbers(da, "da", (n, classes), True)
         cdef Memory memory
-        check_count("a: of an image", classes)
+        check_scores(classes)
         memory = self.layer_memory(2 * classes)
         for i in range(n):
             if not 0 <= (<int64_t*>ts.data)[i] < classes:

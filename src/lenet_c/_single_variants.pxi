@@ -103,7 +103,7 @@ cdef class Variants(Layers):
         cdef Py_ssize_t n = xs.buffer.shape[0], n_in = xs.buffer.shape[1], classes = cs.buffer.shape[0]
         cdef Array ys = self.numbers(out, "out", (n, classes), True)
         cdef Memory memory
-        check_count("codes", classes * n_in)
+        check_units(n_in, classes)
         memory = self.layer_memory(n_in + classes)
         with nogil:
             self.k.rbf_forward(<number*>ys.data, <number*>xs.data, <number*>cs.data, n, <int>n_in, <int>classes,
@@ -118,7 +118,7 @@ cdef class Variants(Layers):
         cdef Array dys = self.numbers(dy, "dy", (n, classes)), dxs = self.numbers(dx, "dx", (n, n_in), True)
         cdef Array dcs = self.numbers(dcodes, "dcodes", (classes, n_in), True)
         cdef Memory memory
-        check_count("codes", classes * n_in)
+        check_units(n_in, classes)
         memory = self.layer_memory((2 + classes) * n_in + classes)
         with nogil:
             self.k.rbf_backward(<number*>dxs.data, <number*>dcs.data, <number*>dys.data, <number*>xs.data,
@@ -133,7 +133,7 @@ cdef class Variants(Layers):
         cdef Array dys = self.numbers(dy, "dy", (n, classes), True)
         cdef Memory memory
         cdef int which = {"mse": MSE, "map": MAP}[kind]
-        check_count("y: of an image", classes)
+        check_scores(classes)
         memory = self.layer_memory(2 * classes)
         for i in range(n):
             if not 0 <= (<int64_t*>ts.data)[i] < classes:
