@@ -186,12 +186,12 @@ def test_a_copy_of_a_model_that_learns_batch_by_batch_is_of_one_update(optimizer
         return bits(model), *(m.tobytes() for m in model._optimizer.moments)
 
     states = {state(twin)}
-    for _ in range(200):
+    for _ in range(40):
         twin.partial_fit(*part, **options)
         states.add(state(twin))
 
     def writer():
-        for _ in range(200):
+        for _ in range(40):
             model.partial_fit(*part, threads=2, **options)
 
     _, seen = while_running(writer, lambda: state(pickle.loads(pickle.dumps(model))))

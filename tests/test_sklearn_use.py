@@ -162,8 +162,8 @@ except ImportError as error:
 def numbers_apart(text):
     """The words of a text without brackets, which NumPy sets by the digits, and its numbers."""
     text = re.sub(r"[\[\]]", " ", text)
-    found = re.findall(r"\d+\.\d+", text)
-    return re.sub(r"\d+\.\d+", "#", text).split(), np.array(found, float)
+    found = re.findall(r"\d+\.\d*", text)  # 1. too
+    return re.sub(r"\d+\.\d*", "#", text).split(), np.array(found, float)
 
 
 def test_the_page_prints_what_it_says():
