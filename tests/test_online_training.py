@@ -175,7 +175,10 @@ def test_steps_of_no_length_change_nothing(engine):
     result = run.train(rates=np.zeros(STEPS))
     assert_same_bits(run.theta, default_theta(engine))
     ones = [gradient(engine, IMAGES[i : i + 1], LABELS[i : i + 1])[1:] for i in ORDER]
-    assert result == (sum(loss for loss, _ in ones), sum(errors for _, errors in ones))
+    total = 0.0
+    for loss, _ in ones:  # from Python 3.12 on sum() makes up for what rounding loses
+        total += loss
+    assert result == (total, sum(errors for _, errors in ones))
     run.train(weight=np.zeros(len(IMAGES), engine.dtype))
     assert_same_bits(run.theta, default_theta(engine))
     assert run.train(slice(0, 0)) == (0, 0)

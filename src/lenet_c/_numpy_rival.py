@@ -16,15 +16,18 @@ float32 on BLAS, in chunks of images whose buffers stay in the cache. What made 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
 from .config import CONNECTION_TABLE
 
-_Numbers = npt.NDArray[np.float32]
-_Places = npt.NDArray[np.intp]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    _Numbers = npt.NDArray[np.float32]
+    _Places = npt.NDArray[np.intp]
 
 A, S = np.float32(1.7159), np.float32(2 / 3)  # f(a) = A tanh(S a)
 LEVELS = (-0.1, 1.175)
