@@ -20,22 +20,22 @@ skip() {
   exit 77
 }
 
-if [ ! -e "$folder/root" ]; then
+if [ ! -e "$folder/sysroot" ]; then
   [ "$(id -u)" = 0 ] || skip "only root can install the cross compiler and qemu-user"
   command -v apt-get > /dev/null || skip "no apt-get"
   dpkg --add-architecture arm64
   apt-get update -q > /dev/null || skip "apt-get update failed"
   apt-get install -y -q gcc-aarch64-linux-gnu qemu-user > /dev/null || skip "no cross compiler or qemu-user to install"
   version=$(apt-cache policy python3:arm64 | sed -n 's/ *Candidate: \(3\.[0-9]*\).*/\1/p')
-  mkdir -p "$folder/debs" "$folder/root"
+  mkdir -p "$folder/debs" "$folder/sysroot"
   packages=("${packages[@]//3.X/$version}")
   (cd "$folder/debs" && apt-get download -q "${packages[@]/%/:arm64}" > /dev/null 2>&1) ||
     skip "Debian's Python for arm64 cannot be downloaded"
-  for package in "$folder"/debs/*.deb; do dpkg-deb -x "$package" "$folder/root"; done
+  for package in "$folder"/debs/*.deb; do dpkg-deb -x "$package" "$folder/sysroot"; done
 fi
-interpreter=$(ls "$folder"/root/usr/bin/python3.* | head -n 1)
+interpreter=$(ls "$folder"/sysroot/usr/bin/python3.* | head -n 1)
 version=${interpreter##*python}
-run() { qemu-aarch64 -L "$folder/root" -E PYTHONPATH="$folder/site" "$interpreter" "$@"; }
+run() { qemu-aarch64 -L "$folder/sysroot" -E PYTHONPATH="$folder/site" "$interpreter" "$@"; }
 
 echo "== build"
 git clone -q "$source" "$folder/checkout"
