@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core, _engines, config
-from .inputs import as_array
+from .inputs import as_array, as_int
 
 if TYPE_CHECKING:
     from ._types import KernelSubsampling
@@ -66,9 +66,7 @@ def pooling(x: np.ndarray, kind: str, p: float, seed: int | None, layer: int) ->
     for name, value in (("seed", seed), ("layer", layer)):
         if value is None and name == "seed":
             continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
-        if not 0 <= value < 2**63:
+        if not 0 <= as_int(value, name) < 2**63:
             raise ValueError(f"{name}: expected an int from 0 up, got {value}")
     if seed is not None and kind != "stochastic":
         raise ValueError(f"seed: of stochastic subsampling, the kind is {kind}")
