@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from resume_case import Killed, sample
+from training_case import Wrapped
 
 import lenet_c
 from lenet_c import LeNet5, Recipe, _timing, datasets, export, idx, reproduce
@@ -330,13 +331,7 @@ def test_a_loss_that_is_not_finite(optimizer, batch_size, tmp_path, monkeypatch)
 def test_ctrl_c_where_weights_are_not_finite(tmp_path, monkeypatch):
     model, good = LeNet5(seed=3), []
 
-    class Overflowing:
-        def __init__(self, engine):
-            self.engine = engine
-
-        def __getattr__(self, name):
-            return getattr(self.engine, name)
-
+    class Overflowing(Wrapped):
         def train(self, *given):
             result = self.engine.train(*given)
             if good:

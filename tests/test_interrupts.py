@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 from thread_case import bits, run, sample, together
+from training_case import Wrapped
 
 from lenet_c import LeNet5
 
@@ -68,14 +69,12 @@ def test_an_interrupted_update_is_made_or_not_made(optimizer):
     assert made
 
 
-class Interrupted:
+class Interrupted(Wrapped):
     """An engine whose training ends with a signal, and weights that diverged."""
 
     def __init__(self, engine, error, theta):
-        self.engine, self.error, self.theta = engine, error, theta
-
-    def __getattr__(self, name):
-        return getattr(self.engine, name)
+        super().__init__(engine)
+        self.error, self.theta = error, theta
 
     def train(self, *arguments):
         self.engine.train(*arguments)

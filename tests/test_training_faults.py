@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 from training_case import (
     OPTIMIZERS,
     Snapshots,
+    Wrapped,
     bits,
     forgetting,
     sample,
@@ -151,13 +152,7 @@ def test_ctrl_c_as_the_kernels_return(monkeypatch):
     model = LeNet5()
     images = sample(40, "test")[0]
 
-    class Interrupted:
-        def __init__(self, engine):
-            self.engine = engine
-
-        def __getattr__(self, name):
-            return getattr(self.engine, name)
-
+    class Interrupted(Wrapped):
         def train(self, *arguments):
             self.engine.train(*arguments)
             raise KeyboardInterrupt

@@ -61,3 +61,13 @@ def trained_and_forgotten(model, **options):
         *sample(), epochs=6, validation=forgetting(model), schedule="constant",
         learning_rate=2e-4, batch_size=32, **options,
     )  # fmt: skip
+
+
+class Wrapped:
+    """An engine whose methods may be replaced in a subclass."""
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
