@@ -35,31 +35,42 @@ def _weights():
     return np.random.default_rng(5).integers(0, 8, IMAGES) / 4
 
 
+def _sgd(batch=BATCH, rate=None, schedule="one_cycle"):
+    """Everything that a training depends on, by name: defaults may change, hashes may not."""
+    rate = 0.07 * (batch / 64) if rate is None else rate
+    recipe = Recipe("sgd", rate, momentum=0.9, weight_decay=1e-3, schedule=schedule)
+    return {"optimizer": recipe, "batch_size": batch, "shuffle": "epoch"}
+
+
+def _sdlm(batch=BATCH):
+    recipe = Recipe("sdlm", 5e-4, schedule="paper", mu=1.0, samples=50)
+    return {"optimizer": recipe, "batch_size": batch, "shuffle": "once"}
+
+
+_ADAMW = Recipe("adamw", 4e-3 * math.sqrt(BATCH / 64), 0.9, 0.1, "one_cycle", 0.999, 1e-8)
 CASES = {
-    "default": Case({}, {}),
-    **{name: Case({"preset": name}, {"learning_rate": 0.01}) for name in LeNet5.presets()},
+    "default": Case({}, _sgd()),
+    **{name: Case({"preset": name}, _sgd(rate=0.01)) for name in LeNet5.presets()},
     **{
-        f"schedule {name}": Case({}, {"schedule": name})
+        f"schedule {name}": Case({}, _sgd(schedule=name))
         for name in ("constant", "step", "cosine", "paper")
     },
-    "adamw": Case({}, {"optimizer": "adamw"}, libm=True),
-    "sdlm": Case({"preset": "lecun1998"}, {"optimizer": Recipe("sdlm", samples=50)}),
-    "sdlm in batches": Case({}, {"optimizer": Recipe("sdlm", samples=50), "batch_size": 40}),
-    "one by one": Case({}, {"batch_size": 1, "shuffle": "once"}),
-    "three by three": Case({}, {"batch_size": 3}),
-    "eq. 9, j 80": Case({"preset": "lecun1998", "j": 80.0}, {"learning_rate": 1e-3}),
-    "eq. 8": Case({"preset": "lecun1998", "loss": "mse"}, {"learning_rate": 1e-3}),
-    "codes trained": Case(
-        {"preset": "lecun1998", "train_codes": True, "j": 80.0}, {"learning_rate": 1e-3}
-    ),
-    "sigmoid, he": Case({"activation": "sigmoid", "slope": 1.5, "init": "he"}, {}),
-    "stochastic": Case({"subsampling": "stochastic", "activation": "relu"}, {}),
-    "lp": Case({"subsampling": "lp", "subsampling_p": 3.0}, {}, libm=True),
-    "global average": Case({"head": "global_average", "init": "fan_in"}, {}),
-    "35 x 35": Case({"input_size": 35, "border": 3}, {}),
-    "sample_weight": Case({}, {"sample_weight": _weights()}),
-    "affine": Case({}, {"augment": "affine"}, libm=True),
-    "elastic": Case({}, {"augment": "elastic"}, libm=True),
+    "adamw": Case({}, {**_sgd(), "optimizer": _ADAMW}, libm=True),
+    "sdlm": Case({"preset": "lecun1998"}, _sdlm()),
+    "sdlm in batches": Case({}, _sdlm(40)),
+    "one by one": Case({}, {**_sgd(1), "shuffle": "once"}),
+    "three by three": Case({}, _sgd(3)),
+    "eq. 9, j 80": Case({"preset": "lecun1998", "j": 80.0}, _sgd(rate=1e-3)),
+    "eq. 8": Case({"preset": "lecun1998", "loss": "mse"}, _sgd(rate=1e-3)),
+    "codes trained": Case({"preset": "lecun1998", "train_codes": True, "j": 80.0}, _sgd(rate=1e-3)),
+    "sigmoid, he": Case({"activation": "sigmoid", "slope": 1.5, "init": "he"}, _sgd()),
+    "stochastic": Case({"subsampling": "stochastic", "activation": "relu"}, _sgd()),
+    "lp": Case({"subsampling": "lp", "subsampling_p": 3.0}, _sgd(), libm=True),
+    "global average": Case({"head": "global_average", "init": "fan_in"}, _sgd()),
+    "35 x 35": Case({"input_size": 35, "border": 3}, _sgd()),
+    "sample_weight": Case({}, {**_sgd(), "sample_weight": _weights()}),
+    "affine": Case({}, {**_sgd(), "augment": "affine"}, libm=True),
+    "elastic": Case({}, {**_sgd(), "augment": "elastic"}, libm=True),
 }
 
 
@@ -83,10 +94,9 @@ def images_of(config, split, n):
 def trained(name, dtype="float32", threads=None):
     """Run a case."""
     model = LeNet5(**{"seed": 3, "dtype": dtype, **CASES[name].fields})
-    arguments = {"epochs": EPOCHS, "batch_size": BATCH, "seed": 4, **CASES[name].arguments}
-    model.fit(
-        *images_of(model.config, "train", IMAGES), threads=threads, progress=False, **arguments
-    )
+    data = images_of(model.config, "train", IMAGES)
+    fixed = {"epochs": EPOCHS, "seed": 4, "progress": False}
+    model.fit(*data, threads=threads, **fixed, **CASES[name].arguments)
     return model
 
 
