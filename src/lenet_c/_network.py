@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from . import _core, _engines, _layer_table, _sensitivities, _steps
 from . import config as _config
-from .codes import CODES
+from ._initial import initialise
 from .config import Config
 from .history import History
 from .inputs import as_array, as_batch, as_labels, as_pixels
@@ -56,7 +56,8 @@ class Network:
 
     def __init__(self, preset: str = "softmax", **overrides: Unpack[ConfigFields]) -> None:
         self._setup(_config.preset(preset, **overrides))
-        self._initialise()
+        initialise(self._views(self._theta), self.config)
+        self._publish()
 
     def _setup(self, config: Config) -> None:
         self.config = config
@@ -127,36 +128,6 @@ class Network:
             self._engine.online_move(self._net, packed, weights)
             self._packed = (weights, packed)
         return packed
-
-    def _initialise(self) -> None:
-        # see Config.init; fan_in, fan_out: inputs of a unit, without the bias, and units it feeds
-        rng = np.random.default_rng(self.config.seed)
-        table, head = self.config.table, self.config.head
-        c5 = 16 * (4 if self.config.input_size < 32 else 5) ** 2
-        fan_in = {"c1": 25, "s2": 4, "s4": 4, "c5": c5, "f6": 120, "output": 84}
-        fan_out = {"c1": 150, "s2": 1, "c3": 25 * table.sum() / 6, "s4": 1, "c5": 120, "f6": 84}
-        fan_out["output"] = self.config.classes
-        if head == "global_average":
-            fan_in["output"] = 16
-        for name, values in self._views(self._theta).items():
-            layer, kind = name.split(".")
-            if kind == "bias":
-                continue
-            if kind == "codes":
-                values[...] = CODES if self.config.codes is None else self.config.codes
-                continue
-            f = 25.0 * table.sum(0) if layer == "c3" else np.array([fan_in[layer]])
-            bound = {
-                "sqrt_fan_in": 2.4 / np.sqrt(f),
-                "fan_in": 2.4 / f,
-                "glorot": np.sqrt(6 / (f + fan_out[layer])),
-                "he": np.sqrt(6 / f),
-            }[self.config.init]
-            bound = bound.reshape(-1, *[1] * (values.ndim - 1))
-            values[...] = rng.uniform(-1, 1, values.shape) * bound
-            if layer == "c3":
-                values[~table.T] = 0
-        self._publish()
 
     def __repr__(self) -> str:
         fields = [repr(self.config.preset)]

@@ -46,11 +46,11 @@ CHOICES = {
     "output": ("softmax", "rbf"),
     "head": ("full", "global_average"),
     "loss": ("cross_entropy", "map", "mse"),
-    "init": ("sqrt_fan_in", "fan_in", "glorot", "he"),
+    "init": ("sqrt_fan_in", "fan_in", "glorot", "he", "centred"),
     "preparation": ("digit", "ink", "resize"),
     "dtype": ("float32", "float64"),
 }
-INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "glorot", "relu": "he"}
+INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "centred", "relu": "he"}
 PRESETS: dict[str, ConfigFields] = {
     "lecun1998": {"output": "rbf"},
     "softmax": {},
@@ -126,11 +126,13 @@ class Config:
         The RBF units' codes; None: the ten bitmaps of the paper's Fig. 3.
     train_codes : bool
         The codes are trained too; needs eq. 9, under eq. 8 they would collapse.
-    init : {"sqrt_fan_in", "fan_in", "glorot", "he"}, optional
+    init : {"sqrt_fan_in", "fan_in", "glorot", "he", "centred"}, optional
         Weights uniform in +-2.4/sqrt(F) (None with scaled_tanh), in +-2.4/F, as the paper prints,
-        in Glorot's +-sqrt(6/(F + F')) (None with tanh and sigmoid) or in He's +-sqrt(6/F) (None
-        with relu); F is the unit's fan-in without its bias, F' its fan-out. Biases start at 0 (our
-        choice, the paper is silent).
+        in Glorot's +-sqrt(6/(F + F')) (None with tanh) or in He's +-sqrt(6/F) (None with relu); F
+        is the unit's fan-in without its bias, F' its fan-out. Biases start at 0 (our choice, the
+        paper is silent). centred (None with sigmoid): what computes the same as a network of tanh
+        with Glorot's weights; of sigmoid(a) = (1 + tanh(a/2)) / 2 the weights are four times
+        Glorot's, and the biases take off what the inputs' mean of 1/2 adds.
     dtype : {"float32", "float64"}
     seed : int
         Of the initial weights, and of the draws of stochastic subsampling.
