@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from kernel_case import assert_same_bits
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from variant_case import (
     ANY_KIND,
     KINDS,
@@ -143,6 +143,35 @@ def test_json_without_the_newer_fields():
         Config.from_json('{"output": "rbf", "codes": [[1, 2]]}')
 
 
+CENTRED = [
+    {},
+    {"subsampling": "average"},
+    {"subsampling": "max"},
+    {"head": "global_average"},
+    {"connections": "full", "input_size": 28, "border": 0},
+]
+
+
+@pytest.mark.parametrize("fields", CENTRED)
+@pytest.mark.parametrize("slope", [1.0, 0.5])
+def test_centred_weights_are_those_of_the_tanh_network(fields, slope):
+    """sigmoid(a) = (1 + tanh(a/2)) / 2: both networks compute the same, whatever the slope."""
+    tanh = LeNet5(activation="tanh", dtype="float64", seed=3, **fields)
+    sigmoid = LeNet5(activation="sigmoid", slope=slope, dtype="float64", seed=3, **fields)
+    assert (tanh.config.init, sigmoid.config.init) == ("glorot", "centred")
+    images = np.random.default_rng(1).integers(0, 256, (9, 28, 28), np.uint8)
+    assert_allclose(sigmoid.predict_proba(images), tanh.predict_proba(images), rtol=1e-11)
+
+
+def test_outputs_of_relu_begin_above_zero():
+    """A unit that is 0 for every image has no gradient: its class would never be learnt."""
+    images = np.random.default_rng(1).integers(0, 256, (50, 28, 28), np.uint8)
+    for fields in ({}, {"head": "global_average"}):
+        model = LeNet5("mnist28", output_activation=True, seed=2, **fields)
+        assert (model.activations(images)["output"] > 0).any(0).all()
+        assert not LeNet5("mnist28", seed=2, **fields).parameters()["output.bias"].any()
+
+
 # --- copies
 
 
@@ -233,8 +262,9 @@ FAN_OUT = {"c1.weight": 150, "c5.weight": 120, "f6.weight": 84, "output.weight":
 @pytest.mark.parametrize("kind", ["tanh_average", "dense_average", "mnist28", "relu", "sigmoid"])
 def test_initial_weights(kind):
     """He: +-sqrt(6 / F), Glorot: +-sqrt(6 / (F + F')); full tables or Table I."""
+    fields = KINDS[kind][1] | ({"init": "glorot"} if kind == "sigmoid" else {})
     config = config_of(kind)
-    models = [LeNet5(config.preset, **KINDS[kind][1] | {"seed": s}).parameters() for s in range(4)]
+    models = [LeNet5(config.preset, **fields | {"seed": s}).parameters() for s in range(4)]
     for name, shape in {name: a.shape for name, a in models[0].items()}.items():
         weights = np.array([p[name] for p in models])
         if name.endswith("bias"):

@@ -19,6 +19,7 @@ import numpy as np
 from . import _json
 from ._errors import FormatError
 from .history import History, Record
+from .optim import CONSTANTS, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,35 @@ def history_of(metadata: dict[str, str]) -> History:
         if [record.epoch for record in history] != _numbers(found["begun"], len(history)):
             raise ValueError("training: its epochs do not follow one another")
     return history
+
+
+def settings_in(metadata: dict[str, str]) -> dict[str, Any] | None:
+    """Return the settings of the training in a file's metadata, None where there are none."""
+    if KEY not in metadata:
+        return None
+    settings: dict[str, Any] = _described(metadata)["settings"]
+    return settings
+
+
+def completed(named: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of `LeNet5.fit`, those that are None as settings have them.
+
+    The constants of an update rule only where its optimizer is not named, or the same.
+    """
+    done = {**named}
+    for name in ("epochs", "batch_size", "shuffle"):
+        if done[name] is None:
+            done[name] = settings.get(name)
+    if isinstance(named["optimizer"], Recipe):
+        return done
+    try:
+        recipe = Recipe(**settings["recipe"])
+        if named["optimizer"] in (None, recipe.optimizer):
+            said = {name: named[name] for name in CONSTANTS if named[name] is not None}
+            done |= {"optimizer": recipe.replace(**said), **dict.fromkeys(CONSTANTS)}
+    except (KeyError, TypeError, ValueError):  # another version's: Checkpoint tells the difference
+        pass
+    return done
 
 
 def _numbers(begun: int, count: int) -> list[int]:

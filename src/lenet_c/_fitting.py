@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import numpy.typing as npt
 
-from . import _steps, _threads, training
+from . import _checkpoint, _steps, _threads, training
+from ._defaults import BATCH, optimizer_of, positive, recipe_of, training_of
 from ._network import Network
 from ._progress import Progress
 from .distortion import Distortion
@@ -28,9 +31,9 @@ class Fitting(Network):
         images: npt.ArrayLike,
         labels: npt.ArrayLike,
         *,
-        epochs: int = 10,
+        epochs: int | None = None,
         batch_size: int | None = None,
-        optimizer: str | Recipe = "sgd",
+        optimizer: str | Recipe | None = None,
         learning_rate: float | None = None,
         momentum: float | None = None,
         weight_decay: float | None = None,
@@ -55,17 +58,20 @@ class Fitting(Network):
         ----------
         images, labels : array_like
             See the class; labels are integers 0 .. classes - 1, (n,).
-        epochs : int
-            Passes over the images.
+        epochs : int, optional
+            Passes over the images. None: 10, or 20 with sdlm; more in batches of more than 64, for
+            400 updates at least.
         batch_size : int, optional
             Images an update; None: 64, or 1 with sdlm. 1: the online training of the paper and the
             course. Where less than half of that would be left for the last update of an epoch, all
             are of one size, or one image less.
-        optimizer, learning_rate, momentum, weight_decay, schedule
-            See `lenet_c.Recipe`; None: its defaults, chosen on held-out images; or a Recipe as the
-            optimizer, which says them all. The default
-            learning rate is less for a batch_size below 64: in proportion, or to its square root
-            for adamw.
+        optimizer : {"sgd", "adamw", "sdlm"} or Recipe, optional
+            None: sdlm for the paper's network where batch_size is None or 1, adamw for sigmoids
+            below a softmax, sgd for all others. A Recipe says all constants too.
+        learning_rate, momentum, weight_decay, schedule
+            See `lenet_c.Recipe`; None: what was chosen for this network and this optimizer on
+            held-out images (docs/accuracy.md); `recipe` tells. The learning rate is less for a
+            batch_size below 64: in proportion with sgd, to its square root with adamw.
         shuffle : {"epoch", "once"}, optional
             A new random order for every pass, or one for all, the paper's way; None: epoch, or
             once with sdlm.
@@ -129,18 +135,23 @@ class Fitting(Network):
         What other threads do with the model meanwhile is done with the weights of the last epoch
         that has ended.
         """
-        sdlm = optimizer == "sdlm" or getattr(optimizer, "optimizer", None) == "sdlm"
-        if batch_size is None:
-            batch_size = 1 if sdlm else 64
-        batch_size = training.positive("batch_size", batch_size)
-        shuffle = shuffle if shuffle is not None else "once" if sdlm else "epoch"
-        if shuffle not in ("epoch", "once"):
-            raise ValueError(f"shuffle: expected epoch or once, got {shuffle!r}")
         batch, _ = as_batch(images, self.config)
-        recipe = Recipe.of(optimizer, learning_rate, momentum, weight_decay, schedule, batch_size)
         targets = self._as_labels(labels, len(batch))
         if not len(batch):
             raise ValueError("fit needs at least one image")
+        named = {
+            "optimizer": optimizer,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "schedule": schedule,
+            "shuffle": shuffle,
+        }
+        if isinstance(resume, (bool, np.bool_)) and resume:
+            named = self._as_begun(named, checkpoint, communicator)
+        plan = training_of(self.config, len(batch), **named)
         held_out = None
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) != 2:
@@ -156,9 +167,7 @@ class Fitting(Network):
                 as_pixels(batch, self.config.dtype),
                 targets,
                 as_sample_weight(sample_weight, len(batch), self.config.dtype),
-                recipe,
-                epochs=training.positive("epochs", epochs, least=0),
-                batch_size=batch_size,
+                plan,
                 validation=held_out,
                 callbacks=callbacks,
                 checkpoint=checkpoint,
@@ -170,17 +179,82 @@ class Fitting(Network):
                 if communicator is not None and threads is None
                 else _threads.resolve(threads),
                 progress=progress,
-                shuffle=shuffle,
-                seed=training.positive("seed", seed, least=0),
+                seed=positive("seed", seed, least=0),
                 communicator=communicator,
             )
+
+    def _as_begun(
+        self, named: dict[str, Any], checkpoint: object, communicator: Any
+    ) -> dict[str, Any]:
+        """Return arguments of `fit` of which those that are None are those of a checkpoint.
+
+        So a training that a version with other defaults began goes on as it began. What is wrong
+        with the file is said where it is read again.
+        """
+        begun: dict[str, Any] | None = None
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            begun = _checkpoint.settings_in(self._read(checkpoint)[2])
+        if hasattr(communicator, "allgather"):  # the file is rank 0's
+            begun = communicator.allgather(begun)[0]
+        return named if begun is None else _checkpoint.completed(named, begun)
+
+    def recipe(
+        self,
+        images: int = 60_000,
+        *,
+        optimizer: str | Recipe | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+        schedule: str | None = None,
+        shuffle: str | None = None,
+    ) -> dict[str, Any]:
+        """Return what a call of `fit` with these arguments does, without data.
+
+        Parameters
+        ----------
+        images : int
+            Training images; `epochs` depends on it in batches of more than 64.
+        optimizer, epochs, batch_size, learning_rate, momentum, weight_decay, schedule, shuffle
+            See `fit`.
+
+        Returns
+        -------
+        arguments : dict
+            optimizer (a `Recipe`), epochs, batch_size and shuffle, as `fit` takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> lenet_c.LeNet5("lecun1998").recipe()["optimizer"].optimizer
+        'sdlm'
+        """
+        return training_of(
+            self.config,
+            positive("images", images),
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            shuffle=shuffle,
+        )._asdict()
 
     def partial_fit(
         self,
         images: npt.ArrayLike,
         labels: npt.ArrayLike,
         *,
-        optimizer: str | Recipe = "sgd",
+        optimizer: str | Recipe | None = None,
         learning_rate: float | None = None,
         momentum: float | None = None,
         weight_decay: float | None = None,
@@ -196,12 +270,13 @@ class Fitting(Network):
         """
         batch, _ = as_batch(images, self.config)
         targets = self._as_labels(labels, len(batch))
-        schedule = None if isinstance(optimizer, Recipe) else "constant"
-        recipe = Recipe.of(
-            optimizer, learning_rate, momentum, weight_decay, schedule, max(1, len(batch))
-        )
         if not len(batch):
             raise ValueError("partial_fit needs at least one image")
+        if optimizer is None:
+            optimizer = optimizer_of(self.config, BATCH)
+        named = (learning_rate, momentum, weight_decay)
+        schedule = None if isinstance(optimizer, Recipe) else "constant"
+        recipe = recipe_of(self.config, len(batch), optimizer, *named, schedule)
         pixels = as_pixels(batch, self.config.dtype)
         weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
         threads, model = _threads.resolve(threads), cast("LeNet5", self)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .inputs import as_labels, as_numbers
-from .training import positive
+from ._defaults import positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from . import training
+from ._defaults import BATCH, positive
 from .distortion import Distortion
 from .history import History
 from .model import _CHUNK, LeNet5
@@ -121,9 +121,9 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         preset: str = "softmax",
         *,
         config: ConfigFields | None = None,
-        epochs: int = 10,
+        epochs: int | None = None,
         batch_size: int | None = None,
-        optimizer: str | Recipe = "sgd",
+        optimizer: str | Recipe | None = None,
         learning_rate: float | None = None,
         momentum: float | None = None,
         weight_decay: float | None = None,
@@ -275,8 +275,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         )
         model, pixel_range = self._network(X, weight, self.classes_, not first)
         images, passes = self._images(X, model, pixel_range), 0 if first else self.n_iter_
-        batch_size = 64 if self.batch_size is None else self.batch_size
-        batch_size = training.positive("batch_size", batch_size)
+        batch_size = BATCH if self.batch_size is None else self.batch_size
+        batch_size = positive("batch_size", batch_size)
         order = np.random.default_rng([model.config.seed, passes]).permutation(len(images))
         for start in range(0, len(order), batch_size):
             part = order[start : start + batch_size]

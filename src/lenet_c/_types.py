@@ -90,9 +90,9 @@ class Shade(TypedDict):
 
 
 class _FitArguments(TypedDict, total=False):
-    epochs: int
+    epochs: int | None
     batch_size: int | None
-    optimizer: str | Recipe
+    optimizer: str | Recipe | None
     learning_rate: float | None
     momentum: float | None
     weight_decay: float | None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: on images held out of the training set, see docs/accuracy.md. sdlm: the paper's.
 DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1), "sdlm": (5e-4, 0.0, 0.0)}
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "paper")
+CONSTANTS = ("learning_rate", "momentum", "weight_decay", "schedule")  # arguments of fit, too
 #: The paper's rates (section III-A) by pass, as parts of the first; the last from there on.
 PAPER = (1.0,) * 2 + (0.4,) * 3 + (0.2,) * 3 + (0.1,) * 4 + (0.02,)
 #: Taylor coefficients of sin x / x in x^2, the highest first; the next term is 1e-18 at pi / 2.
@@ -163,37 +164,6 @@ class Recipe:
     def momenta(self, count: int) -> npt.NDArray[np.float64]:
         """Return the momentum (beta1) of each of `count` steps."""
         return np.full(count, self.momentum)
-
-    @classmethod
-    def of(
-        cls,
-        optimizer: str | Recipe,
-        learning_rate: float | None,
-        momentum: float | None,
-        weight_decay: float | None,
-        schedule: str | None,
-        batch_size: int,
-    ) -> Recipe:
-        """Return a recipe whose default learning rate fits the batch; or the recipe itself.
-
-        sgd: in proportion to batches below 64, as each step sums fewer images; adamw: to their
-        square root; sdlm: as it is.
-        """
-        if isinstance(optimizer, Recipe):
-            for name, value in (
-                ("learning_rate", learning_rate),
-                ("momentum", momentum),
-                ("weight_decay", weight_decay),
-                ("schedule", schedule),
-            ):
-                if value is not None:
-                    raise ValueError(f"{name}: stands in the Recipe, give it there")
-            return optimizer
-        recipe = cls(optimizer, learning_rate, momentum, weight_decay, schedule)
-        if learning_rate is not None or batch_size >= 64 or optimizer == "sdlm":
-            return recipe
-        part = batch_size / 64 if optimizer == "sgd" else math.sqrt(batch_size / 64)
-        return recipe.replace(learning_rate=recipe.learning_rate * part)
 
     def replace(self, **fields: Unpack[RecipeFields]) -> Recipe:
         """Return this recipe with some fields changed."""

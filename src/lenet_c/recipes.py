@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from .config import Config
-from .optim import Recipe
+from .optim import CONSTANTS, Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,6 @@ RECIPES: Mapping[str, PlanOptions] = MappingProxyType(
         },
     }
 )
-_OF_OPTIMIZER = ("learning_rate", "momentum", "weight_decay", "schedule")
 
 
 def plan(
@@ -70,7 +69,7 @@ def plan(
         raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
     chosen: dict[str, Any] = {**RECIPES[recipe], **options}
     if "optimizer" not in options and isinstance(chosen.get("optimizer"), Recipe):
-        own = {name: chosen.pop(name) for name in _OF_OPTIMIZER if chosen.get(name) is not None}
+        own = {name: chosen.pop(name) for name in CONSTANTS if chosen.get(name) is not None}
         chosen["optimizer"] = chosen["optimizer"].replace(**own)
     preset = chosen.pop("preset", "softmax")
     known = Config.__dataclass_fields__

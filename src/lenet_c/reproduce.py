@@ -20,7 +20,7 @@ import numpy.typing as npt
 from . import _drawing, _figures, _runs, _threads
 from ._files import StrPath, atomic_write
 from ._runs import Data, Pass, Result, Run
-from .training import positive
+from ._defaults import positive
 
 __all__ = ["FIGURES", "PAPER", "SIZES", "Data", "Outcome", "Pass", "Result", "Run", "plan", "run"]
 

@@ -12,31 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._checkpoint import Checkpoint, Position, digest
+from ._defaults import Training, positive
 from ._parallel import Ranks
 from ._progress import Progress
 from ._steps import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
 from .distortion import Distortion
 from .history import History, Record
-from .inputs import as_int
-from .optim import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ._types import Callback
     from .model import LeNet5
-
-_DIGITS = 280  # of a count: what it is multiplied by leaves it a float
-
-
-def positive(name: str, value: int, least: int = 1) -> int:
-    """Return an int of at least `least`; TypeError or ValueError otherwise."""
-    value = as_int(value, name)
-    if value < least:
-        raise ValueError(f"{name}: expected {least} or more, got {value}")
-    if value >= 10**_DIGITS:
-        raise ValueError(f"{name}: expected {_DIGITS} digits at most")
-    return value
 
 
 def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
@@ -69,10 +56,8 @@ def fit(
     pixels: np.ndarray,
     targets: np.ndarray,
     weight: np.ndarray | None,
-    recipe: Recipe,
+    plan: Training,
     *,
-    epochs: int,
-    batch_size: int,
     validation: tuple[np.ndarray, np.ndarray] | None,
     callbacks: Iterable[Callback],
     checkpoint: str | os.PathLike[str] | None,
@@ -82,11 +67,11 @@ def fit(
     augment: Distortion | None,
     threads: int,
     progress: bool | Progress | None,
-    shuffle: str,
     seed: int,
     communicator: object = None,
 ) -> History:
     """Train on checked arrays; the arguments are those of `LeNet5.fit`."""
+    recipe, epochs, batch_size, shuffle = plan
     if validation is None and (keep_best or patience is not None):
         raise ValueError("keep_best and early_stopping need validation=(images, labels)")
     if patience is not None:

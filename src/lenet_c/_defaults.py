@@ -1,0 +1,153 @@
+"""The training that belongs to a network: what `LeNet5.fit` does where nothing is said.
+
+Chosen on images held out of the training set: docs/accuracy.md, tools/choose_defaults.py.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from .inputs import as_int
+from .optim import Recipe
+
+if TYPE_CHECKING:
+    from ._types import RecipeFields
+    from .config import Config
+
+_DIGITS = 280  # of a count: what it is multiplied by leaves it a float
+BATCH = 64  # that the rates are for
+#: optimizer -> head (see `head_of`) -> activation -> highest rate, for batches of 64.
+RATES = {
+    "sgd": {
+        "softmax": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.07},
+        "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.002},
+        "average": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.02},
+    },
+    "adamw": {
+        "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.04, "relu": 4e-3},
+        "rbf": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.04, "relu": 4e-3},
+        "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
+    },
+}
+#: optimizer -> weight decay of sigmoid networks, whose weights are four times those of tanh.
+SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
+EPOCHS, PASSES = 10, 20  # PASSES: of the paper, for sdlm
+UPDATES = 400  # at least, in batches of more than 64 images
+
+
+class Training(NamedTuple):
+    """What a call of `LeNet5.fit` does; the fields are its arguments."""
+
+    optimizer: Recipe
+    epochs: int
+    batch_size: int
+    shuffle: str
+
+
+def positive(name: str, value: int, least: int = 1) -> int:
+    """Return an int of at least `least`; TypeError or ValueError otherwise."""
+    value = as_int(value, name)
+    if value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
+    if value >= 10**_DIGITS:
+        raise ValueError(f"{name}: expected {_DIGITS} digits at most")
+    return value
+
+
+def head_of(config: Config) -> str:
+    """Return what the rates depend on: rbf, average (global averages) or softmax."""
+    if config.output == "rbf":
+        return "rbf"
+    return "average" if config.head == "global_average" else "softmax"
+
+
+def is_paper_network(config: Config) -> bool:
+    """Whether the layers are the paper's from C1 to the RBF units."""
+    kinds = (config.activation, config.subsampling, config.output, config.f6_activation)
+    return kinds == ("scaled_tanh", "trainable", "rbf", None)
+
+
+def optimizer_of(config: Config, batch_size: int | None) -> str:
+    """Return the optimizer of a network: sdlm is the paper's, for updates by one image."""
+    if is_paper_network(config) and batch_size in (None, 1):
+        return "sdlm"
+    return "adamw" if config.activation == "sigmoid" else "sgd"
+
+
+def recipe_of(
+    config: Config,
+    batch_size: int,
+    optimizer: str | Recipe,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    schedule: str | None = None,
+) -> Recipe:
+    """Return an update rule whose constants, where they are None, are the network's.
+
+    The rate is that of batches of 64; of smaller ones in proportion to their images with sgd, as
+    each step sums fewer, or to their square root with adamw. A Recipe is returned as it is.
+    """
+    named = {
+        "learning_rate": learning_rate,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+    }
+    if isinstance(optimizer, Recipe):
+        for name, value in named.items():
+            if value is not None:
+                raise ValueError(f"{name}: stands in the Recipe, give it there")
+        return optimizer
+    recipe = Recipe(optimizer, learning_rate, momentum, weight_decay, schedule)
+    own = _constants(config, recipe.optimizer, min(batch_size / BATCH, 1))
+    return recipe.replace(**{name: v for name, v in own.items() if named.get(name) is None})
+
+
+def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
+    """Return the constants of an update rule for a network, and batches of `part` of 64 images."""
+    head = head_of(config)
+    if optimizer == "sdlm":
+        return {"mu": 1.0 if head == "rbf" else 0.02}
+    rate = RATES[optimizer][head][config.activation]
+    own: RecipeFields = {"learning_rate": rate * (part if optimizer == "sgd" else math.sqrt(part))}
+    if config.activation == "sigmoid":
+        own["weight_decay"] = SIGMOID_DECAY[optimizer]
+    return own
+
+
+def training_of(
+    config: Config,
+    images: int,
+    *,
+    optimizer: str | Recipe | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    shuffle: str | None = None,
+    **constants: float | str | None,
+) -> Training:
+    """Return what a training on so many images does; constants: those of `recipe_of`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not of the form that `LeNet5.fit` describes.
+    """
+    if batch_size is not None:
+        batch_size = positive("batch_size", batch_size)
+    if optimizer is None:
+        optimizer = optimizer_of(config, batch_size)
+    sdlm = getattr(optimizer, "optimizer", optimizer) == "sdlm"
+    if batch_size is None:
+        batch_size = 1 if sdlm else BATCH
+    if shuffle is None:
+        shuffle = "once" if sdlm else "epoch"
+    if shuffle not in ("epoch", "once"):
+        raise ValueError(f"shuffle: expected epoch or once, got {shuffle!r}")
+    recipe = recipe_of(config, batch_size, optimizer, **constants)
+    if epochs is None:
+        epochs = PASSES if sdlm else EPOCHS
+        if batch_size > BATCH:
+            epochs = max(epochs, math.ceil(UPDATES / math.ceil(images / batch_size)))
+    return Training(recipe, positive("epochs", epochs, least=0), batch_size, shuffle)
