@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from .inputs import as_labels, as_numbers
 from ._defaults import positive
+from .inputs import as_labels, as_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
