@@ -225,8 +225,8 @@ typedef struct {
     double elastic, sigma;             /* displacements in x and in y: pixels rms, and the Gaussian's, 1 pixel or more */
 } lenet_distortion;
 
-/* Second derivatives of the loss by what the last layer takes in: EXACT, by Gauss-Newton; CONSTANT: 1 (of a softmax: by
- * what it takes in), as the code that the paper's authors published has it. */
+/* The second derivatives of the loss that all others are made of, those by F6's outputs and by codes, or by what a
+ * softmax takes in: EXACT, or CONSTANT, 1 as in the code that the paper's authors published. */
 enum { LENET_EXACT, LENET_CONSTANT };
 
 /* What an update rule needs. sgd: v = momentum v + g + decay w, w -= rate v. adamw: Loshchilov and Hutter 2019.
@@ -278,7 +278,7 @@ typedef struct {
                          const double *momenta, double decay, double scale, ptrdiff_t first, ptrdiff_t n,
                          const lenet_net *net, void *workspace);
     /* overwrites curvature (net->size) with the sum of the diagonal Gauss-Newton second derivatives of the images'
-     * losses by the parameters (Appendix C); theta2: the squares of theta (net->total); kind: LENET_EXACT, LENET_CONSTANT */
+     * losses by the parameters (Appendix C); theta2: the squares of theta (net->total); kind: EXACT or CONSTANT */
     void (*curvature)(lenet_number *curvature, const lenet_images *images, const int64_t *labels, ptrdiff_t first,
                       ptrdiff_t n, const lenet_number *theta, const lenet_number *theta2, const lenet_net *net,
                       int kind, void *workspace);
