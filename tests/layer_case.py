@@ -96,6 +96,16 @@ LAYERS = {
         layers.rbf_forward, layers.rbf_backward, {"x": (21,), "codes": (6, 21)}, ("x", "codes"), {},
         reference.rbf_forward, lambda d, x, codes: reference.rbf_backward(x, codes, d),
     ),
+    "rbf of means": Pair(
+        layers.rbf_forward, layers.rbf_backward, {"x": (21,), "codes": (6, 21)}, ("x", "codes"),
+        {"distance": "mean"}, lambda x, codes: reference.rbf_forward(x, codes, 1 / 21),
+        lambda d, x, codes: reference.rbf_backward(x, codes, d, 1 / 21),
+    ),
+    "rbf of halves": Pair(
+        layers.rbf_forward, layers.rbf_backward, {"x": (21,), "codes": (6, 21)}, ("x", "codes"),
+        {"distance": "half"}, lambda x, codes: reference.rbf_forward(x, codes, 0.5),
+        lambda d, x, codes: reference.rbf_backward(x, codes, d, 0.5),
+    ),
     "scaled tanh": _activation("scaled_tanh"),
     "tanh": _activation("tanh"),
     "tanh of slope 0.7": _activation("tanh", 0.7),

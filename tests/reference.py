@@ -182,14 +182,14 @@ def softmax_cross_entropy(u, labels):
     return -log_p[target].mean(), (np.exp(log_p) - target) / len(u)
 
 
-def rbf_forward(x, codes):
-    # y[c] = sum_k (x[k] - code[c,k])^2     (eq. 7)
-    return ((x[:, None, :] - codes) ** 2).sum(-1)
+def rbf_forward(x, codes, s=1.0):
+    # y[c] = s sum_k (x[k] - code[c,k])^2     (eq. 7: s is 1)
+    return s * ((x[:, None, :] - codes) ** 2).sum(-1)
 
 
-def rbf_backward(x, codes, dy):
+def rbf_backward(x, codes, dy, s=1.0):
     """Return dx and dcodes."""
-    d = 2 * dy[:, :, None] * (x[:, None, :] - codes)
+    d = 2 * s * dy[:, :, None] * (x[:, None, :] - codes)
     return d.sum(1), -d.sum(0)
 
 

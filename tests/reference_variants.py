@@ -7,6 +7,7 @@
 import numpy as np
 import reference as ref
 
+DISTANCE = {"sum": 1.0, "mean": 1 / 84, "half": 0.5}  # s of y = s d^2, d = f6 - code
 GOLDEN = 0x9E3779B97F4A7C15
 
 
@@ -130,7 +131,8 @@ def forward(config, params, x, draw=None):
     else:
         y = keep("average", y.mean((2, 3)), lambda a: a)
     if config.output == "rbf":
-        keep("output", ref.rbf_forward(y, p["output.codes"]), lambda a: a)
+        scale = DISTANCE[config.distance]
+        keep("output", ref.rbf_forward(y, p["output.codes"], scale), lambda a: a)
     else:
         last = f if config.output_activation else (lambda a: a)
         keep("output", ref.dense_forward(y, p["output.weight"], p["output.bias"]), last)
@@ -149,27 +151,30 @@ def loss_of(config, scores, labels):
 # --- the way back, of derivatives or of curvatures
 
 
-def curvature_of_the_output(config, layers, params, labels):
-    """Return h of the output's pre-activations, or h of f6 and the sum of h of the codes."""
+def curvature_of_the_output(config, layers, params, labels, kind):
+    """Return h of what the softmax takes in, or h of f6 and the sum of h of the codes."""
     y, target = layers["output"].activation, np.arange(config.classes) == labels[:, None]
     if config.output == "softmax":
         p = ref.softmax(y)
-        return p * (1 - p), None
+        return np.ones(p.shape) if kind == "constant" else p * (1 - p), None
     d = layers["f6"].activation[:, None, :] - params["output.codes"]
+    if kind == "constant":
+        return np.ones(d[:, 0].shape), np.full(d[0].shape, float(len(d)))
+    s = DISTANCE[config.distance]
     if config.loss == "mse":
-        return np.full(d[:, 0].shape, 2.0), 2 * np.repeat(target.sum(0)[:, None], 84, 1)
+        return np.full(d[:, 0].shape, 2 * s), 2 * s * np.repeat(target.sum(0)[:, None], 84, 1)
     q = target - ref.map_loss(y, labels, config.j)[1] * len(y)  # exp(-y) / Z
     rest = 1 - q.sum(1)
     mean = np.einsum("nc,nck->nk", q, d)
     # the variance of d with 0 for the class of j: all terms are from 0 up
     spread = np.einsum("nc,nck->nk", q, (d - mean[:, None]) ** 2) + rest[:, None] * mean**2
     q = q[:, :, None]
-    codes = 4 * q * (1 - q) * d**2 + 2 * target[:, :, None] * (1 - q)
-    return 2 * rest[:, None] + 4 * spread, codes.sum(0)
+    codes = 4 * s**2 * q * (1 - q) * d**2 + 2 * s * target[:, :, None] * (1 - q)
+    return 2 * s * rest[:, None] + 4 * s**2 * spread, codes.sum(0)
 
 
-def backward(config, params, x, labels, draw=None, curvature=False):
-    """Return the mean loss and the mean gradients; with `curvature`, sums of second derivatives."""
+def backward(config, params, x, labels, draw=None, curvature=None):
+    """Return the mean loss and the mean gradients; or, exact or constant, the curvatures' sums."""
     layers = forward(config, params, x, draw)
     (_, df), (_, df6) = curves(config)
     g, p = dict.fromkeys(shapes(config)), params
@@ -203,10 +208,11 @@ def backward(config, params, x, labels, draw=None, curvature=False):
     loss, dy = loss_of(config, layers["output"].activation, labels)
     last = "f6" if config.head == "full" else "average"
     if curvature:
-        dy, codes = curvature_of_the_output(config, layers, params, labels)
+        dy, codes = curvature_of_the_output(config, layers, params, labels, curvature)
     if config.output == "rbf":
         if not curvature:
-            dy, codes = ref.rbf_backward(a[last], p["output.codes"], dy)
+            scale = DISTANCE[config.distance]
+            dy, codes = ref.rbf_backward(a[last], p["output.codes"], dy, scale)
         g["output.codes"] = codes if config.train_codes else np.zeros(codes.shape)
     else:
         if config.output_activation:
@@ -230,6 +236,6 @@ def backward(config, params, x, labels, draw=None, curvature=False):
     return loss, g
 
 
-def curvature(config, params, x, labels):
+def curvature(config, params, x, labels, kind="exact"):
     """Return name -> sum over the images of the diagonal Gauss-Newton second derivatives."""
-    return backward(config, params, x, np.asarray(labels), curvature=True)[1]
+    return backward(config, params, x, np.asarray(labels), curvature=kind)[1]

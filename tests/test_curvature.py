@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+import reference_variants as variants
 from numpy.testing import assert_allclose, assert_array_equal
 from variant_case import (
     ANY_KIND,
@@ -22,11 +23,11 @@ EVERY_KIND = [*ANY_KIND, *STOCHASTIC]
 SOME_SIZES = [name for name in ANY_SIZE if name.split()[-1] in ("28", "31", "33")]
 
 
-def curvature(model, images, labels, order=None):
+def curvature(model, images, labels, order=None, kind="exact"):
     """Return name -> sum of the second derivatives, written over NaN; and what is not written."""
     net, order = model._net_of(images.shape[1:]), np.arange(len(images)) if order is None else order
     out = np.full(net.size, np.nan, model.config.dtype)
-    model._engine.curvature(net, model._theta, images, labels, order, out)
+    model._engine.curvature(net, model._theta, images, labels, order, out, kind)
     if not model.config.train_codes and model.config.output == "rbf":
         assert np.isnan(out[net.trained :]).all()
         out[net.trained :] = 0
@@ -46,6 +47,29 @@ def test_curvatures_are_the_oracles(engine, kind):
     model, n = model_on(engine, kind), 18 if engine.lanes == 16 else 5
     got = curvature(model, images_of(kind, n), labels_of(kind, n))
     check(model, got, oracle_curvature(kind, n))
+
+
+@pytest.mark.parametrize("kind", EVERY_KIND)
+def test_constant_curvatures_are_the_oracles(engine, kind):
+    """1 by what the last layer takes in, and by trained codes."""
+    model, n = model_on(engine, kind), 18 if engine.lanes == 16 else 5
+    got = curvature(model, images_of(kind, n), labels_of(kind, n), kind="constant")
+    check(model, got, oracle_curvature(kind, n, "constant"))
+    if model.config.train_codes:
+        assert_array_equal(got["output.codes"], n)
+    elif model.config.output == "softmax" and not model.config.output_activation:
+        assert_array_equal(got["output.bias"], n)
+
+
+def test_constant_curvatures_know_no_loss(engine):
+    """Neither labels, nor j, nor the distance."""
+    images, labels = images_of("lecun1998", 5), labels_of("lecun1998", 5)
+    want = curvature(model_on(engine, "lecun1998"), images, labels, kind="constant")
+    for fields in ({"loss": "mse"}, {"distance": "mean"}, {"j": 84.0}):
+        model = model_on(engine, "lecun1998", **fields)
+        got = curvature(model, images, (labels + 1) % 10, kind="constant")
+        for name, array in got.items():
+            assert_array_equal(array, want[name], name)
 
 
 @pytest.mark.parametrize("kind", SOME_SIZES)
@@ -74,6 +98,8 @@ def test_bad_arguments(engine):
             curvature(model, images, labels, np.array(order))
     with pytest.raises(ValueError, match=r"^labels: must be 0\.\.9"):
         curvature(model, images, np.array([0, 10, 2]))
+    with pytest.raises(KeyError):
+        curvature(model, images, np.arange(3), kind="rough")
 
 
 # --- exact: where all above a parameter is linear, or it stands in the last layer
@@ -108,8 +134,14 @@ RELU = {"f6_activation": "relu"}
 
 
 @pytest.mark.parametrize(
-    "fields", [{"j": 1.0}, {"j": 84.0}, {"j": 1e4}, {"loss": "mse"}, {"train_codes": True, "j": 83}]
-)
+    "fields",
+    [
+        {"j": 1.0}, {"j": 84.0}, {"j": 1e4}, {"loss": "mse"}, {"train_codes": True, "j": 83},
+        {"distance": "mean"}, {"distance": "mean", "j": 1.0}, {"distance": "half", "j": 42.0},
+        {"distance": "mean", "loss": "mse"}, {"distance": "half", "loss": "mse"},
+        {"distance": "mean", "train_codes": True}, {"distance": "half", "train_codes": True},
+    ],
+)  # fmt: skip
 def test_distances_are_exact_in_f6(float64_engine, fields, monkeypatch):
     """Where F6 is linear, h of its biases is the second derivative of the loss by f6."""
     monkeypatch.setitem(KINDS, "linear f6", ("lecun1998", RELU | fields))
@@ -126,11 +158,12 @@ def test_distances_are_exact_in_f6(float64_engine, fields, monkeypatch):
     assert_allclose(got["f6.bias"][indices], want, rtol=1e-5, atol=1e-6 * np.abs(want).max())
     if "train_codes" not in fields:
         return
-    # of a code d2J/dcode2 = 4 q (1 - q) d^2 + 2 ([c = t] - q): h leaves out what is below 0
+    # of a code d2J/dcode2 = 4s^2 q (1 - q) d^2 + 2s ([c = t] - q): h leaves out what is below 0
     y = model.activations(images)["output"]
     target = np.arange(10) == labels[:, None]
     q = target - len(y) * reference.map_loss(y, labels, model.config.j)[1]
-    dropped = np.where(target, 0, 2 * q).sum(0)
+    s = variants.DISTANCE[model.config.distance]
+    dropped = np.where(target, 0, 2 * s * q).sum(0)
     indices = np.random.default_rng(2).choice(840, 30, replace=False)
     want = second_differences(model, images, labels, "output.codes", indices)
     want = want + np.repeat(dropped, 84)[indices]

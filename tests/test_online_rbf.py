@@ -21,7 +21,8 @@ from variant_case import (
 )
 
 RBF = ["lecun1998", "map small j", "map j 84", "map large j", "map trained", "map 2",
-       "map 3 trained", "map 11", "map 18 trained", "mse", "random table rbf"]  # fmt: skip
+       "map 3 trained", "map 11", "map 18 trained", "mse", "random table rbf", "map mean",
+       "map half", "map mean trained", "mse mean"]  # fmt: skip
 ANY_RBF = pytest.mark.parametrize("kind", RBF)
 
 
@@ -85,7 +86,7 @@ def test_loss_and_errors_of_single_images(engine, kind):
 @pytest.mark.parametrize(
     ("rule", "weighted"), [*((rule, False) for rule in RULES), ("plain", True), ("decay", True)]
 )
-@pytest.mark.parametrize("kind", ["lecun1998", "map 18 trained", "mse"])
+@pytest.mark.parametrize("kind", ["lecun1998", "map 18 trained", "map mean trained", "mse"])
 def test_updates_are_those_in_blocks(engine, kind, rule, weighted):
     net, theta, images, labels = network(engine, kind)
     momenta, decay = RULES[rule]

@@ -13,7 +13,9 @@ from lenet_c import LeNet5
 from lenet_c.codes import CODES
 
 DIGEST = "657773aa7a78dd3fa682a9c772995c53948bca1691e6410f2ba9b26f3663051e"
-RBF = ["lecun1998", "map small j", "map j 84", "map large j", "map trained", "mse", "map 11"]
+RBF = ["lecun1998", "map small j", "map j 84", "map large j", "map trained", "mse", "map 11",
+       "map mean", "map half", "mse mean", "mse half"]  # fmt: skip
+DISTANCE = {"sum": 1.0, "mean": 1 / 84, "half": 0.5}
 
 
 # --- codes
@@ -52,7 +54,8 @@ def test_the_class_is_the_nearest_code(engine, kind):
     model, images = model_on(engine, kind), images_of(kind, 37)
     out = model.activations(images)
     codes = model.parameters()["output.codes"].astype(np.float64)
-    y = reference.rbf_forward(out["f6"].astype(np.float64), codes)
+    scale = DISTANCE[model.config.distance]
+    y = reference.rbf_forward(out["f6"].astype(np.float64), codes, scale)
     assert_close(out["output"], y, engine.dtype)
     assert_array_equal(model.predict(images), y.argmin(1))
     p = model.predict_proba(images)

@@ -1,5 +1,7 @@
 """Training that goes on from its checkpoint: the same bits, whatever ended it, or a refusal."""
 
+import json
+
 import numpy as np
 import pytest
 from resume_case import EPOCHS, Killed, finished, held_out, killed_in_epoch, outcome, sample
@@ -51,6 +53,28 @@ def test_every_preset(preset, dtype, tmp_path):
     # with NumPy's format as well
     whole, resumed = whole_and_resumed(tmp_path / "x.npz", lambda: LeNet5(preset, dtype=dtype))
     assert resumed == whole
+
+
+@pytest.mark.parametrize("optimizer", [Recipe("sgd", 1e-3), Recipe("sdlm", samples=30)])
+def test_a_checkpoint_of_version_0_1_0_is_gone_on_with(optimizer, tmp_path):
+    """It has neither the curvature of a recipe nor, ever for a sum, the distance of RBF units."""
+    arguments = {"epochs": 3, "batch_size": 16, "optimizer": optimizer}
+    model, path = LeNet5("lecun1998"), tmp_path / "x"
+    whole = outcome(model, model.fit(*sample(), **arguments))
+    killed_in_epoch(2, LeNet5("lecun1998"), path, **arguments)
+    tensors, metadata = _safetensors.load(path)
+    told = json.loads(metadata["training"])
+    assert told["settings"]["recipe"].pop("curvature") == "exact"
+    assert "distance" not in told["settings"]["config"]
+    _safetensors.save(path, tensors, {**metadata, "training": json.dumps(told)})
+    constant = {**arguments, "optimizer": Recipe("sdlm", samples=30, curvature="constant")}
+    with pytest.raises(ValueError, match=r": recipe\.curvature: 'exact' there, 'constant' here"):
+        LeNet5("lecun1998").fit(*sample(), checkpoint=path, resume=True, **constant)
+    mean = LeNet5("lecun1998", distance="mean", j=3)
+    with pytest.raises(ValueError, match=r": config\.distance: 'sum' there, 'mean' here$"):
+        mean.fit(*sample(), checkpoint=path, resume=True, **arguments)
+    model = LeNet5("lecun1998")
+    assert outcome(model, model.fit(*sample(), checkpoint=path, resume=True, **arguments)) == whole
 
 
 @pytest.mark.parametrize("isa", _engines.available())

@@ -21,7 +21,8 @@ from lenet_c import LeNet5, Recipe, datasets
 
 # the paper, section III-A: rate and passes
 PAPER = [0.0005] * 2 + [0.0002] * 3 + [0.0001] * 3 + [0.00005] * 4 + [0.00001] * 8
-KINDS = [*PRESETS, "mse", "map trained", "map 11", "average head"]
+KINDS = [*PRESETS, "mse", "map trained", "map 11", "map mean", "mse half", "average head"]
+CURVATURES = pytest.mark.parametrize("curvature", ["exact", "constant"])
 
 
 class Watched:
@@ -38,9 +39,9 @@ class Watched:
             self.order.extend(order)
         return self.engine.train(net, theta, images, labels, weight, order, *rest, **named)
 
-    def curvature(self, net, theta, images, labels, order, out):
+    def curvature(self, net, theta, images, labels, order, *rest):
         self.chosen.append(np.array(order))
-        return self.engine.curvature(net, theta, images, labels, order, out)
+        return self.engine.curvature(net, theta, images, labels, order, *rest)
 
 
 def fit(model, kind, n, **arguments):
@@ -84,12 +85,23 @@ def test_the_papers_rates():
         ({"samples": True}, TypeError, "samples: expected an int, got bool"),
         ({"samples": np.array(2.5)}, TypeError, "samples: expected an int, got ndarray"),
         ({"schedule": "cosine"}, ValueError, "schedule: with sdlm paper or constant, got 'cosine'"),
+        ({"curvature": "rough"}, ValueError, "curvature: expected one of exact, constant, got 'ro"),
+        ({"curvature": None}, ValueError, "curvature: expected one of exact, constant, got None"),
         ({"schedule": "papers"}, ValueError, "schedule: expected one of .*paper, got 'papers'"),
     ],
 )
 def test_bad_recipes(fields, error, match):
     with pytest.raises(error, match=match):
         Recipe("sdlm", **fields)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_curvature_is_of_sdlm(optimizer):
+    assert Recipe(optimizer, curvature="exact") == Recipe(optimizer)
+    with pytest.raises(ValueError, match=f"curvature: of sdlm, the optimizer is {optimizer}"):
+        Recipe(optimizer, curvature="constant")
+    with pytest.raises(ValueError, match="curvature: of sdlm"):
+        Recipe("sdlm", curvature="constant").replace(optimizer=optimizer, schedule="constant")
 
 
 def test_ints_of_numpy_are_ints(tmp_path):
@@ -151,29 +163,31 @@ def test_a_recipe_in_partial_fit_means_its_learning_rate():
 # --- steps
 
 
+@CURVATURES
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", [1, 4])
-def test_one_step_is_that_of_the_formula(engine, kind, n):
+def test_one_step_is_that_of_the_formula(engine, kind, n, curvature):
     """w -= eta / (mu + h) g; of one image online or in a block, of four in a block."""
     model = model_on(engine, kind)
-    recipe = Recipe("sdlm", learning_rate=0.05, mu=0.1)
+    recipe = Recipe("sdlm", learning_rate=0.05, mu=0.1, curvature=curvature)
     history = fit(model, kind, n, epochs=1, batch_size=n, optimizer=recipe)
     loss, g = oracle_gradients(kind, n)
-    h = oracle_curvature(kind, n)
+    h = oracle_curvature(kind, n, curvature)
     want = {name: -0.05 / (0.1 + h[name] / n) * g[name] for name in g}
     assert_close(history[0].loss, loss, engine.dtype)
     for name, change in changes(model, kind).items():
         assert_close(change, want[name], f"{engine.dtype} update", name)
 
 
+@CURVATURES
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize("kind", ["lecun1998", "softmax", "map trained", "mnist28", "course"])
-def test_passes_are_those_of_the_formula(float64_engine, kind, batch_size):
+def test_passes_are_those_of_the_formula(float64_engine, kind, batch_size, curvature):
     """h of `samples` images is taken before every pass, and frozen in it."""
     config, params = config_of(kind), dict(parameters_of(kind))
     model = model_on(float64_engine, kind)
     model._engine = watched = Watched(float64_engine)
-    recipe = Recipe("sdlm", learning_rate=3e-4, mu=0.02, samples=4)
+    recipe = Recipe("sdlm", learning_rate=3e-4, mu=0.02, samples=4, curvature=curvature)
     history = fit(model, kind, 6, epochs=3, batch_size=batch_size, optimizer=recipe)
     images, labels = images_of(kind, 6), labels_of(kind, 6)
     x = input_of(kind, images)
@@ -182,7 +196,7 @@ def test_passes_are_those_of_the_formula(float64_engine, kind, batch_size):
     for epoch in range(3):
         chosen, total = left[epoch], 0
         assert len(set(chosen)) == 4
-        h = variants.curvature(config, params, x[chosen], labels[chosen])
+        h = variants.curvature(config, params, x[chosen], labels[chosen], curvature)
         rate = 3e-4 * PAPER[epoch] / PAPER[0]
         rates = {name: rate / (0.02 + h[name] / 4) for name in h}
         check_rates(history[epoch].rates, rates, config)

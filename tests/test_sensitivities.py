@@ -16,6 +16,8 @@ KINDS = {
     **{name: {"preset": name} for name in LeNet5.presets()},
     "mse": {"preset": "lecun1998", "loss": "mse"},
     "trained codes": {"preset": "lecun1998", "train_codes": True, "j": 20.0},
+    "mean distances": {"preset": "lecun1998", "distance": "mean", "train_codes": True},
+    "half distances": {"preset": "lecun1998", "distance": "half", "loss": "mse"},
     "lp": {"subsampling": "lp", "subsampling_p": 3.0},
     "stochastic": {"subsampling": "stochastic", "activation": "sigmoid", "slope": 2.0, "seed": 4},
     "average head": {"head": "global_average"},

@@ -16,7 +16,7 @@ SUBSAMPLE_KINDS = ["average", "lp 1", "lp 3", "lp relu", *variants.STOCHASTIC]
 OTHER_KINDS = [
     "tanh", "sigmoid", "f6 relu", "f6 scaled tanh", "average head max", "average head relu",
     "output tanh", "output sigmoid", "map 2", "mse 3 max", "map f6 sigmoid", "random table",
-    "random table rbf", "2 classes", "47 classes",
+    "random table rbf", "map mean", "mse half", "2 classes", "47 classes",
 ]  # fmt: skip
 SIZE_KINDS = [f"{('softmax', 'course', 'lecun1998')[side % 3]} {side}" for side in variants.SIZES]
 
@@ -61,7 +61,9 @@ def test_every_kind_of_network_gives_the_scores_of_python(kind, tmp_path):
     case.check(model, case.run(program, images, model.config.classes)[0], images)
 
 
-@pytest.mark.parametrize("kind", ["lecun1998", "mnist28", "average head max", "random table rbf"])
+@pytest.mark.parametrize(
+    "kind", ["lecun1998", "map mean", "mnist28", "average head max", "random table rbf"]
+)
 def test_int8_computes_what_the_rounded_model_computes(kind, tmp_path):
     model, images = variants.model_on(_engines.default(), kind), variants.images_of(kind, 12)
     program = case.compiled(model, tmp_path, flags=["-O1"], int8=True)

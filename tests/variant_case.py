@@ -55,7 +55,13 @@ KINDS |= {
     "map 3 trained": _kind("lecun1998", classes=3, codes=codes_of(3), train_codes=True, j=83),
     "map 11": _kind("lecun1998", classes=11, codes=codes_of(11), train_codes=True),
     "map 18 trained": _kind("lecun1998", classes=18, codes=codes_of(18), train_codes=True),
+    "map mean": _kind("lecun1998", distance="mean"),
+    "map half": _kind("lecun1998", distance="half", j=42),
+    "map mean trained": _kind("lecun1998", distance="mean", classes=18, codes=codes_of(18),
+                              train_codes=True),
     "mse": _kind("lecun1998", loss="mse"),
+    "mse mean": _kind("lecun1998", loss="mse", distance="mean"),
+    "mse half": _kind("lecun1998", loss="mse", distance="half"),
     "mse 3 max": _kind("course", output="rbf", output_activation=False, loss="mse", classes=3,
                        codes=codes_of(3)),
     "map max trained": _kind("mnist28", output="rbf", train_codes=True, j=90),
@@ -137,9 +143,9 @@ def oracle_gradients(kind, n, draw=None):
 
 
 @functools.cache
-def oracle_curvature(kind, n):
+def oracle_curvature(kind, n, of="exact"):
     x = input_of(kind, images_of(kind, n))
-    return variants.curvature(config_of(kind), parameters_of(kind), x, labels_of(kind, n))
+    return variants.curvature(config_of(kind), parameters_of(kind), x, labels_of(kind, n), of)
 
 
 def check_gradients(model, got, want, tolerance):

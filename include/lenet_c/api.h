@@ -3,6 +3,9 @@
  *
  *     const lenet_api *api = lenet_c_import();      in the module's init function, with the GIL
  *
+ * LENET_ABI_VERSION 2: lenet_net has distance_scale, which rbf_forward and rbf_backward take too, and curvature a kind.
+ * An extension built for 1 gets an ImportError, and has to be built again.
+ *
  * Include it after Python.h's own macros (PY_SSIZE_T_CLEAN, Py_LIMITED_API). With LENET_F64 defined lenet_number is
  * double, and the kernels to call are kernels_float64.
  */

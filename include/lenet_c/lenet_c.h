@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    LENET_ABI_VERSION = 1,
+    LENET_ABI_VERSION = 2,
     LENET_C1 = 6,          /* maps of C1 and S2 */
     LENET_C3 = 16,         /* maps of C3 and S4 */
     LENET_C5 = 120,
@@ -117,6 +117,7 @@ typedef struct {
     int subsampling, head, loss;
     double p;                          /* of LP */
     double j;                          /* of MAP */
+    double distance_scale;             /* s of RBF units, y[c] = s sum (f6 - code[c])^2: above 0, 1 is eq. 7 */
     int output_f;                      /* f is applied to the output layer, before the softmax */
     int train_codes;
     /* derived */
@@ -139,7 +140,7 @@ static inline int lenet_layout(lenet_net *net)
     const int rbf = net->loss != LENET_CROSS_ENTROPY;
     unsigned char all[LENET_C5 * LENET_C3];
     if (net->image_height < 1 || net->image_width < 1 || net->border < 0 || net->classes < 2) return -1;
-    if (k5 < 1 || k5 > LENET_KERNEL || (rbf && !full)) return -1;
+    if (k5 < 1 || k5 > LENET_KERNEL || (rbf && !(full && net->distance_scale > 0))) return -1;
     net->x.height = net->image_height + 2 * net->border;
     net->x.width = net->image_width + 2 * net->border;
     if (net->x.height < 4 * k5 + 12 || net->x.width < 4 * k5 + 12 || net->x.height > 16384 || net->x.width > 16384)
@@ -224,6 +225,10 @@ typedef struct {
     double elastic, sigma;             /* displacements in x and in y: pixels rms, and the Gaussian's, 1 pixel or more */
 } lenet_distortion;
 
+/* The second derivatives of the loss that all others are made of, those by F6's outputs and by codes, or by what a
+ * softmax takes in: EXACT, or CONSTANT, 1 as in the code that the paper's authors published. */
+enum { LENET_EXACT, LENET_CONSTANT };
+
 /* What an update rule needs. sgd: v = momentum v + g + decay w, w -= rate v. adamw: Loshchilov and Hutter 2019.
  * sdlm: w -= state2 g, a rate for each
  * parameter. sum: state1 = g, no update. */
@@ -273,10 +278,10 @@ typedef struct {
                          const double *momenta, double decay, double scale, ptrdiff_t first, ptrdiff_t n,
                          const lenet_net *net, void *workspace);
     /* overwrites curvature (net->size) with the sum of the diagonal Gauss-Newton second derivatives of the images'
-     * losses by the parameters (Appendix C); theta2: the squares of theta (net->total) */
+     * losses by the parameters (Appendix C); theta2: the squares of theta (net->total); kind: EXACT or CONSTANT */
     void (*curvature)(lenet_number *curvature, const lenet_images *images, const int64_t *labels, ptrdiff_t first,
                       ptrdiff_t n, const lenet_number *theta, const lenet_number *theta2, const lenet_net *net,
-                      void *workspace);
+                      int kind, void *workspace);
     /* runs step number `step` of a pass `repeats` times on one block of `lanes` images; 0 repeats: prepares the workspace.
      * Returns the step's name and in *adds its multiply-adds an image; NULL past the last step */
     const char *(*profile)(int step, int64_t *adds, ptrdiff_t repeats, const lenet_images *images, const int64_t *labels,
@@ -319,9 +324,10 @@ typedef struct {
     void (*average_backward)(lenet_number *dx, const lenet_number *dy, ptrdiff_t n, int maps, int height, int width,
                              void *workspace);
     void (*rbf_forward)(lenet_number *y, const lenet_number *x, const lenet_number *codes, ptrdiff_t n, int n_in,
-                        int classes, void *workspace);
+                        int classes, double distance_scale, void *workspace);
     void (*rbf_backward)(lenet_number *dx, lenet_number *dcodes, const lenet_number *dy, const lenet_number *x,
-                         const lenet_number *codes, ptrdiff_t n, int n_in, int classes, void *workspace);
+                         const lenet_number *codes, ptrdiff_t n, int n_in, int classes, double distance_scale,
+                         void *workspace);
     /* kind: LENET_MSE, LENET_MAP */
     void (*rbf_loss)(lenet_number *dy, double *loss, const lenet_number *y, const int64_t *labels, ptrdiff_t n,
                      int classes, int kind, double j, void *workspace);

@@ -33,6 +33,8 @@ PREFIX = "training."
 KEY = "training"  # in the metadata
 _MOST_VALUES = 1_000_000  # strings, lists and objects in it
 _LIMIT = 10**18  # of whole numbers, which JSON does not bound: less than the kernels count to
+#: Settings that version 0.1.0 had not, and what they mean where they are missing.
+_NEWER = {"config.distance": "sum", "recipe.curvature": "exact"}
 _STOPPED = (None, "early stopping", "callback")
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
 
@@ -251,7 +253,7 @@ class Checkpoint:
                 "load it and call fit to train it further"
             )
         told = _described(metadata)
-        there, here = (dict(_flat(each)) for each in (told["settings"], self.settings))
+        there, here = (_NEWER | dict(_flat(each)) for each in (told["settings"], self.settings))
         if there != here:
             differences = "; ".join(_differences(there, here))
             raise ValueError(

@@ -13,6 +13,7 @@ _Labels = npt.NDArray[np.int64]
 _Curve = tuple[str, float, float, float]  # kind, gain, slope, offset
 
 ACTIVATIONS: dict[str, int]
+CURVATURES: dict[str, int]
 HEADS: dict[str, int]
 LOSSES: dict[str, int]
 POOLS: dict[str, int]
@@ -51,6 +52,7 @@ class Net:
         head: str = "full",
         loss: str = "cross_entropy",
         j: float = 1,
+        distance_scale: float = 1,
         output_activation: bool = False,
         train_codes: bool = False,
     ) -> Net: ...
@@ -136,9 +138,17 @@ class Variants(Layers):
     ) -> None: ...
     def average_forward(self, x: _Numbers, out: _Numbers) -> None: ...
     def average_backward(self, dy: _Numbers, dx: _Numbers) -> None: ...
-    def rbf_forward(self, x: _Numbers, codes: _Numbers, out: _Numbers) -> None: ...
+    def rbf_forward(
+        self, x: _Numbers, codes: _Numbers, out: _Numbers, distance_scale: float = 1
+    ) -> None: ...
     def rbf_backward(
-        self, dy: _Numbers, x: _Numbers, codes: _Numbers, dx: _Numbers, dcodes: _Numbers
+        self,
+        dy: _Numbers,
+        x: _Numbers,
+        codes: _Numbers,
+        dx: _Numbers,
+        dcodes: _Numbers,
+        distance_scale: float = 1,
     ) -> None: ...
     def rbf_loss(
         self,
@@ -232,4 +242,5 @@ class Engine(Online):
         labels: _Labels,
         order: npt.NDArray[np.int64],
         out: _Numbers,
+        kind: str = "exact",
     ) -> None: ...

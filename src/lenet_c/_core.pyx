@@ -347,14 +347,18 @@ cdef class Engine(Online):
             self.k.update(<number*>w.data, <number*>s1.data, <number*>s2.data, <number*>g.data, 0, 1, 0, net.net.size,
                           &update)
 
-    def curvature(self, Net net, theta, images, labels, order, out):
-        """Set `out` (size,) to the sum over the images order[i] of the diagonal Gauss-Newton second derivatives."""
+    def curvature(self, Net net, theta, images, labels, order, out, str kind="exact"):
+        """Set `out` (size,) to the sum over the images order[i] of the diagonal Gauss-Newton second derivatives.
+
+        kind: "exact", or "constant": those by what the last layer takes in (of a softmax: by what that takes in) are 1.
+        """
         cdef Array x = self.images(images, net), w = self.numbers(theta, "theta", (net.net.total,))
         cdef Py_ssize_t n = x.buffer.shape[0], i
         cdef Array t = view(labels, "labels", "lq", (n,)), o = view(order, "order", "lq", (None,))
         cdef Array h = self.numbers(out, "out", (net.net.total,), True)
         cdef Memory memory
         cdef Images source = all_images(x)
+        cdef int which = CURVATURES[kind]
         check_labels(t, net)
         for i in range(o.buffer.shape[0]):
             if not 0 <= (<const int64_t*>o.data)[i] < n:
@@ -367,7 +371,7 @@ cdef class Engine(Online):
         memory = take_memory(self.k.workspace(&net.net))
         with nogil:
             self.k.curvature(<number*>h.data, &source, <int64_t*>t.data, 0, o.buffer.shape[0], <number*>w.data,
-                             <number*>w2.data, &net.net, memory.data)
+                             <number*>w2.data, &net.net, which, memory.data)
         give_memory(memory)
 
 

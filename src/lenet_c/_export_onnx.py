@@ -9,6 +9,7 @@ import numpy as np
 
 from ._files import StrPath, atomic_write
 from ._onnx import Graph, TensorType
+from .config import distance_scale
 
 if TYPE_CHECKING:
     from .config import Config
@@ -117,8 +118,10 @@ def add_layers(graph: Graph, model: LeNet5, x: str) -> str:
         x = _activation(graph, u, config.curve(config.f6_activation), out="f6")
     if config.output == "rbf":  # the squared distances, the least is the best
         d = graph("Sub", graph("Unsqueeze", x, np.array([1])), p["output.codes"])
-        d = graph("ReduceSum", graph("Mul", d, d), np.array([2]), out="output", keepdims=0)
-        return graph("Neg", d)
+        scale = np.float32(distance_scale(config.distance))
+        out = "output" if scale == 1 else None
+        d = graph("ReduceSum", graph("Mul", d, d), np.array([2]), out=out, keepdims=0)
+        return graph("Neg", d if scale == 1 else graph("Mul", d, scale, out="output"))
     weights = p["output.weight"], p["output.bias"]
     if not config.output_activation:
         return graph("Gemm", x, *weights, out="output", transB=1)

@@ -1,6 +1,6 @@
 # The diagonal Gauss-Newton second derivatives (LeCun 1998, Appendix C): the way back with the squares of weights,
 # inputs and derivatives. h(a) = f'(a)^2 sum w^2 h(above); of a weight: the sum over its connections of h(a) x^2.
-from lenet_c.lenet cimport MAP
+from lenet_c.lenet cimport CONSTANT, MAP
 from lenet_c.simd cimport vexp, vmax, vmin
 from lenet_c.squash cimport activate_curvature
 
@@ -10,6 +10,15 @@ cdef const vec* squares(Block* block, const vec* x, Py_ssize_t n) noexcept nogil
     for i in range(n):
         block.squares[i] = x[i] * x[i]
     return block.squares
+
+
+cdef void unit_curvature(vec* h, Py_ssize_t n, int count) noexcept nogil:
+    # h (n) = 1 of each image
+    cdef Py_ssize_t i
+    cdef int lane
+    for i in range(n):
+        for lane in range(LANES):
+            (<real*>&h[i])[lane] = lane < count
 
 
 cdef void softmax_curvature(Block* block, const Net* net, int count) noexcept nogil:
@@ -29,9 +38,12 @@ cdef void softmax_curvature(Block* block, const Net* net, int count) noexcept no
 
 
 cdef void rbf_curvature(Block* block, const int64_t* label, const real* code, const Net* net, int count) noexcept nogil:
-    # MSE: h(f6) = 2, h(code) = 2 [c = t].  MAP, q = exp(-y) / Z, d = f6 - code:
-    # h(f6) = 2 q_j + 4 (sum_c q_c d_c^2 - (sum_c q_c d_c)^2), h(code) = 4 q_c (1 - q_c) d_c^2 + 2 [c = t] (1 - q_c)
+    # y = s sum d^2, d = f6 - code.  MSE: h(f6) = 2s, h(code) = 2s [c = t].  MAP, q = exp(-y) / Z:
+    # h(f6) = 2s q_j + 4s^2 (sum_c q_c d_c^2 - (sum_c q_c d_c)^2),
+    # h(code) = 4s^2 q_c (1 - q_c) d_c^2 + 2s [c = t] (1 - q_c)
     cdef vec low = block.output[0], q_j = splat(0), total, d, mean, square, one
+    cdef vec twice = splat(<real>(2 * net.distance_scale))
+    cdef vec four = splat(<real>(4 * net.distance_scale * net.distance_scale))
     cdef vec* q = block.d_output
     cdef bint train = net.size > net.codes
     cdef int c, n, lane
@@ -61,7 +73,7 @@ cdef void rbf_curvature(Block* block, const int64_t* label, const real* code, co
             square += q[c] * d * d
         if net.loss == MAP:                              # mean is sum q d, but sum q is 1 - q_j
             square += q_j * mean * mean
-        block.d_f6[n] = splat(2) * q_j + splat(4) * square
+        block.d_f6[n] = twice * q_j + four * square
         for lane in range(count, LANES):
             (<real*>&block.d_f6[n])[lane] = 0
         if train:
@@ -70,24 +82,31 @@ cdef void rbf_curvature(Block* block, const int64_t* label, const real* code, co
                 for lane in range(count):
                     (<real*>&one)[lane] = label[lane] == c
                 d = block.f6[n] - splat(code[c * F6 + n])
-                d = splat(4) * q[c] * (splat(1) - q[c]) * d * d + splat(2) * one * (splat(1) - q[c])
+                d = four * q[c] * (splat(1) - q[c]) * d * d + twice * one * (splat(1) - q[c])
                 for lane in range(count, LANES):
                     (<real*>&d)[lane] = 0
                 block.g_output[c * F6 + n] += d
 
 
 cdef void curvature_backward(Block* block, real* sum, const real* theta, const real* theta2, const int64_t* label,
-                             int count, const Net* net) noexcept nogil:
+                             int count, const Net* net, int kind) noexcept nogil:
     # adds to the sums, and turns c1 and c3 into h of their pre-activations
     cdef int inputs = C3 * net.c5_kernel * net.c5_kernel, size = net.s4.height * net.s4.width, m, i
     if net.loss == CROSS_ENTROPY:
-        softmax_curvature(block, net, count)
+        if kind == CONSTANT:
+            unit_curvature(block.d_output, net.classes, count)
+        else:
+            softmax_curvature(block, net, count)
         if net.output_f:
             activate_curvature(block.d_output, block.output, net.classes, &net.f)
         dense_backward_weight(sum + net.output_weight, block.g_output, block.d_output,
                               squares(block, block.f6, net.last), block.transposed, net.last, net.classes, block.add,
                               1, 1)
         dense_backward_input(block.d_f6, block.d_output, theta2 + net.output_weight, net.last, net.classes)
+    elif kind == CONSTANT:
+        unit_curvature(block.d_f6, F6, count)
+        for i in range(net.size - net.codes):
+            block.g_output[i] += block.d_f6[0]
     else:
         rbf_curvature(block, label, theta + net.codes, net, count)
     if net.head == FULL:
@@ -123,7 +142,8 @@ cdef void curvature_backward(Block* block, real* sum, const real* theta, const r
 
 
 cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py_ssize_t first, Py_ssize_t n,
-                      const real* theta, const real* theta2, const Net* net, void* workspace) noexcept nogil:
+                      const real* theta, const real* theta2, const Net* net, int kind,
+                      void* workspace) noexcept nogil:
     cdef Block block
     cdef Py_ssize_t done = 0
     cdef int count, lane
@@ -140,6 +160,6 @@ cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py
         forward(&block, theta, net, True)
         for lane in range(count):
             label[lane] = labels[image_number(images, first + done + lane)]
-        curvature_backward(&block, sum, theta, theta2, label, count, net)
+        curvature_backward(&block, sum, theta, theta2, label, count, net, kind)
         done += count
     gradient_end(&block, sum, net)

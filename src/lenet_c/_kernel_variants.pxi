@@ -126,7 +126,7 @@ cdef void c_average_backward(real* dx, const real* dy, Py_ssize_t n, int maps, i
 
 
 cdef void c_rbf_forward(real* y, const real* x, const real* codes, Py_ssize_t n, int n_in, int classes,
-                        void* workspace) noexcept nogil:
+                        double distance_scale, void* workspace) noexcept nogil:
     cdef vec* at = <vec*>workspace
     cdef vec* x_block = take(&at, n_in)
     cdef vec* y_block = take(&at, classes)
@@ -135,13 +135,13 @@ cdef void c_rbf_forward(real* y, const real* x, const real* codes, Py_ssize_t n,
     while done < n:
         count = block_count(n, done)
         pack(x_block, x + done * n_in, n_in, count)
-        rbf_forward(y_block, 1, x_block, 1, codes, n_in, classes)
+        rbf_forward(y_block, 1, x_block, 1, codes, n_in, classes, distance_scale)
         unpack(y + done * classes, y_block, classes, count)
         done += count
 
 
 cdef void c_rbf_backward(real* dx, real* dcodes, const real* dy, const real* x, const real* codes, Py_ssize_t n,
-                         int n_in, int classes, void* workspace) noexcept nogil:
+                         int n_in, int classes, double distance_scale, void* workspace) noexcept nogil:
     cdef vec* at = <vec*>workspace
     cdef vec* x_block = take(&at, n_in)
     cdef vec* dx_block = take(&at, n_in)
@@ -154,7 +154,7 @@ cdef void c_rbf_backward(real* dx, real* dcodes, const real* dy, const real* x, 
         count = block_count(n, done)
         pack(x_block, x + done * n_in, n_in, count)
         pack(dy_block, dy + done * classes, classes, count)
-        rbf_backward(dx_block, sums, dy_block, x_block, codes, n_in, classes)
+        rbf_backward(dx_block, sums, dy_block, x_block, codes, n_in, classes, distance_scale)
         unpack(dx + done * n_in, dx_block, n_in, count)
         done += count
     sum_lanes(dcodes, sums, <Py_ssize_t>classes * n_in)

@@ -75,6 +75,13 @@ def pooling(x: np.ndarray, kind: str, p: float, seed: int | None, layer: int) ->
     return {"kind": kind, "p": p, "draw": seed, "layer": int(layer)}
 
 
+def distance_of(distance: str, units: int) -> float:
+    kinds = config.CHOICES["distance"]
+    if not isinstance(distance, str) or distance not in kinds:
+        raise ValueError(f"distance: expected one of {', '.join(kinds)}, got {distance!r}")
+    return config.distance_scale(distance, max(units, 1))
+
+
 def curve_of(kind: str, slope: float | None) -> tuple[str, float, float, float]:
     kinds = config.CHOICES["activation"]
     if not isinstance(kind, str) or kind not in kinds:

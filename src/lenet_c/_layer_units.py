@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ._layer_arguments import as_numbers, curve_of, engine_of, number
+from ._layer_arguments import as_numbers, curve_of, distance_of, engine_of, number
 from .inputs import as_labels
 
 
@@ -124,8 +124,10 @@ def activation_backward(
     return da
 
 
-def rbf_forward(x: npt.ArrayLike, codes: npt.ArrayLike) -> npt.NDArray[np.floating]:
-    """Return the squared distances of Euclidean RBF units: y[c] = sum_i (x[i] - codes[c,i])^2.
+def rbf_forward(
+    x: npt.ArrayLike, codes: npt.ArrayLike, distance: str = "sum"
+) -> npt.NDArray[np.floating]:
+    """Return the squared distances of Euclidean RBF units: y[c] = s sum_i (x[i] - codes[c,i])^2.
 
     Parameters
     ----------
@@ -133,6 +135,8 @@ def rbf_forward(x: npt.ArrayLike, codes: npt.ArrayLike) -> npt.NDArray[np.floati
         F6's output, n_in = 84.
     codes : array_like (classes, n_in)
         +1 and -1 in the paper, the bitmaps of Fig. 3: `lenet_c.codes.CODES`.
+    distance : {"sum", "mean", "half"}
+        s is 1, the paper's, 1/n_in or 1/2.
 
     Returns
     -------
@@ -146,22 +150,22 @@ def rbf_forward(x: npt.ArrayLike, codes: npt.ArrayLike) -> npt.NDArray[np.floati
     x = as_numbers("x", x, ("n", "n_in"))
     codes = as_numbers("codes", codes, ("classes", x.shape[1]), x.dtype)
     y = np.empty((len(x), len(codes)), x.dtype)
-    engine_of(x).rbf_forward(x, codes, y)
+    engine_of(x).rbf_forward(x, codes, y, distance_of(distance, x.shape[1]))
     return y
 
 
 def rbf_backward(
-    dy: npt.ArrayLike, x: npt.ArrayLike, codes: npt.ArrayLike
+    dy: npt.ArrayLike, x: npt.ArrayLike, codes: npt.ArrayLike, distance: str = "sum"
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """Return the sensitivities of the RBF units' input and codes.
 
-    dx[i]       = sum_c 2 dy[c] (x[i] - codes[c,i])
-    dcodes[c,i] = - sum_batch 2 dy[c] (x[i] - codes[c,i])
+    dx[i]       = sum_c 2 s dy[c] (x[i] - codes[c,i])
+    dcodes[c,i] = - sum_batch 2 s dy[c] (x[i] - codes[c,i])
 
     Parameters
     ----------
     dy : array_like (n, classes)
-    x, codes
+    x, codes, distance
         As in `rbf_forward`.
 
     Returns
@@ -174,7 +178,8 @@ def rbf_backward(
     codes = as_numbers("codes", codes, ("classes", x.shape[1]), x.dtype)
     dy = as_numbers("dy", dy, (len(x), len(codes)), x.dtype)
     dx, dcodes = np.empty_like(x), np.zeros_like(codes)
-    engine_of(x).rbf_backward(dy, x, codes, dx, dcodes)
+    scale = distance_of(distance, x.shape[1])
+    engine_of(x).rbf_backward(dy, x, codes, dx, dcodes, scale)
     return dx, dcodes
 
 

@@ -1,11 +1,12 @@
 # The geometry of a network.
-from lenet_c.lenet cimport (AVERAGE, CROSS_ENTROPY, FULL, GLOBAL_AVERAGE, LP, MAP, MAX, MSE, RELU, SCALED_TANH,
-                            STOCHASTIC, TABLE1, TANH, TRAINABLE, Activation, lenet_layout)
+from lenet_c.lenet cimport (AVERAGE, CONSTANT, CROSS_ENTROPY, EXACT, FULL, GLOBAL_AVERAGE, LP, MAP, MAX, MSE, RELU,
+                            SCALED_TANH, STOCHASTIC, TABLE1, TANH, TRAINABLE, Activation, lenet_layout)
 
 ACTIVATIONS = {"scaled_tanh": SCALED_TANH, "tanh": TANH, "relu": RELU}
 SUBSAMPLING = {"trainable": TRAINABLE, "average": AVERAGE, "max": MAX, "lp": LP, "stochastic": STOCHASTIC}
 HEADS = {"full": FULL, "global_average": GLOBAL_AVERAGE}
 LOSSES = {"cross_entropy": CROSS_ENTROPY, "mse": MSE, "map": MAP}
+CURVATURES = {"exact": EXACT, "constant": CONSTANT}
 
 
 cdef int set_activation(Activation* f, values) except -1:
@@ -54,6 +55,8 @@ cdef class Net:
         The last two: RBF units, in the place of the full output layer.
     j : float
         Of map.
+    distance_scale : float
+        s of RBF units: y[c] = s sum (f6 - code[c])^2.
     output_activation : bool
         The activation is applied to the output layer too.
     train_codes : bool
@@ -62,8 +65,8 @@ cdef class Net:
 
     def __cinit__(self, image_size, int border, int classes, levels, table=None, *, int c5_kernel=KERNEL,
                   activation=("scaled_tanh", 1.7159, 2 / 3, 0), f6_activation=None, str subsampling="trainable",
-                  double p=2, str head="full", str loss="cross_entropy", double j=1, bint output_activation=False,
-                  bint train_codes=False):
+                  double p=2, str head="full", str loss="cross_entropy", double j=1, double distance_scale=1,
+                  bint output_activation=False, bint train_codes=False):
         self.net.image_height, self.net.image_width = image_size
         self.net.border = border
         self.net.classes = classes
@@ -74,7 +77,7 @@ cdef class Net:
         self.net.subsampling = SUBSAMPLING[subsampling]
         self.net.head = HEADS[head]
         self.net.loss = LOSSES[loss]
-        self.net.p, self.net.j = p, j
+        self.net.p, self.net.j, self.net.distance_scale = p, j, distance_scale
         self.net.output_f, self.net.train_codes = output_activation, train_codes
         if table is None:
             memcpy(&self.net.table[0], TABLE1, C1 * C3)

@@ -115,9 +115,10 @@ def _subsample_back(
 def _output(config: Config, p: Parameters, x: np.ndarray, labels: np.ndarray, f: Curve) -> Parts:
     """The output layer, forward, and back from the loss; x (n, units) is its input."""
     if config.output == "rbf":
-        y = rbf_forward(x, p["output.codes"])
+        codes, distance = p["output.codes"], config.distance
+        y = rbf_forward(x, codes, distance)
         _, dy = mse_loss(y, labels) if config.loss == "mse" else map_loss(y, labels, config.j)
-        dx, dcodes = _each(rbf_backward, dy, x, p["output.codes"])
+        dx, dcodes = _each(rbf_backward, dy, x, codes, distance)
         return {"pre_activation": dy, "codes": dcodes, "input": dx}
     y = dense_forward(x, p["output.weight"], p["output.bias"])
     if config.output_activation:

@@ -96,8 +96,10 @@ cdef class Variants(Layers):
                                     memory.data)
         give_memory(memory)
 
-    def rbf_forward(self, x, codes, out):
-        """Write the squared distances of x (n, n_in) from `codes` (classes, n_in) into `out` (n, classes)."""
+    def rbf_forward(self, x, codes, out, double distance_scale=1):
+        """Write distance_scale times the squared distances of x (n, n_in) from `codes` (classes, n_in) into `out`
+        (n, classes).
+        """
         cdef Array xs = self.numbers(x, "x", (None, None))
         cdef Array cs = self.numbers(codes, "codes", (None, xs.buffer.shape[1]))
         cdef Py_ssize_t n = xs.buffer.shape[0], n_in = xs.buffer.shape[1], classes = cs.buffer.shape[0]
@@ -107,10 +109,10 @@ cdef class Variants(Layers):
         memory = self.layer_memory(n_in + classes)
         with nogil:
             self.k.rbf_forward(<number*>ys.data, <number*>xs.data, <number*>cs.data, n, <int>n_in, <int>classes,
-                               memory.data)
+                               distance_scale, memory.data)
         give_memory(memory)
 
-    def rbf_backward(self, dy, x, codes, dx, dcodes):
+    def rbf_backward(self, dy, x, codes, dx, dcodes, double distance_scale=1):
         """Overwrite dx and add to dcodes, from dy = dE/dy."""
         cdef Array xs = self.numbers(x, "x", (None, None))
         cdef Array cs = self.numbers(codes, "codes", (None, xs.buffer.shape[1]))
@@ -122,7 +124,7 @@ cdef class Variants(Layers):
         memory = self.layer_memory((2 + classes) * n_in + classes)
         with nogil:
             self.k.rbf_backward(<number*>dxs.data, <number*>dcs.data, <number*>dys.data, <number*>xs.data,
-                                <number*>cs.data, n, <int>n_in, <int>classes, memory.data)
+                                <number*>cs.data, n, <int>n_in, <int>classes, distance_scale, memory.data)
         give_memory(memory)
 
     def rbf_loss(self, y, labels, str kind, double j, dy, loss):

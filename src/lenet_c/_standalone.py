@@ -17,6 +17,7 @@ import numpy as np
 from . import _standalone_pieces as pieces
 from ._files import StrPath, atomic_write
 from ._standalone_c import HEADER, SOURCE
+from .config import distance_scale
 
 if TYPE_CHECKING:
     from .config import Config
@@ -285,6 +286,11 @@ def _fields(model: LeNet5, name: str, header: str, int8: bool) -> dict[str, Any]
     fields["calls"] = pieces.CALLS[config.head]
     fields["output_activation"] = "activation(u)" if config.output_activation else "u"
     fields["f_says"], fields["f_ends"] = ("f(", ")") if config.output_activation else ("", "")
+    scale = distance_scale(config.distance)
+    fields["distance_says"] = "" if scale == 1 else f"1/{1 / scale:g} "
+    fields["distance_times"] = "" if scale == 1 else f"{_float(scale)} * "
     fields["output"] = pieces.OUTPUT[config.output].substitute(fields)
     fields["meaning"] = pieces.MEANING[config.output]
+    if scale != 1:
+        fields["meaning"] += f" and {fields['distance_says'].strip()}"
     return fields

@@ -177,7 +177,7 @@ static void output_of(float *scores, const float *x)
 }"""),
     "rbf": Template("""\
 /* The output, one RBF unit a class: the squared distance of F6 from the class's code, times -1.
- *   scores[c] = -sum_k (x[k] - output_codes[c][k])^2     (eq. 7) */
+ *   scores[c] = -${distance_says}sum_k (x[k] - output_codes[c][k])^2     (eq. 7) */
 static void output_of(float *scores, const float *x)
 {
     for (int c = 0; c < ${NAME}_CLASSES; c++) {
@@ -186,7 +186,7 @@ static void output_of(float *scores, const float *x)
             const float d = x[k] - ${output_scale}(float)output_codes[c][k];
             distance += d * d;
         }
-        scores[c] = -distance;
+        scores[c] = -${distance_times}distance;
     }
 }"""),
 }

@@ -142,7 +142,7 @@ def set_sdlm_rates(
     """Set each parameter's rate / (mu + h), h the mean curvature over the chosen images."""
     net = model._net_of(pixels.shape[1:])
     h = np.zeros_like(model._theta)
-    model._engine.curvature(net, model._theta, pixels, targets, chosen, h)
+    model._engine.curvature(net, model._theta, pixels, targets, chosen, h, recipe.curvature)
     with np.errstate(over="ignore", invalid="ignore"):  # rates that are infinite show in the loss
         state.moments[1][...] = rate / (recipe.mu + h / len(chosen))
         return layer_rates(model, state.moments[1])

@@ -39,7 +39,8 @@ class ConfigFields(TypedDict, total=False):
     output_activation: bool
     head: str
     loss: str | None
-    j: float
+    distance: str
+    j: float | None
     classes: int | None
     class_names: Sequence[str] | None
     preparation: str
@@ -62,6 +63,7 @@ class RecipeFields(TypedDict, total=False):
     epsilon: float
     mu: float
     samples: int
+    curvature: str
 
 
 class Subsampling(TypedDict):

@@ -46,6 +46,7 @@ CHOICES = {
     "output": ("softmax", "rbf"),
     "head": ("full", "global_average"),
     "loss": ("cross_entropy", "map", "mse"),
+    "distance": ("sum", "mean", "half"),
     "init": ("sqrt_fan_in", "fan_in", "glorot", "he", "centred"),
     "preparation": ("digit", "ink", "resize"),
     "dtype": ("float32", "float64"),
@@ -114,8 +115,12 @@ class Config:
         C5, F6 and the output, or the averages of S4's maps and the output.
     loss : {"cross_entropy", "map", "mse"}, optional
         cross_entropy with softmax; eq. 9 (map, the default) or eq. 8 (mse) with RBF units.
-    j : float
-        The constant of eq. 9, above 0; the paper gives no value, 3 was chosen on held-out digits.
+    distance : {"sum", "mean", "half"}
+        Of RBF units, y[c] = s times the sum over F6's 84 units of (f6[n] - code[c,n])^2, eq. 7: s
+        is 1, 1/84 or 1/2. docs/accuracy.md tells what the paper's figures say of it.
+    j : float, optional
+        The constant of eq. 9, above 0; None: 3 s. The paper gives no value, 3 was chosen on
+        held-out digits.
     classes : int, optional
         From 2 up; None: as many as class_names, or ten. Ten with RBF units, unless codes are given.
     class_names : tuple of str, optional
@@ -155,7 +160,8 @@ class Config:
     output_activation: bool = False
     head: str = "full"
     loss: str = _SETTLED
-    j: float = 3.0
+    distance: str = "sum"
+    j: float = _SETTLED
     classes: int = _SETTLED
     class_names: tuple[str, ...] | None = None
     preparation: str = "digit"
@@ -185,6 +191,8 @@ class Config:
             value = getattr(self, name)
             if not isinstance(value, str) or value not in choices:
                 raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+        if self.j is None:
+            object.__setattr__(self, "j", 3 * distance_scale(self.distance))
         for name, low, high in (
             ("input_size", 28, 35),
             ("border", 0, 13),
@@ -238,9 +246,10 @@ class Config:
             wanted = "map or mse" if rbf else "cross_entropy"
             raise ValueError(f"loss: with output {self.output} expected {wanted}, got {self.loss}")
         if not rbf:
-            for name in ("codes", "train_codes"):
+            for name in ("codes", "train_codes", "distance"):
                 value = getattr(self, name)
-                if value is not None and value is not False:
+                usual = value == "sum" if name == "distance" else value is None or value is False
+                if not usual:
                     raise ValueError(f"{name}: of RBF units, the output is {self.output}")
             return
         if self.head != "full" or self.output_activation:
@@ -293,6 +302,7 @@ class Config:
             head=self.head,
             loss=self.loss,
             j=self.j,
+            distance_scale=distance_scale(self.distance),
             output_activation=self.output_activation,
             train_codes=self.train_codes,
         )
@@ -303,8 +313,11 @@ class Config:
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
-        """Return the fields as JSON, for a model file."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """Return the fields as JSON, for a model file; without the default of a newer one."""
+        fields = dataclasses.asdict(self)
+        if self.distance == "sum":  # version 0.1.0 knows no other
+            del fields["distance"]
+        return json.dumps(fields, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Config:
@@ -334,6 +347,11 @@ def curve(kind: str, slope: float | None = None) -> tuple[str, float, float, flo
     if kind == "sigmoid":
         return "tanh", 0.5, (1.0 if slope is None else slope) / 2, 0.5
     return kind, 1.7159, 2 / 3, 0.0
+
+
+def distance_scale(distance: str, units: int = 84) -> float:
+    """Return s of RBF units: y[c] = s times the sum over their inputs of (x[n] - code[c,n])^2."""
+    return {"sum": 1.0, "mean": 1 / units, "half": 0.5}[distance]
 
 
 def preset(name: str, **overrides: Unpack[ConfigFields]) -> Config:

@@ -24,6 +24,8 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         CROSS_ENTROPY "LENET_CROSS_ENTROPY"
         MSE "LENET_MSE"
         MAP "LENET_MAP"
+        EXACT "LENET_EXACT"
+        CONSTANT "LENET_CONSTANT"
         SUM "LENET_SUM"
         SGD "LENET_SGD"
         ADAMW "LENET_ADAMW"
@@ -56,7 +58,7 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         int c5_kernel
         Activation f, f6_f
         int subsampling, head, loss
-        double p, j
+        double p, j, distance_scale
         int output_f, train_codes, usual, last
         Size x, c1, s2, c3, s4, c5
         Links c1_links, c3_links, c5_links
@@ -105,7 +107,7 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
                              const double* rates, const double* momenta, double decay, double scale,
                              Py_ssize_t first, Py_ssize_t n, const Net* net, void* workspace) noexcept nogil
         void (*curvature)(number* curvature, const Images* images, const int64_t* labels, Py_ssize_t first,
-                          Py_ssize_t n, const number* theta, const number* theta2, const Net* net,
+                          Py_ssize_t n, const number* theta, const number* theta2, const Net* net, int kind,
                           void* workspace) noexcept nogil
         const char* (*profile)(int step, int64_t* adds, Py_ssize_t repeats, const Images* images,
                                const int64_t* labels, const number* theta, number* gradient, const Net* net,
@@ -142,9 +144,10 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         void (*average_backward)(number* dx, const number* dy, Py_ssize_t n, int maps, int height, int width,
                                  void* workspace) noexcept nogil
         void (*rbf_forward)(number* y, const number* x, const number* codes, Py_ssize_t n, int n_in, int classes,
-                            void* workspace) noexcept nogil
+                            double distance_scale, void* workspace) noexcept nogil
         void (*rbf_backward)(number* dx, number* dcodes, const number* dy, const number* x, const number* codes,
-                             Py_ssize_t n, int n_in, int classes, void* workspace) noexcept nogil
+                             Py_ssize_t n, int n_in, int classes, double distance_scale,
+                             void* workspace) noexcept nogil
         void (*rbf_loss)(number* dy, double* loss, const number* y, const int64_t* labels, Py_ssize_t n, int classes,
                          int kind, double j, void* workspace) noexcept nogil
         size_t (*distort_workspace)(const Distortion* d, int height, int width) noexcept nogil

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # Softmax with cross-entropy: p = softmax(a), J = -log p[t], dJ/da[c] = p[c] - [c = t].
-# Euclidean RBF units, y[c] = sum_n (x[n] - code[c,n])^2 (LeCun 1998, eq. 7), with
+# Euclidean RBF units, y[c] = s sum_n (x[n] - code[c,n])^2 (LeCun 1998, eq. 7, where s is 1), with
 #   MSE (eq. 8)   J = y[t]
 #   MAP (eq. 9)   J = y[t] + log(exp(-j) + sum_c exp(-y[c]));  dJ/dy[c] = [c = t] - exp(-y[c]) / (exp(-j) + sum)
 from libc.math cimport log
@@ -52,7 +52,7 @@ cdef inline double softmax_cross_entropy(vec* da, double* losses, int64_t* error
 
 
 cdef inline void rbf_forward(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_step, real_in code, int n_in,
-                             int classes) noexcept nogil:
+                             int classes, double s) noexcept nogil:
     # y (classes) from x (n_in) and code (classes, n_in); overwrites y
     cdef vec sum, d
     cdef int c, n
@@ -61,18 +61,18 @@ cdef inline void rbf_forward(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_s
         for n in range(n_in):
             d = x[n * x_step] - splat(code[c * n_in + n])
             sum += d * d
-        y[c * y_step] = sum
+        y[c * y_step] = sum * splat(<real>s)
 
 
-cdef inline void rbf_backward(vec* dx, vec* dcode, vec_in dy, vec_in x, real_in code, int n_in,
-                              int classes) noexcept nogil:
-    # dx[n] = sum_c dy[c] 2 (x[n] - code[c,n]), overwritten; dcode[c,n] += - dy[c] 2 (x[n] - code[c,n]) where not NULL
-    cdef vec sum, d
+cdef inline void rbf_backward(vec* dx, vec* dcode, vec_in dy, vec_in x, real_in code, int n_in, int classes,
+                              double s) noexcept nogil:
+    # dx[n] = sum_c dy[c] 2s (x[n] - code[c,n]), overwritten; dcode[c,n] += - dy[c] 2s (x[n] - code[c,n]) where not NULL
+    cdef vec sum, d, slope = splat(<real>(2 * s))
     cdef int c, n
     for n in range(n_in):
         sum = splat(0)
         for c in range(classes):
-            d = dy[c] * (splat(2) * (x[n] - splat(code[c * n_in + n])))
+            d = dy[c] * (slope * (x[n] - splat(code[c * n_in + n])))
             sum += d
             if dcode != NULL:
                 dcode[c * n_in + n] -= d

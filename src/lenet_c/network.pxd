@@ -170,7 +170,8 @@ cdef inline void output_forward(Block* block, const real* theta, const Net* net,
             dense_forward(block.output + p, positions, block.f6 + p, positions, theta + net.output_weight,
                           theta + net.output_bias, C3, net.classes)
         else:
-            rbf_forward(block.output + p, positions, block.f6 + p, positions, theta + net.codes, F6, net.classes)
+            rbf_forward(block.output + p, positions, block.f6 + p, positions, theta + net.codes, F6, net.classes,
+                        net.distance_scale)
     if net.output_f:
         activate(block.output, net.classes * positions, &net.f)
 
@@ -189,7 +190,7 @@ cdef inline void output_backward(Block* block, real* gradient, const real* theta
         dense_backward_input(block.d_f6, block.d_output, theta + net.output_weight, C3, net.classes)
     else:
         rbf_backward(block.d_f6, block.g_output if net.size > net.codes else NULL, block.d_output, block.f6,
-                     theta + net.codes, F6, net.classes)
+                     theta + net.codes, F6, net.classes, net.distance_scale)
 
 
 cdef inline void f6_backward(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:

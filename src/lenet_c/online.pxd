@@ -23,6 +23,7 @@ cdef struct Online:
     Py_ssize_t outputs         # classes, whole 16s
     bint rbf                   # w7: the codes of RBF units, which are trained where train_codes
     bint train_codes
+    real distance_scale
 
 cdef struct OnlineBlock:
     real* x                    # (32, 32)
@@ -54,6 +55,7 @@ cdef inline Online online_layout(const Net* net) noexcept nogil:
     o.outputs = (net.classes + 15) // 16 * 16
     o.rbf = net.loss != CROSS_ENTROPY
     o.train_codes = net.train_codes
+    o.distance_scale = <real>net.distance_scale
     o.w1 = place(&next, KERNEL * KERNEL * MAPS1)
     o.b1 = place(&next, MAPS1)
     o.c2 = place(&next, MAPS1)
@@ -224,8 +226,8 @@ cdef inline void online_dense(real* y, const real* x, const real* w, const real*
             (<vec*>y)[tile * PARTS + t] = acc[t]
 
 
-cdef inline void online_rbf(real* y, const real* x, const real* code, int outputs) noexcept nogil:
-    # y[c] = sum_n (x[n] - code[n,c])^2
+cdef inline void online_rbf(real* y, const real* x, const real* code, int outputs, real s) noexcept nogil:
+    # y[c] = s sum_n (x[n] - code[n,c])^2
     cdef vec sum, d
     cdef int p, n
     for p in range(outputs // LANES):
@@ -233,7 +235,7 @@ cdef inline void online_rbf(real* y, const real* x, const real* code, int output
         for n in range(F6):
             d = splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p]
             sum += d * d
-        (<vec*>y)[p] = sum
+        (<vec*>y)[p] = sum * splat(s)
 
 
 cdef inline void online_forward(OnlineBlock* block, const real* w, const Online* o) noexcept nogil:
@@ -250,6 +252,6 @@ cdef inline void online_forward(OnlineBlock* block, const real* w, const Online*
     online_dense(block.f6, block.c5, w + o.w6, w + o.b6, UNITS6, 1, C5, 1, 6)
     squash_forward(<vec*>block.f6, UNITS6 // LANES)
     if o.rbf:
-        online_rbf(block.output, block.f6, w + o.w7, <int>o.outputs)
+        online_rbf(block.output, block.f6, w + o.w7, <int>o.outputs, o.distance_scale)
     else:
         online_dense(block.output, block.f6, w + o.w7, w + o.b7, <int>o.outputs, 1, F6, 1, 1)

@@ -72,14 +72,14 @@ cdef inline void dense_back(Sink* sink, real* dx, const real* du, const real* x,
 
 
 cdef inline void rbf_back(Sink* sink, real* dx, const real* dy, const real* x, const real* code, Py_ssize_t at,
-                          int outputs, bint train, int KIND) noexcept nogil:
-    # dx[n] = sum_c dy[c] 2 (x[n] - code[n,c]); code (n, outputs) at offset `at`, changed where `train`
-    cdef vec sum, d
+                          int outputs, bint train, real s, int KIND) noexcept nogil:
+    # dx[n] = sum_c dy[c] 2s (x[n] - code[n,c]); code (n, outputs) at offset `at`, changed where `train`
+    cdef vec sum, d, slope = splat(2 * s)
     cdef int n, p
     for n in range(F6):
         sum = splat(0)
         for p in range(outputs // LANES):
-            d = (<const vec*>dy)[p] * (splat(2) * (splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p]))
+            d = (<const vec*>dy)[p] * (slope * (splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p]))
             sum += d
             if train:
                 put(sink, at + n * outputs + p * LANES, splat(0) - d, KIND)
@@ -236,7 +236,8 @@ cdef inline void online_backward(OnlineBlock* block, Sink* sink, const real* w, 
     cdef int u, v, m, k
     cdef real* g = block.w3t                  # scratch once C3 is done: C1's weights, biases, S2's coefficients, biases
     if o.rbf:
-        rbf_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, <int>o.outputs, o.train_codes, KIND)
+        rbf_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, <int>o.outputs, o.train_codes,
+                 o.distance_scale, KIND)
     else:
         dense_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1,
                    KIND)

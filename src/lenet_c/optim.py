@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: optimizer -> learning rate, momentum (beta1 of adamw), weight decay, for batches of 64. Chosen
 #: on images held out of the training set, see docs/accuracy.md. sdlm: the paper's.
 DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1), "sdlm": (5e-4, 0.0, 0.0)}
+CURVATURES = ("exact", "constant")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "paper")
 CONSTANTS = ("learning_rate", "momentum", "weight_decay", "schedule")  # arguments of fit, too
 #: The paper's rates (section III-A) by pass, as parts of the first; the last from there on.
@@ -70,6 +71,10 @@ class Recipe:
         (docs/accuracy.md).
     samples : int
         Images that sdlm's second derivatives are averaged over.
+    curvature : {"exact", "constant"}
+        Of sdlm. constant: the second derivatives of the loss by F6's outputs are taken as 1,
+        whatever the loss, and those by trained codes too, as in the code that the paper's authors
+        published; with a softmax, those by what it takes in. Below, h is what it is with exact.
     """
 
     optimizer: str = "sgd"
@@ -81,6 +86,7 @@ class Recipe:
     epsilon: float = 1e-8
     mu: float = 1.0
     samples: int = 500
+    curvature: str = "exact"
 
     if TYPE_CHECKING:  # None may be given
 
@@ -95,6 +101,7 @@ class Recipe:
             epsilon: float = 1e-8,
             mu: float = 1.0,
             samples: int = 500,
+            curvature: str = "exact",
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -111,6 +118,12 @@ class Recipe:
             )
         if sdlm and self.schedule not in ("paper", "constant"):
             raise ValueError(f"schedule: with sdlm paper or constant, got {self.schedule!r}")
+        if not isinstance(self.curvature, str) or self.curvature not in CURVATURES:
+            raise ValueError(
+                f"curvature: expected one of {', '.join(CURVATURES)}, got {self.curvature!r}"
+            )
+        if not sdlm and self.curvature != "exact":
+            raise ValueError(f"curvature: of sdlm, the optimizer is {self.optimizer}")
         rate, momentum, decay = DEFAULTS[self.optimizer]
         defaults = {"learning_rate": rate, "momentum": momentum, "weight_decay": decay}
         for name in (*defaults, "beta2", "epsilon", "mu"):
