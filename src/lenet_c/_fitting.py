@@ -14,9 +14,10 @@ from . import _checkpoint, _steps, _threads, training
 from ._defaults import BATCH, optimizer_of, positive, recipe_of, training_of
 from ._network import Network
 from ._progress import Progress
+from ._sample_weights import as_sample_weight, with_class_weight
 from .distortion import Distortion
 from .history import History, Record
-from .inputs import as_batch, as_pixels, as_sample_weight
+from .inputs import as_batch, as_pixels
 from .optim import Recipe
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Fitting(Network):
         early_stopping: int | None = None,
         keep_best: bool = False,
         sample_weight: npt.ArrayLike | None = None,
+        class_weight: dict[Any, float] | str | None = None,
         augment: Distortion | str | None = None,
         threads: int | None = None,
         progress: bool | Progress | None = None,
@@ -94,7 +96,12 @@ class Fitting(Network):
         keep_best : bool
             Return to the weights of the lowest validation error at the end.
         sample_weight : array_like (n,), optional
-            Weights of the images in the loss; scaled to a mean of 1.
+            Weights of the images in the loss; scaled to a mean of 1. An image that then weighs
+            more than 4 is presented several times in an epoch, each time with a part of its
+            weight: one update by all of it would undo what others taught.
+        class_weight : dict of label or class name to float, or "balanced", optional
+            Factors of `sample_weight`, by class; 1 for a class that is not named; "balanced": such
+            that the weights of every class have the same sum.
         augment : Distortion or str, optional
             Every image is distorted afresh each time it is presented; see `lenet_c.Distortion`,
             one of whose presets a name means. Loss and training error are of these images.
@@ -152,6 +159,8 @@ class Fitting(Network):
         if isinstance(resume, (bool, np.bool_)) and resume:
             named = self._as_begun(named, checkpoint, communicator)
         plan = training_of(self.config, len(batch), **named)
+        if class_weight is not None:
+            sample_weight = with_class_weight(sample_weight, class_weight, targets, self.config)
         held_out = None
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) != 2:

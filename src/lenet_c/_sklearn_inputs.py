@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+from ._sample_weights import class_factors
 from .model import _CHUNK
 
 
@@ -92,26 +93,6 @@ def check_units(X: np.ndarray, low: float, high: float) -> None:
         )
 
 
-def class_factors(class_weight: object, classes: np.ndarray) -> np.ndarray:
-    """Return the factor of each class in a dict, 1 for those that are not in it.
-
-    Other keys may be there too: a part of the images need not have every class.
-    """
-    labels = classes.tolist()
-    if not isinstance(class_weight, dict) or (class_weight and not class_weight.keys() & {*labels}):
-        raise ValueError(
-            f"class_weight: expected 'balanced', None or a dict of classes, which are {labels}; "
-            f"got {class_weight!r}"
-        )
-    try:
-        factors = np.array([float(class_weight.get(label, 1)) for label in labels])
-    except (TypeError, ValueError):
-        factors = np.array([math.nan])
-    if not (np.isfinite(factors) & (factors >= 0)).all():
-        raise ValueError(f"class_weight: expected finite weights from 0 up, got {class_weight!r}")
-    return factors
-
-
 def weighted(
     X: np.ndarray,
     targets: np.ndarray,
@@ -128,12 +109,8 @@ def weighted(
     weight = _check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True, copy=True
     )
-    if class_weight == "balanced":
-        sums = np.bincount(targets, weight, len(classes))
-        mean = sums.sum() / max(1, int(np.count_nonzero(sums)))
-        weight *= np.divide(mean, sums, out=np.zeros_like(sums), where=sums > 0)[targets]
-    elif class_weight is not None:
-        weight *= class_factors(class_weight, classes)[targets]
+    if class_weight is not None:
+        weight *= class_factors(class_weight, classes.tolist(), targets, weight)[targets]
     some = weight > 0
     if some.all():
         return X, targets, weight

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import IO, TYPE_CHECKING, NotRequired, TypedDict, Union
+from typing import IO, TYPE_CHECKING, Any, NotRequired, TypedDict, Union
 
 import numpy.typing as npt
 
@@ -107,6 +107,7 @@ class _FitArguments(TypedDict, total=False):
     early_stopping: int | None
     keep_best: bool
     sample_weight: npt.ArrayLike | None
+    class_weight: dict[Any, float] | str | None
     augment: Distortion | str | None
     threads: int | None
     progress: bool | Progress | None

@@ -313,10 +313,12 @@ class Config:
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
-        """Return the fields as JSON, for a model file; without the default of a newer one."""
+        """Return the fields as JSON, for a model file; without defaults that 0.1.0 has not."""
         fields = dataclasses.asdict(self)
-        if self.distance == "sum":  # version 0.1.0 knows no other
+        if self.distance == "sum":
             del fields["distance"]
+        if self.init == "centred" == INIT[self.activation]:
+            del fields["init"]
         return json.dumps(fields, sort_keys=True)
 
     @classmethod

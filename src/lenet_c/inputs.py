@@ -1,9 +1,8 @@
-"""What users hand in, made into what the kernels take: images, labels, weights of samples."""
+"""What users hand in, made into what the kernels take: images and labels."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -209,35 +208,3 @@ def _places(array: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         raise ValueError(f"labels: no class is named {str(strange[0])!r}; they are {names}")
     places: npt.NDArray[np.int64] = np.array(order)[at]
     return places
-
-
-def as_sample_weight(
-    weight: npt.ArrayLike | None, n: int, dtype: str, scaled: bool = True
-) -> np.ndarray | None:
-    """Return the images' weights, `scaled` to a mean of 1, as `dtype` (n,); None for none.
-
-    Raises
-    ------
-    TypeError, ValueError
-        No numbers, another length, a negative or not finite weight, or none above 0.
-    """
-    if weight is None:
-        return None
-    array = as_array(weight, "sample_weight")
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"sample_weight: expected numbers ({n},), got {array.dtype}")
-    array = array.astype(np.float64)
-    if array.shape != (n,):
-        raise ValueError(f"sample_weight: expected ({n},), got {array.shape}")
-    if not np.isfinite(array).all() or (array < 0).any() or not (n == 0 or array.any()):
-        raise ValueError("sample_weight: expected finite weights from 0 up, not all 0")
-    try:  # exact, so the same whatever the order that NumPy sums in
-        mean = math.fsum(array) / n if n and scaled else 1.0
-    except OverflowError:
-        message = "sample_weight: expected finite weights, their sum is not"
-        raise ValueError(message) from None
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array / mean, dtype)
-    if not np.isfinite(array).all():
-        raise ValueError(f"sample_weight: expected weights that are finite as {dtype}")
-    return array

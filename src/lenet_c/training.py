@@ -15,6 +15,7 @@ from ._checkpoint import Checkpoint, Position, digest
 from ._defaults import Training, positive
 from ._parallel import Ranks
 from ._progress import Progress
+from ._sample_weights import spread
 from ._steps import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
 from .distortion import Distortion
 from .history import History, Record
@@ -85,6 +86,7 @@ def fit(
         raise ValueError("resume needs checkpoint=, the file to go on from")
     if augment is not None and seed >= 2**63:
         raise ValueError(f"seed: expected 0 .. 2^63 - 1 with augment, got {seed}")
+    pixels, targets, weight = spread(pixels, targets, weight)
     n = len(pixels)
     batch_size = min(batch_size, n)
     steps = -(-n // batch_size)
