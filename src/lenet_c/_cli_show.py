@@ -66,7 +66,9 @@ def add_pictures(parser: argparse.ArgumentParser, add: Adder) -> None:
     curves_ = picture("curves", "errors and losses epoch by epoch, of a new training")
     add_data(curves_)
     argument = curves_.add_argument
-    argument("--epochs", type=integer(1), metavar="N", help="default: 10")
+    argument(
+        "--epochs", type=integer(1), metavar="N", help="default: the network's own, 10 or more"
+    )
     argument("--preset", choices=tuple(PRESETS), help="default: softmax")
     argument(
         "--seed", type=integer(0, 2**63 - 1), metavar="N", help="of weights and order (default: 0)"

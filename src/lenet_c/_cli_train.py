@@ -21,13 +21,14 @@ from ._cli_common import (
     reader_left,
     status_of,
 )
+from ._defaults import Training
 from ._files import shown
 from ._layer_table import layer_table
 from .config import CHOICES, PRESETS
 from .distortion import Distortion
 from .history import Record
 from .model import LeNet5
-from .optim import DEFAULTS, SCHEDULES
+from .optim import CONSTANTS, DEFAULTS, SCHEDULES
 from .recipes import RECIPES, plan
 
 _FROM_RECIPE = (
@@ -38,10 +39,6 @@ _FROM_RECIPE = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lenet-c train``."""
-    rates, momenta, decays = (
-        ", ".join(f"{values[i]:g} for {name}" for name, values in DEFAULTS.items())
-        for i in range(3)
-    )
     add_data(parser)
     add = parser.add_argument
     add(
@@ -68,28 +65,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="network and training together, see docs/accuracy.md; the options below change "
         "parts of it (default: %(default)s)",
     )
-    add("--epochs", type=integer(1), metavar="N", help="default: 10")
+    own = "default: the network's own"
+    add("--epochs", type=integer(1), metavar="N", help=f"{own}, 10 or more")
     add(
         "--batch-size",
         type=integer(1),
         metavar="N",
         help="images an update (default: 64, or 1 with sdlm)",
     )
-    add("--optimizer", choices=tuple(DEFAULTS), help="default: sgd")
+    add("--optimizer", choices=tuple(DEFAULTS), help=f"{own}: sgd, adamw or, lecun1998, sdlm")
     add(
         "--learning-rate",
         type=number(),
         metavar="X",
-        help=f"the highest of the schedule (default: {rates})",
+        help=f"the highest of the schedule ({own} with this optimizer and batch size)",
     )
     add("--schedule", choices=SCHEDULES, help="default: one_cycle, or paper with sdlm")
     add(
         "--momentum",
         type=number(below=1),
         metavar="X",
-        help=f"beta1 of adamw (default: {momenta})",
+        help=f"beta1 of adamw ({own})",
     )
-    add("--weight-decay", type=number(), metavar="X", help=f"default: {decays}")
+    add("--weight-decay", type=number(), metavar="X", help=own)
     add("--preset", choices=tuple(PRESETS), help="default: softmax")
     add(
         "--seed",
@@ -162,6 +160,10 @@ def train(args: argparse.Namespace) -> int:
     preset, fields, arguments = plan(args.recipe, **options)
     model = LeNet5(preset, **fields)
     say(f"model  {_describe(model, args.threads)}")
+    if not args.resume:  # what is not named is then the checkpoint's
+        said = {name: arguments[name] for name in Training._fields if name in arguments}
+        constants = {name: arguments[name] for name in CONSTANTS if name in arguments}
+        say(f"by     {_training(Training(**model.recipe(kept, **said, **constants)))}")
     say(_heading(bool(args.hold_out)))
     resumed, rows = args.resume and os.path.exists(checkpoint or ""), 0
 
@@ -250,6 +252,13 @@ def _describe(model: LeNet5, threads: int | None) -> str:
     count = sum(row.parameters for row in layer_table(model.config))
     threads = _threads.resolve(threads)
     return f"{model!r}, {count:,} parameters; {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _training(plan: Training) -> str:
+    recipe, one = plan.optimizer, plan.batch_size == 1
+    epochs = f"{plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
+    batches = "an update after every image" if one else f"batches of {plan.batch_size:,}"
+    return f"{recipe.optimizer}, {epochs}, {batches}, learning rate {recipe.learning_rate:g}"
 
 
 def _heading(held_out: bool) -> str:

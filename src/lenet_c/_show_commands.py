@@ -155,7 +155,7 @@ def _train(args: argparse.Namespace) -> tuple[list[_show_curves.Point], str]:
     images, labels = source.load("train")
     chosen, seed = args.preset or "softmax", args.seed or 0
     history = LeNet5(chosen, seed=seed).fit(
-        images, labels, epochs=args.epochs or 10, validation=source.load("test"), seed=seed
+        images, labels, epochs=args.epochs, validation=source.load("test"), seed=seed
     )
     what = f"Preset {chosen}, {len(images):,} training images{_of(source)}"
     return _show_curves.of_history(history), what
