@@ -25,14 +25,15 @@ RATES = {
         "average": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.02},
     },
     "adamw": {
-        "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.04, "relu": 4e-3},
-        "rbf": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.04, "relu": 4e-3},
-        "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
+        "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
+        "rbf": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
+        "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.02, "relu": 0.01},
     },
 }
 #: optimizer -> weight decay of sigmoid networks, whose weights are four times those of tanh.
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
 EPOCHS, PASSES = 10, 20  # PASSES: of the paper, for sdlm
+SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 30}
 UPDATES = 400  # at least, in batches of more than 64 images
 
 
@@ -148,6 +149,8 @@ def training_of(
     recipe = recipe_of(config, batch_size, optimizer, **constants)
     if epochs is None:
         epochs = PASSES if sdlm else EPOCHS
+        if config.activation == "sigmoid":
+            epochs = SIGMOID_EPOCHS[head_of(config)]
         if batch_size > BATCH:
             epochs = max(epochs, math.ceil(UPDATES / math.ceil(images / batch_size)))
     return Training(recipe, positive("epochs", epochs, least=0), batch_size, shuffle)
