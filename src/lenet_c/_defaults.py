@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from .config import distance_scale
 from .inputs import as_int
-from .optim import Recipe
+from .optim import DEFAULTS, Recipe
 
 if TYPE_CHECKING:
     from ._types import RecipeFields
@@ -30,8 +31,10 @@ RATES = {
         "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.02, "relu": 0.01},
     },
 }
-#: optimizer -> weight decay of sigmoid networks, whose weights are four times those of tanh.
+#: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
+DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
+MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
 EPOCHS, PASSES = 10, 20  # PASSES: of the paper, for sdlm
 SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 30}
 UPDATES = 400  # at least, in batches of more than 64 images
@@ -108,14 +111,16 @@ def recipe_of(
 
 def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     """Return the constants of an update rule for a network, and batches of `part` of 64 images."""
-    head = head_of(config)
+    head, scale = head_of(config), distance_scale(config.distance)
     if optimizer == "sdlm":
-        return {"mu": 1.0 if head == "rbf" else 0.02}
-    rate = RATES[optimizer][head][config.activation]
-    own: RecipeFields = {"learning_rate": rate * (part if optimizer == "sgd" else math.sqrt(part))}
+        return {"mu": MU[head] * scale}
+    sgd, decay = optimizer == "sgd", DECAY[optimizer]
+    rate = RATES[optimizer][head][config.activation] * (part if sgd else math.sqrt(part))
     if config.activation == "sigmoid":
-        own["weight_decay"] = SIGMOID_DECAY[optimizer]
-    return own
+        decay = SIGMOID_DECAY[optimizer]
+    if sgd:  # gradients are on the scale of the distance
+        rate, decay = rate / scale, decay * scale
+    return {"learning_rate": rate, "weight_decay": decay}
 
 
 def training_of(
