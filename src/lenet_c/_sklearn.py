@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ._defaults import BATCH, positive
-from ._sample_weights import spread
 from .distortion import Distortion
 from .history import History
 from .model import _CHUNK, LeNet5
@@ -56,7 +55,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Part of the images that early stopping holds out, of every class alike.
     class_weight : dict of class to float, or "balanced", optional
         Factors of `sample_weight`, by class; "balanced": such that the weights of every class have
-        the same sum. Heavy images are presented several times in an epoch, see `LeNet5.fit`.
+        the same sum. `fit` presents heavy images several times in an epoch, see `LeNet5.fit`.
     pixel_range : (float, float), optional
         Values of the background and of full ink. None: found in fit, see Notes.
     dtype : {"float32", "float64"}
@@ -275,8 +274,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             X, targets, self.classes_, self.class_weight, sample_weight
         )
         model, pixel_range = self._network(X, weight, self.classes_, not first)
-        passes = 0 if first else self.n_iter_
-        images, targets, weight = spread(self._images(X, model, pixel_range), targets, weight)
+        images, passes = self._images(X, model, pixel_range), 0 if first else self.n_iter_
         batch_size = BATCH if self.batch_size is None else self.batch_size
         batch_size = positive("batch_size", batch_size)
         order = np.random.default_rng([model.config.seed, passes]).permutation(len(images))
