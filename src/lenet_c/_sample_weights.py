@@ -119,7 +119,7 @@ def spread(
     """Return the images, labels and weights with heavy images several times over.
 
     An image of more than `MOST_WEIGHT` stands there so often that each of its equal parts weighs
-    no more: the sum over an epoch is the same, and no update is that of one image alone.
+    no more, before all are scaled to a mean of 1 again: no update is that of one image alone.
     """
     times = None if weight is None else np.ceil(weight / MOST_WEIGHT).astype(np.int64).clip(1)
     if weight is None or times is None or (times == 1).all():
