@@ -124,8 +124,5 @@ def spread(
     times = None if weight is None else np.ceil(weight / MOST_WEIGHT).astype(np.int64).clip(1)
     if weight is None or times is None or (times == 1).all():
         return pixels, targets, weight
-    return (
-        pixels.repeat(times, 0),
-        targets.repeat(times),
-        (weight / times).astype(weight.dtype).repeat(times),
-    )
+    parts = (weight / times * (times.sum() / len(times))).astype(weight.dtype)
+    return pixels.repeat(times, 0), targets.repeat(times), parts.repeat(times)
