@@ -37,7 +37,7 @@ SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
 MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
 EPOCHS, PASSES = 10, 20  # PASSES: of the paper, for sdlm
 SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 30}
-UPDATES = 400  # at least, in batches of more than 64 images
+UPDATES = 300  # at least, in batches of more than 64 images
 
 
 class Training(NamedTuple):

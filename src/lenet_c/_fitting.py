@@ -62,7 +62,7 @@ class Fitting(Network):
             See the class; labels are integers 0 .. classes - 1, (n,).
         epochs : int, optional
             Passes over the images. None: 10, or 20 with sdlm; more in batches of more than 64, for
-            400 updates at least.
+            300 updates at least.
         batch_size : int, optional
             Images an update; None: 64, or 1 with sdlm. 1: the online training of the paper and the
             course. Where less than half of that would be left for the last update of an epoch, all
