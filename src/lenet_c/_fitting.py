@@ -124,6 +124,13 @@ class Fitting(Network):
         RuntimeError
             Another thread trains the model, or sets its parameters.
 
+        Warns
+        -----
+        TrainingWarning
+            The network does not learn, with the figures and the likely cause; at most once a call,
+            after the third epoch or at the end (docs/reliability.md). Where warnings are errors it
+            is raised when weights, history and checkpoint are whole.
+
         Notes
         -----
         What other threads do with the model meanwhile is done with the weights of the last epoch
@@ -151,7 +158,7 @@ class Fitting(Network):
                 raise ValueError("validation: needs at least one image")
         with self._changing() as first:
             self._begin(first)
-            return training.fit(
+            history, watch = training.fit(
                 cast("LeNet5", self),
                 as_pixels(batch, self.config.dtype),
                 targets,
@@ -173,7 +180,12 @@ class Fitting(Network):
                 shuffle=shuffle,
                 seed=training.positive("seed", seed, least=0),
                 communicator=communicator,
+                usual_rate=Recipe.of(
+                    recipe.optimizer, None, None, None, None, batch_size
+                ).learning_rate,
             )
+        watch.tell()
+        return history
 
     def partial_fit(
         self,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._checkpoint import Checkpoint, Position, digest
+from ._diagnosis import Watch
 from ._parallel import Ranks
 from ._progress import Progress
 from ._steps import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
@@ -85,8 +86,12 @@ def fit(
     shuffle: str,
     seed: int,
     communicator: object = None,
-) -> History:
-    """Train on checked arrays; the arguments are those of `LeNet5.fit`."""
+    usual_rate: float,
+) -> tuple[History, Watch]:
+    """Train on checked arrays; the arguments are those of `LeNet5.fit`.
+
+    The watch has still to `tell` what it saw. usual_rate: where none is named.
+    """
     if validation is None and (keep_best or patience is not None):
         raise ValueError("keep_best and early_stopping need validation=(images, labels)")
     if patience is not None:
@@ -114,6 +119,9 @@ def fit(
         ranks.begin(model)
         if ranks.rank:
             progress, writes = False, False
+    watch = Watch(
+        model, pixels, targets, weight, recipe, usual_rate, batch_size, keep_best, threads, ranks
+    )
     saver = None
     if checkpoint is not None:
         settings = {
@@ -146,7 +154,7 @@ def fit(
     model.history = history = History(position.records)
     history.stopped = position.stopped
     if position.finished:
-        return history
+        return history, watch
     order = np.random.default_rng([seed, begun]).permutation(n)
     if isinstance(progress, Progress):  # a share of what several calls do
         bar = progress
@@ -216,6 +224,7 @@ def fit(
             if saver is not None:
                 saver.write(model, position)
             history.stopped = ended(record)
+            watch.look(history, epochs)
     except BaseException as error:  # Ctrl-C; of a callback, of an allocation
         interrupted = isinstance(error, KeyboardInterrupt)
         if interrupted and keep_best and best is not None:
@@ -238,4 +247,5 @@ def fit(
         model._publish()
     if saver is not None and history:
         saver.write(model, dataclasses.replace(position, finished=True, stopped=history.stopped))
-    return history
+    watch.end(history)
+    return history, watch
