@@ -277,3 +277,18 @@ def test_a_fit_that_fails_leaves_what_was():
     with pytest.raises(FloatingPointError):
         classifier.set_params(learning_rate=1e30).fit(FEW[:100], FEW_LABELS[:100])
     assert_same_bits(classifier.predict_proba(FEW), p)
+
+
+@pytest.mark.parametrize("epochs", [2, 5])
+def test_a_fit_that_does_not_learn_says_so(epochs):
+    """Where that is an error, the classifier is fitted all the same."""
+    X, y = IMAGES[:1000], LABELS[:1000]
+    classifier = quick(learning_rate=1, epochs=epochs)
+    with pytest.warns(lenet_c.TrainingWarning, match="learning rate 1 may be too high") as found:
+        classifier.fit(X, y)
+    assert [warning.filename for warning in found] == [__file__]
+    again = quick(learning_rate=1, epochs=epochs)
+    with pytest.raises(lenet_c.TrainingWarning):
+        again.fit(X, y)
+    assert again.n_iter_ == len(again.history_) == min(epochs, 3)
+    assert again.predict(X).shape == (1000,)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from . import _core, _engines, _threads, reading
 from ._engines import default_isa as _default_isa
-from ._errors import FormatError
+from ._errors import FormatError, TrainingWarning
 from .config import CONNECTION_TABLE, Config
 from .config import preset as _preset
 from .distortion import Distortion
@@ -45,6 +45,7 @@ __all__ = [
     "Recipe",
     "Record",
     "Report",
+    "TrainingWarning",
     "__version__",
     "datasets",
     "export",
@@ -106,6 +107,11 @@ def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: Unpack[TrainO
     Raises
     ------
     TypeError, ValueError
+        See `LeNet5.fit`.
+
+    Warns
+    -----
+    TrainingWarning
         See `LeNet5.fit`.
     """
     from .recipes import plan

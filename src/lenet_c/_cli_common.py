@@ -10,14 +10,15 @@ import signal
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import numpy as np
 
 from . import _drawing, _folders, _progress, datasets
-from ._errors import printable
+from ._errors import TrainingWarning, printable
 from ._files import STANDARD_OUTPUT, StrPath, naming, replaceable, shown
 
 if TYPE_CHECKING:
@@ -204,12 +205,32 @@ def about(name: StrPath, error: Exception) -> str:
     return text if text.startswith(name) else f"{name}: {text}"
 
 
-def complain(text: str, kind: str = "error: ") -> None:
+def complain(text: str, kind: str = "error: ", name: str = "lenet-c: ") -> None:
     """Write a message to standard error, if there is one that can be written to."""
     if sys.stderr is not None:
         text = "\n".join(map(printable, text.split("\n")))
         with contextlib.suppress(OSError, ValueError):  # the terminal is gone, or it is closed
-            _progress.write(f"lenet-c: {kind}{text}", sys.stderr)
+            _progress.write(f"{name}{kind}{text}", sys.stderr)
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+    """Have each `TrainingWarning` of the block told as a line, whatever becomes of warnings."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str, category: type[Warning], filename: str, lineno: int,
+            file: TextIO | None = None, line: str | None = None,
+        ) -> None:  # fmt: skip
+            if issubclass(category, TrainingWarning):
+                complain(str(message), kind="warning: ", name="")
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", TrainingWarning)
+        yield
 
 
 def flush_output() -> None:

@@ -7,7 +7,16 @@ import os
 from typing import TYPE_CHECKING
 
 from . import _progress, _threads
-from ._cli_common import Source, UsageError, check_output, complain, integer, integers, status_of
+from ._cli_common import (
+    Source,
+    UsageError,
+    check_output,
+    complain,
+    integer,
+    integers,
+    status_of,
+    telling,
+)
 from ._files import shown
 from .config import PRESETS
 
@@ -87,17 +96,18 @@ def run(args: argparse.Namespace) -> int:
     heading = ("images", "distortions", "passes", "training error", "test error", "seconds")
     _progress.write(_ROW.format(*heading))
     try:
-        outcome = reproduce.run(
-            *data,
-            args.output,
-            figures=figures,
-            preset=args.preset,
-            passes=passes,
-            seed=args.seed,
-            sizes=sizes,
-            threads=threads,
-            report=lambda result: _progress.write(_row(result)),
-        )
+        with telling():
+            outcome = reproduce.run(
+                *data,
+                args.output,
+                figures=figures,
+                preset=args.preset,
+                passes=passes,
+                seed=args.seed,
+                sizes=sizes,
+                threads=threads,
+                report=lambda result: _progress.write(_row(result)),
+            )
     except KeyboardInterrupt as interrupt:
         complain(
             f"interrupted; finished runs are kept in {shown(args.output)}, "

@@ -20,8 +20,10 @@ from ._cli_common import (
     number,
     reader_left,
     status_of,
+    telling,
 )
 from ._defaults import Training
+from ._diagnosis import at_chance, balanced_errors
 from ._files import shown
 from ._layer_table import layer_table
 from .config import CHOICES, PRESETS
@@ -132,7 +134,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="go on with the training that was interrupted from its checkpoint, if there is one: "
         "same options, same bits in the end",
     )
-    add("--quiet", action="store_true", help="print nothing but the test error and the file")
+    add(
+        "--quiet",
+        action="store_true",
+        help="print nothing but the test error and the file, and warnings",
+    )
 
 
 def train(args: argparse.Namespace) -> int:
@@ -184,7 +190,8 @@ def train(args: argparse.Namespace) -> int:
         "keep_best": args.keep_best,
     }
     try:
-        model.fit(images[:kept], labels[:kept], **arguments)
+        with telling():
+            model.fit(images[:kept], labels[:kept], **arguments)
     except (KeyboardInterrupt, OSError, FloatingPointError) as stop:
         saved = _tell_rest(model, LeNet5(preset, **fields), checkpoint, args.output, stop)
         if saved and isinstance(stop, KeyboardInterrupt):
@@ -197,6 +204,12 @@ def train(args: argparse.Namespace) -> int:
     report = model.evaluate(test_images, test_labels, threads=args.threads)
     _progress.write(f"test error {error_text(len(report.wrong), report.images)}")
     _progress.write(f"model saved in {shown(args.output)}")
+    error, guessed = balanced_errors(report.confusion.diagonal(), report.confusion.sum(1))
+    if at_chance(error, guessed, part=0.95):
+        _progress.write(
+            "this network has not learnt: its test error is no better than guessing, or hardly "
+            f"({100 * error:.2f} %, guessing {100 * guessed:.2f} %; means of the classes)"
+        )
     return 0
 
 

@@ -13,3 +13,7 @@ class FormatError(ValueError):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))
+
+
+class TrainingWarning(UserWarning):
+    """A training does not learn: the message says by which figure, and the likely cause."""

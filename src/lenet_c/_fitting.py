@@ -137,6 +137,13 @@ class Fitting(Network):
         RuntimeError
             Another thread trains the model, or sets its parameters.
 
+        Warns
+        -----
+        TrainingWarning
+            The network does not learn, with the figures and the likely cause; at most once a call,
+            after the third epoch or at the end (docs/reliability.md). Where warnings are errors it
+            is raised when weights, history and checkpoint are whole.
+
         Notes
         -----
         What other threads do with the model meanwhile is done with the weights of the last epoch
@@ -169,9 +176,10 @@ class Fitting(Network):
             held_out = (x, self._as_labels(validation[1], len(x)))
             if not len(x):
                 raise ValueError("validation: needs at least one image")
+        size = plan.batch_size
         with self._changing() as first:
             self._begin(first)
-            return training.fit(
+            history, watch = training.fit(
                 cast("LeNet5", self),
                 as_pixels(batch, self.config.dtype),
                 targets,
@@ -190,7 +198,10 @@ class Fitting(Network):
                 progress=progress,
                 seed=positive("seed", seed, least=0),
                 communicator=communicator,
+                usual_rate=recipe_of(self.config, size, plan.optimizer.optimizer).learning_rate,
             )
+        watch.tell()
+        return history
 
     def _as_begun(
         self, named: dict[str, Any], checkpoint: object, communicator: Any

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._defaults import BATCH, positive
+from ._errors import TrainingWarning
 from .distortion import Distortion
 from .history import History
 from .model import _CHUNK, LeNet5
@@ -190,6 +191,11 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             X, y or a parameter is not of the form that is asked for.
         FloatingPointError
             See `LeNet5.fit`.
+
+        Warns
+        -----
+        TrainingWarning
+            See `LeNet5.fit`.
         """
         X, y = self._validated(X, y)
         check_classification_targets(y)
@@ -209,29 +215,35 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             validation = images[held_out], targets[held_out]
             images, targets = images[kept], targets[kept]
             weight = weight if weight is None else weight[kept]
-        history = model.fit(
-            images,
-            targets,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            schedule=self.schedule,
-            shuffle=self.shuffle,
-            validation=validation,
-            early_stopping=self.early_stopping,
-            keep_best=validation is not None,
-            sample_weight=weight,
-            augment=self.augment,
-            threads=self.threads,
-            progress=bool(self.verbose),
-            seed=model.config.seed,
-        )
+        told = None
+        try:
+            history = model.fit(
+                images,
+                targets,
+                epochs=self.epochs,
+                batch_size=self.batch_size,
+                optimizer=self.optimizer,
+                learning_rate=self.learning_rate,
+                momentum=self.momentum,
+                weight_decay=self.weight_decay,
+                schedule=self.schedule,
+                shuffle=self.shuffle,
+                validation=validation,
+                early_stopping=self.early_stopping,
+                keep_best=validation is not None,
+                sample_weight=weight,
+                augment=self.augment,
+                threads=self.threads,
+                progress=bool(self.verbose),
+                seed=model.config.seed,
+            )
+        except TrainingWarning as warning:  # where it is an error; the network is whole
+            history, told = model.history, warning
         self.n_iter_ = len(history) + (self.n_iter_ if warm else 0)
         self.classes_, self.model_, self.pixel_range_ = classes, model, pixel_range
         self.history_ = history
+        if told is not None:
+            raise told
         return self
 
     def partial_fit(

@@ -13,6 +13,7 @@ import numpy as np
 
 from ._checkpoint import Checkpoint, Position, digest
 from ._defaults import Training, positive
+from ._diagnosis import Watch
 from ._parallel import Ranks
 from ._progress import Progress
 from ._sample_weights import spread
@@ -70,8 +71,12 @@ def fit(
     progress: bool | Progress | None,
     seed: int,
     communicator: object = None,
-) -> History:
-    """Train on checked arrays; the arguments are those of `LeNet5.fit`."""
+    usual_rate: float,
+) -> tuple[History, Watch]:
+    """Train on checked arrays; the arguments are those of `LeNet5.fit`.
+
+    The watch has still to `tell` what it saw. usual_rate: where none is named.
+    """
     recipe, epochs, batch_size, shuffle = plan
     if validation is None and (keep_best or patience is not None):
         raise ValueError("keep_best and early_stopping need validation=(images, labels)")
@@ -101,6 +106,9 @@ def fit(
         ranks.begin(model)
         if ranks.rank:
             progress, writes = False, False
+    watch = Watch(
+        model, pixels, targets, weight, recipe, usual_rate, batch_size, keep_best, threads, ranks
+    )
     saver = None
     if checkpoint is not None:
         settings = {
@@ -133,7 +141,7 @@ def fit(
     model.history = history = History(position.records)
     history.stopped = position.stopped
     if position.finished:
-        return history
+        return history, watch
     order = np.random.default_rng([seed, begun]).permutation(n)
     if isinstance(progress, Progress):  # a share of what several calls do
         bar = progress
@@ -203,6 +211,7 @@ def fit(
             if saver is not None:
                 saver.write(model, position)
             history.stopped = ended(record)
+            watch.look(history, epochs)
     except BaseException as error:  # Ctrl-C; of a callback, of an allocation
         interrupted = isinstance(error, KeyboardInterrupt)
         if interrupted and keep_best and best is not None:
@@ -225,4 +234,5 @@ def fit(
         model._publish()
     if saver is not None and history:
         saver.write(model, dataclasses.replace(position, finished=True, stopped=history.stopped))
-    return history
+    watch.end(history)
+    return history, watch
