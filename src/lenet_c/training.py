@@ -91,7 +91,8 @@ def fit(
         raise ValueError("resume needs checkpoint=, the file to go on from")
     if augment is not None and seed >= 2**63:
         raise ValueError(f"seed: expected 0 .. 2^63 - 1 with augment, got {seed}")
-    pixels, targets, weight = spread(pixels, targets, weight)
+    given = pixels, targets, weight
+    pixels, targets, weight = spread(*given)
     n = len(pixels)
     batch_size = min(batch_size, n)
     steps = -(-n // batch_size)
@@ -106,9 +107,7 @@ def fit(
         ranks.begin(model)
         if ranks.rank:
             progress, writes = False, False
-    watch = Watch(
-        model, pixels, targets, weight, recipe, usual_rate, batch_size, keep_best, threads, ranks
-    )
+    watch = Watch(model, *given, recipe, usual_rate, batch_size, keep_best, threads, ranks)
     saver = None
     if checkpoint is not None:
         settings = {
