@@ -241,7 +241,7 @@ def test_other_options_do_not_take_what_is_kept(
     elif change == "version":
         monkeypatch.setattr(_runs, "__version__", "0.0.0")
     elif change == "recipe":
-        monkeypatch.setattr(_runs, "Recipe", lambda name: lenet_c.Recipe(name, mu=0.3))
+        monkeypatch.setattr(_runs, "recipe_of", lambda *given: lenet_c.Recipe("sdlm", mu=0.3))
     else:
         options |= change
     before = contents(folder / "runs")

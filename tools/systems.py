@@ -109,9 +109,7 @@ def main():
         images, labels = load("train")
         kept = len(images) - len(images) // 6
         data = (images[:kept], labels[:kept]), (images[kept:], labels[kept:]), f"{what}, held out"
-    seeds = [
-        int(s) for s in (args.seeds or ("1,2,3" if args.what == "grid" else "1,2,3,4,5")).split(",")
-    ]
+    seeds = range(1, 1 + (args.seeds or (3 if args.what == "grid" else 5)))
     systems = {name: system for name, system in systems.items() if args.only in name}
     found = results_of(systems, seeds, data, args.results)
     failed = 0

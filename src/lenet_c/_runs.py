@@ -17,12 +17,12 @@ import numpy as np
 
 from . import __version__, _engines
 from . import config as _config
+from ._defaults import recipe_of
 from ._files import StrPath, atomic_write
 from ._progress import Progress
 from .distortion import Distortion
 from .history import Record
 from .model import LeNet5
-from .optim import Recipe
 
 OPTIMIZER = "sdlm"
 AUGMENT = "affine"
@@ -73,11 +73,12 @@ class Run:
     def key(self, data: Data) -> dict[str, object]:
         """Return everything that the result depends on, as JSON gives it back."""
         distortion = Distortion.of(self.augment)
+        config = _config.preset(self.preset, seed=self.seed)
         key = {
             **dataclasses.asdict(self),
             "augment": distortion and dataclasses.asdict(distortion),
-            "config": dataclasses.asdict(_config.preset(self.preset, seed=self.seed)),
-            "recipe": dataclasses.asdict(Recipe(OPTIMIZER)),
+            "config": dataclasses.asdict(config),
+            "recipe": dataclasses.asdict(recipe_of(config, 1, OPTIMIZER)),
             "data": data.fingerprint,
             "lenet_c": __version__,
         }
