@@ -126,6 +126,10 @@ int main(void)
     memcpy(net.table, LENET_TABLE1, sizeof net.table);
     if (lenet_layout(&net)) return 1;
     printf("%d %ld %d\\n", net.usual, (long)net.total, net.c3_links.first[LENET_C3]);
+    net.loss = LENET_MAP;
+    if (lenet_layout(&net) != -1) return 2; /* RBF units without the scale of their distances */
+    net.distance_scale = 1.0 / 84;
+    if (lenet_layout(&net) || net.codes != net.size) return 3;
     return 0;
 }
 """

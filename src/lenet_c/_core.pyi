@@ -52,7 +52,7 @@ class Net:
         head: str = "full",
         loss: str = "cross_entropy",
         j: float = 1,
-        distance_scale: float = 1,
+        distance_scale: float = 1.0,
         output_activation: bool = False,
         train_codes: bool = False,
     ) -> Net: ...
@@ -139,7 +139,7 @@ class Variants(Layers):
     def average_forward(self, x: _Numbers, out: _Numbers) -> None: ...
     def average_backward(self, dy: _Numbers, dx: _Numbers) -> None: ...
     def rbf_forward(
-        self, x: _Numbers, codes: _Numbers, out: _Numbers, distance_scale: float = 1
+        self, x: _Numbers, codes: _Numbers, out: _Numbers, distance_scale: float = 1.0
     ) -> None: ...
     def rbf_backward(
         self,
@@ -148,7 +148,7 @@ class Variants(Layers):
         codes: _Numbers,
         dx: _Numbers,
         dcodes: _Numbers,
-        distance_scale: float = 1,
+        distance_scale: float = 1.0,
     ) -> None: ...
     def rbf_loss(
         self,
