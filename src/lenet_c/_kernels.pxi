@@ -66,8 +66,7 @@ cdef void draws(Block* block, const Images* images, Py_ssize_t first, int count,
     cdef int lane
     if net.subsampling == STOCHASTIC and images.draw != 0:
         for lane in range(LANES):
-            block.draw[lane] = mix(images.draw ^ mix(
-                <uint64_t>image_number(images, first + lane) if lane < count else 0))
+            block.draw[lane] = mix(images.draw ^ mix(<uint64_t>image_number(images, first + min(lane, count - 1))))
         block.s2_pool.draw = block.draw
         block.s4_pool.draw = block.draw
 

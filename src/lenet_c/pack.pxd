@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # Between arrays with an image after another and blocks with LANES images side by side.
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from lenet_c.lenet cimport Images, Net, Scan
 from lenet_c.simd cimport LANES, WORDS, bytes_of, load, real, splat, store, vec
@@ -24,10 +24,11 @@ cdef inline int64_t image_number(const Images* images, Py_ssize_t i) noexcept no
 
 cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int count, const real* level,
                              const Net* net) noexcept nogil:
-    # x (height, width): `count` images from `first` on, at the network's levels in a border of background; the lanes
-    # from `count` on are background.
+    # x (height, width): `count` images from `first` on, at the network's levels in a border of background. The lanes
+    # from `count` on repeat the last of them: what overflows there does so in an image too, so that zero deltas times
+    # what they hold are zeros.
     cdef int lane, i, j, height = net.image_height, width = net.image_width, border = net.border
-    cdef Py_ssize_t row = net.x.width, size = <Py_ssize_t>height * width
+    cdef Py_ssize_t row = net.x.width, size = <Py_ssize_t>height * width, at
     cdef vec background = splat(<real>net.low), scale = splat(<real>(net.high - net.low))
     cdef (const unsigned char*)[64] byte
     cdef (const real*)[64] pixel
@@ -36,22 +37,22 @@ cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int
     cdef int words = width // 4 if images.bytes and WORDS and width <= 64 else 0
     cdef real* out
     cdef vec* line
-    for lane in range(count):
-        byte[lane] = <const unsigned char*>images.pixels + image_number(images, first + lane) * size
-        pixel[lane] = <const real*>images.pixels + image_number(images, first + lane) * size
+    for lane in range(LANES):
+        at = image_number(images, first + min(lane, count - 1)) * size
+        byte[lane] = <const unsigned char*>images.pixels + at
+        pixel[lane] = <const real*>images.pixels + at
     for i in range(net.x.height * net.x.width):
         x[i] = background
-    memset(word, 0, 4 * LANES * words)
     for i in range(height):
         line = x + (i + border) * row + border               # a row of all lanes at a time stays in the cache
         for j in range(words):
-            for lane in range(count):
+            for lane in range(LANES):
                 memcpy(&word[j * LANES + lane], byte[lane] + i * width + 4 * j, 4)
         for j in range(words):
             bytes_of(four, word + j * LANES)
             for lane in range(4):
                 line[4 * j + lane] = background + four[lane] * scale
-        for lane in range(count):
+        for lane in range(LANES):
             out = <real*>line + lane
             if images.bytes:
                 for j in range(4 * words, width):
@@ -60,9 +61,6 @@ cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int
                 for j in range(width):
                     out[j * LANES] = pixel[lane][i * width + j]
         if not images.bytes:
-            for lane in range(count, LANES):
-                for j in range(width):
-                    (<real*>line)[j * LANES + lane] = 0
             for j in range(width):
                 line[j] = background + line[j] * scale
 
