@@ -161,23 +161,28 @@ LENET_INLINE lenet_vec lenet_max(lenet_vec a, lenet_vec b)
 #endif
 }
 
-/* 1 where a == b, or a > 0, else 0 (NaN: 0). */
+/* nan_of: a, or a NaN where b is one. equal: 1 where a == b, else 0 (NaN: 0). positive: 1 where a > 0, else 0 (NaN: NaN). */
 #ifdef LENET_SCALAR
+LENET_INLINE lenet_vec lenet_nan_of(lenet_vec a, lenet_vec b) { return b == b ? a : b; }
 LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b) { return a == b; }
-LENET_INLINE lenet_vec lenet_positive(lenet_vec a) { return a > 0; }
+LENET_INLINE lenet_vec lenet_positive(lenet_vec a) { return a == a ? a > 0 : a; }
 #else
 #  ifdef LENET_F64
 typedef long long lenet_mask __attribute__((vector_size(LENET_VECTOR_BYTES)));
 #  else
 typedef int lenet_mask __attribute__((vector_size(LENET_VECTOR_BYTES)));
 #  endif
+LENET_INLINE lenet_vec lenet_nan_of(lenet_vec a, lenet_vec b)
+{
+    return (lenet_vec)((lenet_mask)a | (lenet_mask)(b != b));             /* all ones are a NaN */
+}
 LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b)
 {
     return (lenet_vec)((lenet_mask)(a == b) & (lenet_mask)lenet_splat(1));
 }
 LENET_INLINE lenet_vec lenet_positive(lenet_vec a)
 {
-    return (lenet_vec)((lenet_mask)(a > lenet_splat(0)) & (lenet_mask)lenet_splat(1));
+    return lenet_nan_of((lenet_vec)((lenet_mask)(a > lenet_splat(0)) & (lenet_mask)lenet_splat(1)), a);
 }
 #endif
 
@@ -196,7 +201,8 @@ LENET_INLINE void lenet_bytes(lenet_vec *out, const unsigned *words)
 #endif
 
 /* exp(a), a <= 88. float: 2^n times a polynomial in the rest of a log2(e), n its nearest integer; the polynomial is the
- * minimax fit of tools/fit_simd.py. Below -87 the result is exp(-87), 1.6e-38. double and one lane: libm. */
+ * minimax fit of tools/fit_simd.py. Below -87 the result is exp(-87), 1.6e-38. double and one lane: libm. NaN: NaN, whose
+ * payload would end up in the exponent. */
 LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
 {
 #if defined(LENET_SCALAR)
@@ -207,7 +213,7 @@ LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
 #else
     typedef int lenet_ivec __attribute__((vector_size(LENET_VECTOR_BYTES)));
     lenet_vec n, r, p;
-    a = lenet_max(lenet_splat(-87.0f), a);
+    a = lenet_max(lenet_splat(-87.0f), a);                /* NaN stays */
     n = a * 1.44269504f + 12582912.0f;                    /* 1.5 * 2^23: the integer part ends up in the low bits */
     lenet_ivec bits = (lenet_ivec)n << 23;
     n = n - 12582912.0f;
@@ -217,7 +223,7 @@ LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
     p = p * r + 1.66665767e-1f;
     p = p * r + 0.5f;
     p = p * (r * r) + r + 1.0f;
-    return (lenet_vec)((lenet_ivec)p + bits);
+    return lenet_nan_of((lenet_vec)((lenet_ivec)p + bits), a);
 #endif
 }
 

@@ -12,7 +12,7 @@ from libc.math cimport HUGE_VAL, fabs, pow, sqrt
 from libc.stdint cimport uint64_t
 
 from lenet_c.lenet cimport AVERAGE, LP, MAX, RELU, SCALED_TANH, STOCHASTIC, TANH, TRAINABLE, Activation
-from lenet_c.simd cimport LANES, real, splat, vec, vequal, vmax
+from lenet_c.simd cimport LANES, nan_of, real, splat, vec, vequal, vmax
 from lenet_c.squash cimport activate, activate_backward, derivative
 
 cdef struct Pool:
@@ -35,7 +35,7 @@ cdef inline double uniform(const Pool* pool, int lane, Py_ssize_t unit) noexcept
 
 
 cdef inline void chosen(vec* part, const vec* s, const Pool* pool, Py_ssize_t unit) noexcept nogil:
-    # part[q] = 1 in the lanes whose draw falls on x_q, else 0
+    # part[q] = 1 in the lanes whose draw falls on x_q, else 0; NaN where one of the four is
     cdef int lane, q
     cdef double total, at
     for q in range(4):
@@ -45,6 +45,8 @@ cdef inline void chosen(vec* part, const vec* s, const Pool* pool, Py_ssize_t un
         for q in range(4):
             total += (<const real*>&s[q])[lane]
         if not total > 0:
+            for q in range(4):
+                (<real*>&part[q])[lane] = <real>(0 if total <= 0 else total)         # NaN stays
             continue
         at = uniform(pool, lane, unit) * total
         q = 0
@@ -67,7 +69,8 @@ cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_
     if KIND == AVERAGE:
         return (((s[0] + s[1]) + s[2]) + s[3]) * splat(<real>0.25)
     if KIND == MAX:
-        return vmax(vmax(vmax(s[0], s[1]), s[2]), s[3])
+        y = vmax(vmax(vmax(s[0], s[1]), s[2]), s[3])         # which keeps a NaN of the last alone
+        return nan_of(nan_of(nan_of(y, s[0]), s[1]), s[2])
     if KIND == STOCHASTIC and pool.draw != NULL:
         chosen(part, s, pool, unit)
         return ((s[0] * part[0] + s[1] * part[1]) + s[2] * part[2]) + s[3] * part[3]
@@ -140,7 +143,7 @@ cdef inline void pool_window(vec* e, const vec* s, vec y, vec dy, real c, const 
         for q in range(4):
             e[q] = splat(<real>0.25)
     elif KIND == MAX:
-        open = splat(1)
+        open = nan_of(splat(1), y)
         for q in range(4):
             e[q] = vequal(s[q], y) * open
             open = open - e[q]

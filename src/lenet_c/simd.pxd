@@ -35,5 +35,6 @@ cdef extern from "lenet_c/simd.h" nogil:
     vec vexp "lenet_exp" (vec a)
     vec squash "lenet_squash" (vec a)
     void bytes_of "lenet_bytes" (vec* out, const unsigned int* words)
+    vec nan_of "lenet_nan_of" (vec a, vec b)
     real fma_peak "lenet_fma_peak" (long rounds, real a, real b)
     int FMA_PEAK_REGISTERS "LENET_FMA_PEAK_REGISTERS"
