@@ -74,6 +74,27 @@ typedef lenet_vec lenet_half;
 enum { LENET_HALF_LANES = LENET_VECTOR_BYTES / sizeof(lenet_real) };
 #endif
 
+/* Arrays of a fixed size in the kernels. */
+#define LENET_TILE 32                  /* outputs in registers, at most */
+#define LENET_TILE_ROW 16              /* columns of an input, or units */
+#define LENET_ONLINE_TILE 8            /* vecs of C5 in the online schedule */
+#define LENET_MOST_LANES 64            /* label, weight, draw, pixels of each lane */
+#define LENET_ROW_WORDS 16             /* of four pixels, in a row of an image */
+
+#ifdef _MSC_VER
+#  define LENET_ASSERT static_assert
+#else
+#  define LENET_ASSERT _Static_assert
+#endif
+LENET_ASSERT(LENET_C1_MAPS * LENET_C1_COLUMNS <= LENET_TILE && LENET_C1_COLUMNS <= LENET_TILE_ROW, "conv_tile of C1");
+LENET_ASSERT(LENET_C3_ROWS * LENET_C3_COLUMNS <= LENET_TILE && LENET_C3_COLUMNS <= LENET_TILE_ROW, "conv_tile of C3");
+LENET_ASSERT(LENET_BACK_COLUMNS + 5 - 1 <= LENET_TILE_ROW, "conv_backward_tile, 5 x 5");
+LENET_ASSERT(LENET_UNITS <= LENET_TILE_ROW, "dense_tile");
+LENET_ASSERT(LENET_LANES >= 1 && LENET_LANES <= LENET_MOST_LANES, "labels, weights, draws and pixels of each lane");
+LENET_ASSERT(256 % LENET_LANES == 0, "level_table; and lenet_sum: a power of two");
+LENET_ASSERT(16 % LENET_LANES == 0 && 8 % LENET_HALF_LANES == 0, "maps and units of the online schedule are whole vectors");
+LENET_ASSERT(128 % (LENET_ONLINE_TILE * LENET_LANES) == 0 && 96 % (6 * LENET_LANES) == 0, "its C5 and F6 are whole tiles");
+
 typedef const lenet_real *restrict lenet_real_in;
 typedef const lenet_vec *restrict lenet_vec_in;
 

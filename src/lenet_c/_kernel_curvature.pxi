@@ -127,7 +127,7 @@ cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py
     cdef Block block
     cdef Py_ssize_t done = 0
     cdef int count, lane
-    cdef int64_t[64] label
+    cdef int64_t[MOST_LANES] label
     block_layout(&block, workspace, net)
     level_table(block.level, net)
     gradient_begin(&block, sum, net)

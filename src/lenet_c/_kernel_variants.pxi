@@ -26,7 +26,7 @@ cdef void c_pool_forward(real* y, const real* x, const Pooling* pooling, Py_ssiz
     cdef Py_ssize_t y_size = <Py_ssize_t>maps * (height // 2) * (width // 2)
     cdef vec* x_block = take(&at, x_size)
     cdef vec* y_block = take(&at, y_size)
-    cdef uint64_t[64] draw
+    cdef uint64_t[MOST_LANES] draw
     cdef Pool pool
     cdef int count
     set_pool(&pool, pooling, draw)
@@ -47,7 +47,7 @@ cdef void c_pool_backward(real* dx, const real* dy, const real* x, const Pooling
     cdef vec* x_block = take(&at, x_size)
     cdef vec* y_block = take(&at, y_size)
     cdef vec* dy_block = take(&at, y_size)
-    cdef uint64_t[64] draw
+    cdef uint64_t[MOST_LANES] draw
     cdef Pool pool
     cdef int count
     set_pool(&pool, pooling, draw)

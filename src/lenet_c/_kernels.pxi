@@ -12,7 +12,8 @@ from lenet_c.losses cimport rbf_loss, softmax_cross_entropy
 from lenet_c.network cimport Block, block_layout, gradient_begin, gradient_end
 from lenet_c.pack cimport image_number, level_table, pack_images, unpack
 from lenet_c.pool cimport mix
-from lenet_c.simd cimport FMA_PEAK_REGISTERS, ISA, LANES, fma_peak, load, real, splat, squash, store, vec
+from lenet_c.simd cimport (FMA_PEAK_REGISTERS, ISA, LANES, MOST_LANES, fma_peak, load, real, splat, squash, store,
+                           vec)
 from lenet_c.squash cimport squash_derivative
 from lenet_c.update cimport update
 
@@ -110,8 +111,8 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
     cdef Block block
     cdef Py_ssize_t done = 0, number
     cdef int count, lane
-    cdef int64_t[64] label
-    cdef double[64] image_weight
+    cdef int64_t[MOST_LANES] label
+    cdef double[MOST_LANES] image_weight
     block_layout(&block, workspace, net)
     level_table(block.level, net)
     gradient_begin(&block, gradient, net)

@@ -9,15 +9,15 @@
 # w (n_out, n_in, K, K) dense; links that are absent are neither read nor written.
 # Output map m reads input maps input[first[m]] .. input[first[m+1]-1].
 # One order of summation everywhere: bias, then input map, row and column of the kernel.
-from lenet_c.simd cimport opaque, real, real_in, splat, vec, vec_in
+from lenet_c.simd cimport TILE, TILE_ROW, opaque, real, real_in, splat, vec, vec_in
 
 
 cdef inline void conv_tile(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
                            const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links,
                            int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # MAPS maps that read the same inputs x ROWS rows x COLUMNS columns of y, in registers while all taps run over them
-    cdef vec[32] acc
-    cdef vec[16] row
+    cdef vec[TILE] acc
+    cdef vec[TILE_ROW] row
     cdef vec weight
     cdef vec_in pixel
     cdef const real* tap
@@ -133,7 +133,7 @@ cdef inline void conv_backward_tile(vec* dx, vec_in du, Py_ssize_t du_map, Py_ss
                                     Py_ssize_t w_map, const unsigned char* output, int links, int i, int rows,
                                     int K, int COLUMNS) noexcept nogil:
     # adds what COLUMNS columns of du give to COLUMNS + K - 1 columns of row i of one dx map, in registers
-    cdef vec[16] acc
+    cdef vec[TILE_ROW] acc
     cdef vec weight
     cdef vec_in delta
     cdef real_in tap

@@ -5,13 +5,13 @@
 #   dw[n,l] = sum_images du[n] x[l]     db[n] = sum_images du[n]     dx[l] = sum_n du[n] w[n,l]
 #
 # x (n_in), y and du (n_out): one vec holds a unit of LANES images. w (n_out, n_in).
-from lenet_c.simd cimport LANES, UNITS, load, real, real_in, splat, store, vec, vec_in
+from lenet_c.simd cimport LANES, TILE, TILE_ROW, UNITS, load, real, real_in, splat, store, vec, vec_in
 
 
 cdef inline void dense_tile(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_step, const real* w, const real* b,
                             int n_in, int N) noexcept nogil:
     # N units in registers
-    cdef vec[16] acc
+    cdef vec[TILE_ROW] acc
     cdef vec unit
     cdef int n, l
     for n in range(N):
@@ -35,8 +35,9 @@ cdef inline void dense_forward(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x
         dense_tile(y + n * y_step, y_step, x, x_step, w + n * n_in, b + n, n_in, 1)
 
 
-cdef inline void dense_input_tile(vec* dx, vec_in du, real_in w, int n_in, int n_out, int N) noexcept nogil:
-    cdef vec[16] acc
+cdef inline void dense_input_tile(vec* dx, vec_in du, real_in w, Py_ssize_t n_in, Py_ssize_t n_out,
+                                  int N) noexcept nogil:
+    cdef vec[TILE_ROW] acc
     cdef vec delta
     cdef int n, l
     for l in range(N):
@@ -58,11 +59,11 @@ cdef inline void dense_backward_input(vec* dx, vec_in du, real_in w, int n_in, i
         dense_input_tile(dx + l, du, w + l, n_in, n_out, 1)
 
 
-cdef inline void dense_weight_tile(real* dw, const real* xt, Py_ssize_t stride, const real* du, int n_in, bint add,
-                                   int NS, int VECS) noexcept nogil:
-    # dw[n, 0 .. VECS*LANES-1] (+)= sum_lane du[n,lane] xt[lane, ...] for NS units n
-    cdef vec[32] acc
-    cdef vec[8] row
+cdef inline void dense_weight_tile(real* dw, const real* xt, Py_ssize_t stride, const real* du, Py_ssize_t n_in,
+                                   bint add, int NS, int VECS) noexcept nogil:
+    # dw[n, 0 .. VECS*LANES-1] (+)= sum_lane du[n,lane] xt[lane, ...] for NS units n; NS * VECS <= TILE
+    cdef vec[TILE] acc
+    cdef vec[TILE_ROW] row
     cdef vec delta
     cdef int lane, n, q
     for n in range(NS):

@@ -10,7 +10,7 @@ from lenet_c.guard cimport GUARD, clear, guard
 from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
 from lenet_c.losses cimport rbf_backward, rbf_forward
 from lenet_c.pool cimport Pool, average_maps, average_maps_backward
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, LANES, lane_sum, real, splat, vec
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, LANES, MOST_LANES, lane_sum, real, splat, vec
 from lenet_c.squash cimport activate, activate_backward
 from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
 
@@ -44,7 +44,7 @@ cdef struct Block:
     real* level        # 256 input levels
     Pool s2_pool
     Pool s4_pool
-    uint64_t[64] draw  # of each lane, for stochastic subsampling
+    uint64_t[MOST_LANES] draw  # of each lane, for stochastic subsampling
     bint add           # weight gradients of the full layers are there already: add to them
 
 
