@@ -34,7 +34,8 @@ cdef void rbf_curvature(Block* block, const int64_t* label, const real* code, co
     cdef vec low = block.output[0], q_j = splat(0), total, d, mean, square, one
     cdef vec* q = block.d_output
     cdef bint train = net.size > net.codes
-    cdef int c, n, lane
+    cdef Py_ssize_t c, n
+    cdef int lane
     for c in range(net.classes):
         q[c] = splat(0)
     if net.loss == MAP:

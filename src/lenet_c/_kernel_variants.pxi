@@ -105,7 +105,7 @@ cdef void c_average_forward(real* y, const real* x, Py_ssize_t n, int maps, int 
     while done < n:
         count = block_count(n, done)
         pack(x_block, x + done * x_size, x_size, count)
-        average_maps(y_block, x_block, maps, height * width)
+        average_maps(y_block, x_block, maps, x_size // maps)
         unpack(y + done * maps, y_block, maps, count)
         done += count
 
@@ -120,7 +120,7 @@ cdef void c_average_backward(real* dx, const real* dy, Py_ssize_t n, int maps, i
     while done < n:
         count = block_count(n, done)
         pack(dy_block, dy + done * maps, maps, count)
-        average_maps_backward(dx_block, dy_block, maps, height * width)
+        average_maps_backward(dx_block, dy_block, maps, x_size // maps)
         unpack(dx + done * x_size, dx_block, x_size, count)
         done += count
 

@@ -85,8 +85,8 @@ cdef double block_loss(Block* block, int64_t* errors, const int64_t* label, cons
 cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssize_t n, const real* theta,
                    const Net* net, void* workspace) noexcept nogil:
     cdef Block block
-    cdef Py_ssize_t done = 0, positions = net.c5.height * net.c5.width, size = net.classes * positions
-    cdef int count, lane, c, p
+    cdef Py_ssize_t done = 0, positions = <Py_ssize_t>net.c5.height * net.c5.width, size = net.classes * positions, p
+    cdef int count, lane, c
     cdef const real* output
     block_layout(&block, workspace, net)
     output = <const real*>block.output
@@ -136,7 +136,7 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
 cdef void c_activations(real** out, const Images* images, Py_ssize_t n, const real* theta, const Net* net,
                         void* workspace) noexcept nogil:
     cdef Block block
-    cdef Py_ssize_t done = 0, positions = net.c5.height * net.c5.width
+    cdef Py_ssize_t done = 0, positions = <Py_ssize_t>net.c5.height * net.c5.width
     cdef Py_ssize_t[7] size
     cdef (vec*)[7] layer
     cdef int count, q

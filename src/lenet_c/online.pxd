@@ -104,7 +104,7 @@ cdef inline size_t online_block(OnlineBlock* block, void* workspace, const Net* 
 
 cdef inline void move(real* packed, real* flat, int outputs, int inputs, int units, bint back) noexcept nogil:
     # packed (inputs, units) <-> flat (outputs, inputs); the padding of packed is not touched
-    cdef int n, l
+    cdef Py_ssize_t n, l
     for n in range(outputs):
         for l in range(inputs):
             if back:
