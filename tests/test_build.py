@@ -4,13 +4,18 @@ import ctypes
 import datetime
 import importlib
 import os
+import platform
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import reference
 
+import lenet_c
 from lenet_c import _core, _engines
 
 FIRST = ["baseline", "neon", "scalar"]  # one of them, in an installation
@@ -145,6 +150,40 @@ def test_table_of_another_build_is_refused(table, field):
 def test_what_is_no_table_is_refused(capsule):
     with pytest.raises(ValueError, match="PyCapsule"):
         _core.Engine(capsule)
+
+
+# --- arrays of a fixed size
+
+HEADER = Path(lenet_c.get_include()) / "lenet_c" / "simd.h"
+# Register tiles, by instruction set: twenty times as large none fits.
+TILES = ("C1_MAPS", "C1_COLUMNS", "C3_ROWS", "C3_COLUMNS", "BACK_COLUMNS", "UNITS")
+FLAGS = [[], ["-DLENET_F64"], ["-DLENET_SCALAR"]]
+if platform.machine() == "x86_64":
+    FLAGS += [["-march=x86-64-v3"], ["-march=x86-64-v4"]]
+
+
+def compiles(text, flags, tmp_path):
+    """Whether GCC takes simd.h with this text."""
+    (tmp_path / "simd.h").write_text(text)
+    command = ["gcc", "-std=gnu11", "-Wall", "-Werror", "-Wno-psabi", "-fsyntax-only", *flags]
+    done = subprocess.run(
+        [*command, "-x", "c", "simd.h"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 or "assert" in done.stderr, done.stderr
+    return done.returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+@pytest.mark.parametrize("flags", FLAGS, ids=[" ".join(flags) or "plain" for flags in FLAGS])
+def test_no_tile_is_larger_than_its_array(tmp_path, flags):
+    text = HEADER.read_text()
+    assert compiles(text, flags, tmp_path)
+    for name in TILES:
+        larger, count = re.subn(rf"(LENET_{name} = )(\d+)", r"\g<1>20 * \2", text)
+        assert count == 2
+        assert not compiles(larger, flags, tmp_path), name
+    fewer = text.replace("LENET_MOST_LANES 64", "LENET_MOST_LANES 0")
+    assert fewer != text and not compiles(fewer, flags, tmp_path)
 
 
 # --- counts

@@ -547,6 +547,19 @@ def test_maps_smaller_than_a_window(engine, height, width):
         engine.subsample_backward(x, x, c, x, c, c)
 
 
+@pytest.mark.parametrize(("n_in", "n_out", "name"), [(1, 120, "y"), (120, 1, "x")])
+def test_maps_of_more_numbers_than_are_counted(engine, n_in, n_out, name):
+    """120 maps of 4296 x 4296, and no image: nothing of them is in memory."""
+    x = np.zeros((0, n_in, 4300, 4300), engine.dtype)
+    y = np.zeros((0, n_out, 4296, 4296), engine.dtype)
+    w, b, table = np.zeros((n_out, n_in, 5, 5)), np.zeros(n_out), np.ones((n_in, n_out), np.uint8)
+    w, b = w.astype(engine.dtype), b.astype(engine.dtype)
+    with pytest.raises(ValueError, match=rf"^{name}: expected 1 to 2147483647 numbers an image"):
+        engine.conv_forward(x, w, b, table, y)
+    with pytest.raises(ValueError, match=rf"^{name}: expected 1 to 2147483647 numbers an image"):
+        engine.conv_backward(y, x, w, table, x, w, b)
+
+
 @pytest.mark.parametrize("pairs", [(1, 0), (0, 1), (1, 121), (121, 1), (16, 121), (120, 17)])
 def test_tables_that_are_too_large_or_empty(engine, pairs):
     n_in, n_out = pairs

@@ -193,3 +193,14 @@ def test_weights_off_the_table_are_not_read(engine):
     assert_same_bits(scores(engine, pixels(9), theta=theta), want)
     got = gradient(engine, pixels(9), targets(9), theta=theta)[0]
     assert_same_bits(got, want_gradient)
+
+
+def test_sizes_beyond_31_bits():
+    """Offsets of parameters are counted in 64 bits; sides whose sum wraps are refused."""
+    classes = 30_000_000
+    assert _core.Net((28, 28), 2, classes, LEVELS).size == DIGITS.size + 85 * (classes - 10)
+    rbf = _core.Net((28, 28), 2, classes, LEVELS, loss="map")
+    assert rbf.size == rbf.trained + 84 * classes
+    side, border = 2**31 - 2, 2**30 + 17  # side + 2 border = 32 modulo 2^32
+    with pytest.raises(ValueError, match=f"images of {side} x {side} with a border of {border}"):
+        _core.Net((side, side), border, 10, LEVELS)

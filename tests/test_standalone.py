@@ -98,6 +98,25 @@ def test_large_scores_have_probabilities(tmp_path):
     assert_array_equal(found.probabilities, np.eye(10, dtype=np.float32)[[9, 9]])
 
 
+@pytest.mark.parametrize("subsampling", ["trainable", "average", "max", "lp", "stochastic"])
+@pytest.mark.parametrize("activation", ["scaled_tanh", "relu"])
+@pytest.mark.parametrize("row", [0, 1])
+@pytest.mark.parametrize("column", [0, 1])
+def test_nan_is_not_lost(tmp_path, subsampling, activation, row, column):
+    """One unit of C1, in any cell of its window, is inf - inf: all the scores are NaN."""
+    if subsampling == "stochastic" and activation == "scaled_tanh":
+        pytest.skip("no such network")
+    model = LeNet5(subsampling=subsampling, activation=activation, seed=1)
+    w = np.zeros((6, 1, 5, 5))
+    w[0, 0, 0, :2] = 3.4e38, -3.4e38  # times 1.175
+    model.set_parameters({"c1.weight": w, "c1.bias": np.ones(6)})
+    images = np.zeros((1, 28, 28), np.uint8)
+    images[0, 10 + row, 10 + column : 12 + column] = 255
+    flags = ["-O1", "-ffp-contract=off"]  # a multiply-add rounds once: inf
+    found, _ = case.run(case.compiled(model, tmp_path, flags=flags), images, 10)
+    assert np.isnan(found.scores).all() and np.isnan(found.probabilities).all()
+
+
 # --- compilers
 
 

@@ -18,8 +18,9 @@ from network_case import (
     unpack,
 )
 from numpy.testing import assert_array_equal
+from variant_case import images_of, labels_of, model_on
 
-from lenet_c import _engines
+from lenet_c import Recipe, _engines
 
 
 class Run:
@@ -183,6 +184,39 @@ def test_weights_off_the_table_stay_zero(engine, rule):
         assert_array_equal(unpack(run.arrays()[name])["c3.weight"][OFF_TABLE], 0, name)
     changed = unpack(run.theta - default_theta(engine))["c3.weight"][~OFF_TABLE]
     assert np.count_nonzero(changed) == 60 * 25
+
+
+@pytest.mark.parametrize("epsilon", [0, 1e-60])  # which is 0 in float32
+def test_adamw_without_epsilon(engine, epsilon):
+    """w -= rate m / sqrt(v), but for the decay nothing where no g^2 was above 0."""
+    g = np.zeros(DIGITS.size, engine.dtype)
+    g[::3], g[1::9], g[2::9] = -2, 1e-300, 1e-30  # float32: 0, and 1e-30 whose square is
+    theta = np.ones_like(g)
+    m, v = np.zeros_like(g), np.zeros_like(g)
+    rule = {"rule": "adamw", "weight_decay": 0.1, "beta2": 0.99, "epsilon": epsilon}
+    engine.update(DIGITS, theta, g, rule, 0.25, 0.9, m, v)
+    moved = np.where(v > 0, -0.25 * np.sign(g), 0)
+    assert_close(theta, 1 - 0.25 * 0.1 + moved, f"{engine.dtype} update")
+    theta, m, v = np.zeros_like(g), np.zeros_like(g), np.zeros_like(g)
+    engine.update(DIGITS, theta, np.zeros_like(g), rule, 0.25, 0.9, m, v)
+    assert_array_equal(theta, 0)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "mnist28", "lecun1998"])
+@pytest.mark.parametrize("batch_size", [1, 16])
+def test_training_by_adamw_without_epsilon(engine, kind, batch_size):
+    """Neither what Table I leaves out nor units that are 0 for all images become NaN."""
+    model = model_on(engine, kind)
+    model.set_parameters({"c1.bias": [-9, 0, 0, 0, 0, 0]})  # a dead unit of ReLU
+    recipe = Recipe("adamw", learning_rate=1e-3, epsilon=0)
+    images, labels = images_of(kind, 20), labels_of(kind, 20)
+    record = model.fit(
+        images, labels, optimizer=recipe, epochs=2, batch_size=batch_size, progress=False
+    )[-1]
+    assert np.isfinite(record.loss)
+    for name, array in model.parameters().items():
+        assert np.isfinite(array).all(), name
+    assert_array_equal(model.parameters()["c3.weight"][~model.config.table.T], 0)
 
 
 def test_training_learns(engine):

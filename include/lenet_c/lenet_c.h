@@ -131,15 +131,18 @@ typedef struct {
     ptrdiff_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, codes, size, total;
 } lenet_net;
 
-/* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 32 x 32, no class, ...). */
+/* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 32 x 32, no class, ...). A side
+ * is 16384 at most: C1 .. F6 have less than 2^31 units each. */
 static inline int lenet_layout(lenet_net *net)
 {
     ptrdiff_t next = 0;
     const int taps = LENET_KERNEL * LENET_KERNEL, k5 = net->c5_kernel;
     const int trainable = net->subsampling == LENET_TRAINABLE, full = net->head == LENET_FULL;
     const int rbf = net->loss != LENET_CROSS_ENTROPY;
+    const ptrdiff_t classes = net->classes;
     unsigned char all[LENET_C5 * LENET_C3];
-    if (net->image_height < 1 || net->image_width < 1 || net->border < 0 || net->classes < 2) return -1;
+    if (net->image_height < 1 || net->image_width < 1 || net->border < 0 || classes < 2) return -1;
+    if (net->image_height > 16384 || net->image_width > 16384 || net->border > 8192) return -1;
     if (k5 < 1 || k5 > LENET_KERNEL || (rbf && !(full && net->distance_scale > 0))) return -1;
     net->x.height = net->image_height + 2 * net->border;
     net->x.width = net->image_width + 2 * net->border;
@@ -172,9 +175,9 @@ static inline int lenet_layout(lenet_net *net)
     LENET_PLACE(c5_bias, full * LENET_C5);
     LENET_PLACE(f6_weight, full * LENET_F6 * LENET_C5);
     LENET_PLACE(f6_bias, full * LENET_F6);
-    LENET_PLACE(output_weight, !rbf * net->classes * net->last);
-    LENET_PLACE(output_bias, !rbf * net->classes);
-    LENET_PLACE(codes, rbf * net->classes * LENET_F6);
+    LENET_PLACE(output_weight, !rbf * classes * net->last);
+    LENET_PLACE(output_bias, !rbf * classes);
+    LENET_PLACE(codes, rbf * classes * LENET_F6);
     net->total = next;
     net->size = rbf && !net->train_codes ? net->codes : next;
 #undef LENET_PLACE
@@ -242,7 +245,10 @@ typedef struct {
 
 
 /* The functions of one kernel build. lenet_number is float, double in the float64 build.
- * A workspace is `workspace(net)` bytes aligned to `alignment`; no function allocates, keeps a pointer or fails. */
+ * A workspace is `workspace(net)` bytes aligned to `alignment`; no function allocates, keeps a pointer or fails. Nothing
+ * is checked: `net` has been through lenet_layout, n is 0 or more, an index names an image that is there, and every label
+ * is 0 .. classes - 1, as it is a place among the scores. What each lane has (label, weight, draw) stands in arrays of 64,
+ * which the compiler holds against `lanes` (simd.h). */
 typedef struct {
     int version, size;                 /* LENET_ABI_VERSION, sizeof(lenet_kernels) */
     uint64_t source;                   /* hash of the source: _core refuses a module of another build */
@@ -253,7 +259,8 @@ typedef struct {
     void (*scores)(lenet_number *scores, const lenet_images *images, ptrdiff_t first, ptrdiff_t n,
                    const lenet_number *theta, const lenet_net *net, void *workspace);
     /* overwrites gradient (net->size) with the sum over the images of scale * weight * dJ/dtheta (weight NULL: 1; labels
-     * and weight are indexed as the images are); adds the losses times weight to *loss, wrong labels to *errors */
+     * and weight are indexed as the images are, labels 0 .. classes - 1); adds the losses times weight to *loss, wrong
+     * labels to *errors. Needs one output position: c5 is 1 x 1, C5 reads all of S4 */
     void (*gradients)(lenet_number *gradient, double *loss, int64_t *errors, const lenet_images *images,
                       const int64_t *labels, const lenet_number *weight, double scale, ptrdiff_t first, ptrdiff_t n,
                       const lenet_number *theta, const lenet_net *net, void *workspace);
@@ -278,7 +285,8 @@ typedef struct {
                          const double *momenta, double decay, double scale, ptrdiff_t first, ptrdiff_t n,
                          const lenet_net *net, void *workspace);
     /* overwrites curvature (net->size) with the sum of the diagonal Gauss-Newton second derivatives of the images'
-     * losses by the parameters (Appendix C); theta2: the squares of theta (net->total); kind: EXACT or CONSTANT */
+     * losses by the parameters (Appendix C); theta2: the squares of theta (net->total); kind: EXACT or CONSTANT. Labels
+     * and net as for gradients */
     void (*curvature)(lenet_number *curvature, const lenet_images *images, const int64_t *labels, ptrdiff_t first,
                       ptrdiff_t n, const lenet_number *theta, const lenet_number *theta2, const lenet_net *net,
                       int kind, void *workspace);
@@ -290,7 +298,8 @@ typedef struct {
     double (*fma_peak)(ptrdiff_t rounds);
     ptrdiff_t fma_per_round;
     /* single layers on (n, maps, height, width) and (n, units); workspace: layer_workspace vecs. NULL where not wanted.
-     * forward overwrites y; backward overwrites dx and adds to dw, db, dc */
+     * forward overwrites y; backward overwrites dx and adds to dw, db, dc. height and width are at least 5 for
+     * convolutions, 2 for windows; sizes are counted in ptrdiff_t */
     void (*conv_forward)(lenet_number *y, const lenet_number *x, const lenet_number *w, const lenet_number *b,
                          const lenet_links *links, ptrdiff_t n, int height, int width, void *workspace);
     void (*conv_backward)(lenet_number *dx, lenet_number *dw, lenet_number *db, const lenet_number *du,

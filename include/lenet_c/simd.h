@@ -74,6 +74,27 @@ typedef lenet_vec lenet_half;
 enum { LENET_HALF_LANES = LENET_VECTOR_BYTES / sizeof(lenet_real) };
 #endif
 
+/* Arrays of a fixed size in the kernels. */
+#define LENET_TILE 32                  /* outputs in registers, at most */
+#define LENET_TILE_ROW 16              /* columns of an input, or units */
+#define LENET_ONLINE_TILE 8            /* vecs of C5 in the online schedule */
+#define LENET_MOST_LANES 64            /* label, weight, draw, pixels of each lane */
+#define LENET_ROW_WORDS 16             /* of four pixels, in a row of an image */
+
+#ifdef _MSC_VER
+#  define LENET_ASSERT static_assert
+#else
+#  define LENET_ASSERT _Static_assert
+#endif
+LENET_ASSERT(LENET_C1_MAPS * LENET_C1_COLUMNS <= LENET_TILE && LENET_C1_COLUMNS <= LENET_TILE_ROW, "conv_tile of C1");
+LENET_ASSERT(LENET_C3_ROWS * LENET_C3_COLUMNS <= LENET_TILE && LENET_C3_COLUMNS <= LENET_TILE_ROW, "conv_tile of C3");
+LENET_ASSERT(LENET_BACK_COLUMNS + 5 - 1 <= LENET_TILE_ROW, "conv_backward_tile, 5 x 5");
+LENET_ASSERT(LENET_UNITS <= LENET_TILE_ROW, "dense_tile");
+LENET_ASSERT(LENET_LANES >= 1 && LENET_LANES <= LENET_MOST_LANES, "labels, weights, draws and pixels of each lane");
+LENET_ASSERT(256 % LENET_LANES == 0, "level_table; and lenet_sum: a power of two");
+LENET_ASSERT(16 % LENET_LANES == 0 && 8 % LENET_HALF_LANES == 0, "maps and units of the online schedule are whole vectors");
+LENET_ASSERT(128 % (LENET_ONLINE_TILE * LENET_LANES) == 0 && 96 % (6 * LENET_LANES) == 0, "its C5 and F6 are whole tiles");
+
 typedef const lenet_real *restrict lenet_real_in;
 typedef const lenet_vec *restrict lenet_vec_in;
 
@@ -161,23 +182,28 @@ LENET_INLINE lenet_vec lenet_max(lenet_vec a, lenet_vec b)
 #endif
 }
 
-/* 1 where a == b, or a > 0, else 0 (NaN: 0). */
+/* nan_of: a, or a NaN where b is one. equal: 1 where a == b, else 0 (NaN: 0). positive: 1 where a > 0, else 0 (NaN: NaN). */
 #ifdef LENET_SCALAR
+LENET_INLINE lenet_vec lenet_nan_of(lenet_vec a, lenet_vec b) { return b == b ? a : b; }
 LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b) { return a == b; }
-LENET_INLINE lenet_vec lenet_positive(lenet_vec a) { return a > 0; }
+LENET_INLINE lenet_vec lenet_positive(lenet_vec a) { return a == a ? a > 0 : a; }
 #else
 #  ifdef LENET_F64
 typedef long long lenet_mask __attribute__((vector_size(LENET_VECTOR_BYTES)));
 #  else
 typedef int lenet_mask __attribute__((vector_size(LENET_VECTOR_BYTES)));
 #  endif
+LENET_INLINE lenet_vec lenet_nan_of(lenet_vec a, lenet_vec b)
+{
+    return (lenet_vec)((lenet_mask)a | (lenet_mask)(b != b));             /* all ones are a NaN */
+}
 LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b)
 {
     return (lenet_vec)((lenet_mask)(a == b) & (lenet_mask)lenet_splat(1));
 }
 LENET_INLINE lenet_vec lenet_positive(lenet_vec a)
 {
-    return (lenet_vec)((lenet_mask)(a > lenet_splat(0)) & (lenet_mask)lenet_splat(1));
+    return lenet_nan_of((lenet_vec)((lenet_mask)(a > lenet_splat(0)) & (lenet_mask)lenet_splat(1)), a);
 }
 #endif
 
@@ -196,7 +222,8 @@ LENET_INLINE void lenet_bytes(lenet_vec *out, const unsigned *words)
 #endif
 
 /* exp(a), a <= 88. float: 2^n times a polynomial in the rest of a log2(e), n its nearest integer; the polynomial is the
- * minimax fit of tools/fit_simd.py. Below -87 the result is exp(-87), 1.6e-38. double and one lane: libm. */
+ * minimax fit of tools/fit_simd.py. Below -87 the result is exp(-87), 1.6e-38. double and one lane: libm. NaN: NaN, whose
+ * payload would end up in the exponent. */
 LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
 {
 #if defined(LENET_SCALAR)
@@ -207,7 +234,7 @@ LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
 #else
     typedef int lenet_ivec __attribute__((vector_size(LENET_VECTOR_BYTES)));
     lenet_vec n, r, p;
-    a = lenet_max(lenet_splat(-87.0f), a);
+    a = lenet_max(lenet_splat(-87.0f), a);                /* NaN stays */
     n = a * 1.44269504f + 12582912.0f;                    /* 1.5 * 2^23: the integer part ends up in the low bits */
     lenet_ivec bits = (lenet_ivec)n << 23;
     n = n - 12582912.0f;
@@ -217,7 +244,7 @@ LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
     p = p * r + 1.66665767e-1f;
     p = p * r + 0.5f;
     p = p * (r * r) + r + 1.0f;
-    return (lenet_vec)((lenet_ivec)p + bits);
+    return lenet_nan_of((lenet_vec)((lenet_ivec)p + bits), a);
 #endif
 }
 

@@ -46,7 +46,8 @@ cdef void rbf_curvature(Block* block, const int64_t* label, const real* code, co
     cdef vec four = splat(<real>(4 * net.distance_scale * net.distance_scale))
     cdef vec* q = block.d_output
     cdef bint train = net.size > net.codes
-    cdef int c, n, lane
+    cdef Py_ssize_t c, n
+    cdef int lane
     for c in range(net.classes):
         q[c] = splat(0)
     if net.loss == MAP:
@@ -147,7 +148,7 @@ cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py
     cdef Block block
     cdef Py_ssize_t done = 0
     cdef int count, lane
-    cdef int64_t[64] label
+    cdef int64_t[MOST_LANES] label
     block_layout(&block, workspace, net)
     level_table(block.level, net)
     gradient_begin(&block, sum, net)

@@ -22,8 +22,8 @@ cdef bint shared_inputs(const Links* links) noexcept nogil:
 cdef void c_conv_forward(real* y, const real* x, const real* w, const real* b, const Links* links, Py_ssize_t n,
                          int height, int width, void* workspace) noexcept nogil:
     cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = links.n_in * height * width
-    cdef Py_ssize_t y_size = links.n_out * (height - KERNEL + 1) * (width - KERNEL + 1)
+    cdef Py_ssize_t x_size = <Py_ssize_t>links.n_in * height * width
+    cdef Py_ssize_t y_size = <Py_ssize_t>links.n_out * (height - KERNEL + 1) * (width - KERNEL + 1)
     cdef vec* x_block = take(&at, x_size)
     cdef vec* y_block = take(&at, y_size)
     cdef Py_ssize_t done = 0
@@ -44,8 +44,9 @@ cdef void c_conv_forward(real* y, const real* x, const real* w, const real* b, c
 cdef void c_conv_backward(real* dx, real* dw, real* db, const real* du, const real* x, const real* w,
                           const Links* links, Py_ssize_t n, int height, int width, void* workspace) noexcept nogil:
     cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = links.n_in * height * width, y_map = (height - KERNEL + 1) * (width - KERNEL + 1)
-    cdef Py_ssize_t y_size = links.n_out * y_map, taps = KERNEL * KERNEL, done = 0
+    cdef Py_ssize_t x_size = <Py_ssize_t>links.n_in * height * width, taps = KERNEL * KERNEL
+    cdef Py_ssize_t y_map = <Py_ssize_t>(height - KERNEL + 1) * (width - KERNEL + 1), y_size = links.n_out * y_map
+    cdef Py_ssize_t done = 0
     cdef int all_links = links.first[links.n_out], count, m, link
     cdef vec* x_block = take(&at, x_size)
     cdef vec* dx_block = take(&at, x_size)
@@ -63,7 +64,7 @@ cdef void c_conv_backward(real* dx, real* dw, real* db, const real* du, const re
         else:
             conv_backward_weight(dw_sum, du_block, x_block, links.first, links.input, links.n_out, height, width,
                                  KERNEL, 1, 2)
-        conv_backward_bias(db_sum, du_block, links.n_out, <int>y_map)
+        conv_backward_bias(db_sum, du_block, links.n_out, y_map)
         if dx != NULL:
             conv_backward_input(dx_block, du_block, w, links.out_first, links.output, links.n_in, links.n_out,
                                 height, width, KERNEL, BACK_COLUMNS)
@@ -78,7 +79,8 @@ cdef void c_conv_backward(real* dx, real* dw, real* db, const real* du, const re
 cdef void c_subsample_forward(real* y, const real* x, const real* c, const real* b, Py_ssize_t n, int maps,
                               int height, int width, void* workspace) noexcept nogil:
     cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = maps * height * width, y_size = maps * (height // 2) * (width // 2), done = 0
+    cdef Py_ssize_t x_size = <Py_ssize_t>maps * height * width, done = 0
+    cdef Py_ssize_t y_size = <Py_ssize_t>maps * (height // 2) * (width // 2)
     cdef vec* x_block = take(&at, x_size)
     cdef vec* y_block = take(&at, y_size)
     cdef int count
@@ -93,7 +95,8 @@ cdef void c_subsample_forward(real* y, const real* x, const real* c, const real*
 cdef void c_subsample_backward(real* dx, real* dc, real* db, const real* du, const real* x, const real* c,
                                Py_ssize_t n, int maps, int height, int width, void* workspace) noexcept nogil:
     cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = maps * height * width, y_size = maps * (height // 2) * (width // 2), done = 0
+    cdef Py_ssize_t x_size = <Py_ssize_t>maps * height * width, done = 0
+    cdef Py_ssize_t y_size = <Py_ssize_t>maps * (height // 2) * (width // 2)
     cdef vec* x_block = take(&at, x_size)
     cdef vec* du_block = take(&at, y_size)
     cdef vec* dc_sum = take(&at, maps)

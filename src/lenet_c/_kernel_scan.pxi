@@ -39,9 +39,9 @@ cdef inline void gather(real* x, const real* s4, const Scan* scan, Py_ssize_t fi
                         int width) noexcept nogil:
     # x (16, height, width): what C5 sees at `count` neighbouring outputs. Each stretch of outputs in one row is copied
     # as a whole vec, the later ones over what the earlier ones left too much; LANES - 1 numbers after x are lost.
-    cdef Py_ssize_t[64] start
+    cdef Py_ssize_t[MOST_LANES] start
     cdef Py_ssize_t row, column
-    cdef int[64] lane
+    cdef int[MOST_LANES] lane
     cdef int stretches = 0, at = 0, k, u, v, s
     cdef const real* pixel
     while at < count:

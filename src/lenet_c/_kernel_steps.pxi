@@ -82,7 +82,7 @@ cdef void step_c5(Block* block, real* gradient, const real* theta, const Net* ne
 
 
 cdef void step_f6_output(Block* block, real* gradient, const real* theta, const Net* net) noexcept nogil:
-    cdef int positions = net.c5.height * net.c5.width
+    cdef Py_ssize_t positions = <Py_ssize_t>net.c5.height * net.c5.width
     if net.head == GLOBAL_AVERAGE:
         average_forward(block, net)
     elif positions == 1:

@@ -26,7 +26,7 @@ cdef void c_pool_forward(real* y, const real* x, const Pooling* pooling, Py_ssiz
     cdef Py_ssize_t y_size = <Py_ssize_t>maps * (height // 2) * (width // 2)
     cdef vec* x_block = take(&at, x_size)
     cdef vec* y_block = take(&at, y_size)
-    cdef uint64_t[64] draw
+    cdef uint64_t[MOST_LANES] draw
     cdef Pool pool
     cdef int count
     set_pool(&pool, pooling, draw)
@@ -47,7 +47,7 @@ cdef void c_pool_backward(real* dx, const real* dy, const real* x, const Pooling
     cdef vec* x_block = take(&at, x_size)
     cdef vec* y_block = take(&at, y_size)
     cdef vec* dy_block = take(&at, y_size)
-    cdef uint64_t[64] draw
+    cdef uint64_t[MOST_LANES] draw
     cdef Pool pool
     cdef int count
     set_pool(&pool, pooling, draw)
@@ -105,7 +105,7 @@ cdef void c_average_forward(real* y, const real* x, Py_ssize_t n, int maps, int 
     while done < n:
         count = block_count(n, done)
         pack(x_block, x + done * x_size, x_size, count)
-        average_maps(y_block, x_block, maps, height * width)
+        average_maps(y_block, x_block, maps, x_size // maps)
         unpack(y + done * maps, y_block, maps, count)
         done += count
 
@@ -120,7 +120,7 @@ cdef void c_average_backward(real* dx, const real* dy, Py_ssize_t n, int maps, i
     while done < n:
         count = block_count(n, done)
         pack(dy_block, dy + done * maps, maps, count)
-        average_maps_backward(dx_block, dy_block, maps, height * width)
+        average_maps_backward(dx_block, dy_block, maps, x_size // maps)
         unpack(dx + done * x_size, dx_block, x_size, count)
         done += count
 

@@ -12,7 +12,8 @@ from lenet_c.losses cimport rbf_loss, softmax_cross_entropy
 from lenet_c.network cimport Block, block_layout, gradient_begin, gradient_end
 from lenet_c.pack cimport image_number, level_table, pack_images, unpack
 from lenet_c.pool cimport mix
-from lenet_c.simd cimport FMA_PEAK_REGISTERS, ISA, LANES, fma_peak, load, real, splat, squash, store, vec
+from lenet_c.simd cimport (FMA_PEAK_REGISTERS, ISA, LANES, MOST_LANES, fma_peak, load, real, splat, squash, store,
+                           vec)
 from lenet_c.squash cimport squash_derivative
 from lenet_c.update cimport update
 
@@ -66,8 +67,7 @@ cdef void draws(Block* block, const Images* images, Py_ssize_t first, int count,
     cdef int lane
     if net.subsampling == STOCHASTIC and images.draw != 0:
         for lane in range(LANES):
-            block.draw[lane] = mix(images.draw ^ mix(
-                <uint64_t>image_number(images, first + lane) if lane < count else 0))
+            block.draw[lane] = mix(images.draw ^ mix(<uint64_t>image_number(images, first + min(lane, count - 1))))
         block.s2_pool.draw = block.draw
         block.s4_pool.draw = block.draw
 
@@ -85,8 +85,8 @@ cdef double block_loss(Block* block, int64_t* errors, const int64_t* label, cons
 cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssize_t n, const real* theta,
                    const Net* net, void* workspace) noexcept nogil:
     cdef Block block
-    cdef Py_ssize_t done = 0, positions = net.c5.height * net.c5.width, size = net.classes * positions
-    cdef int count, lane, c, p
+    cdef Py_ssize_t done = 0, positions = <Py_ssize_t>net.c5.height * net.c5.width, size = net.classes * positions, p
+    cdef int count, lane, c
     cdef const real* output
     block_layout(&block, workspace, net)
     output = <const real*>block.output
@@ -111,8 +111,8 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
     cdef Block block
     cdef Py_ssize_t done = 0, number
     cdef int count, lane
-    cdef int64_t[64] label
-    cdef double[64] image_weight
+    cdef int64_t[MOST_LANES] label
+    cdef double[MOST_LANES] image_weight
     block_layout(&block, workspace, net)
     level_table(block.level, net)
     gradient_begin(&block, gradient, net)
@@ -136,7 +136,7 @@ cdef void c_gradients(real* gradient, double* loss, int64_t* errors, const Image
 cdef void c_activations(real** out, const Images* images, Py_ssize_t n, const real* theta, const Net* net,
                         void* workspace) noexcept nogil:
     cdef Block block
-    cdef Py_ssize_t done = 0, positions = net.c5.height * net.c5.width
+    cdef Py_ssize_t done = 0, positions = <Py_ssize_t>net.c5.height * net.c5.width
     cdef Py_ssize_t[7] size
     cdef (vec*)[7] layer
     cdef int count, q

@@ -104,7 +104,7 @@ cdef class Online(Scanner):
         cdef number* sums = <number*>(memory.data + 3 * room)
         cdef bint plain = update.rule == SGD and update.decay == 0
         if net.net.loss != CROSS_ENTROPY and not net.net.train_codes:
-            trained -= (net.net.classes + 15) // 16 * 16 * (F6 + 1)      # the codes stand at the end
+            trained -= <Py_ssize_t>((net.net.classes + 15) // 16 * 16) * (F6 + 1)      # the codes stand at the end
         for i in range((total + batch - 1) // batch):
             plain = plain and momenta[i] == 0
         with nogil:

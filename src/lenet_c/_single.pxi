@@ -18,11 +18,11 @@ cdef int link(Links* links, Py_ssize_t n_in, table) except -1:
     return 0
 
 
-cdef int check_maps(Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width, int least) except -1:
+cdef int check_maps(Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width, int least, str name="x") except -1:
     if height < least or width < least:
-        raise ValueError(f"x: maps must be at least {least} x {least}, got {height} x {width}")
+        raise ValueError(f"{name}: maps must be at least {least} x {least}, got {height} x {width}")
     if maps < 1 or height > INT_MAX // width or maps > INT_MAX // (height * width):
-        raise ValueError(f"x: expected 1 to {INT_MAX} numbers an image, got {maps} x {height} x {width}")
+        raise ValueError(f"{name}: expected 1 to {INT_MAX} numbers an image, got {maps} x {height} x {width}")
     return 0
 
 
@@ -80,6 +80,7 @@ cdef class Layers:
         cdef Memory memory
         link(&links, xs.buffer.shape[1], table)
         check_maps(links.n_in, h, width, KERNEL)
+        check_maps(links.n_out, h - KERNEL + 1, width - KERNEL + 1, 1, "y")
         ws = self.numbers(w, "w", (links.n_out, links.n_in, KERNEL, KERNEL))
         bs = self.numbers(b, "b", (links.n_out,))
         ys = self.numbers(out, "out", (n, links.n_out, h - KERNEL + 1, width - KERNEL + 1), True)
@@ -97,6 +98,7 @@ cdef class Layers:
         cdef Memory memory
         link(&links, xs.buffer.shape[1], table)
         check_maps(links.n_in, h, width, KERNEL)
+        check_maps(links.n_out, h - KERNEL + 1, width - KERNEL + 1, 1, "y")
         ws = self.numbers(w, "w", (links.n_out, links.n_in, KERNEL, KERNEL))
         dus = self.numbers(du, "du", (n, links.n_out, h - KERNEL + 1, width - KERNEL + 1))
         dxs = self.numbers(dx, "dx", (n, links.n_in, h, width), True)

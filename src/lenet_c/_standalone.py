@@ -216,7 +216,7 @@ def _curve(config: Config, which: str | None) -> tuple[str, str]:
     kind, gain, slope, offset = config.curve(which)
     says = pieces.ACTIVATION_SAYS[which or config.activation].substitute(slope=f"{2 * slope:.9g}")
     if kind == "relu":
-        return "a > 0.0f ? a : 0.0f", says
+        return "a < 0.0f ? 0.0f : a", says
     tanh = f"tanhf({_float(slope)} * a)" if slope != 1 else "tanhf(a)"
     tanh = f"{_float(gain)} * {tanh}" if gain != 1 else tanh
     return f"{_float(offset)} + {tanh}" if offset else tanh, says

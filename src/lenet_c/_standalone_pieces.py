@@ -61,12 +61,12 @@ static float subsample(const float x[4])
     return 0.25f * (x[0] + x[1] + x[2] + x[3]);
 }"""),
     "max": Template("""
-/* S2, S4: the greatest of the 2 x 2 */
+/* S2, S4: the greatest of the 2 x 2, NaN where one of them is */
 static float subsample(const float x[4])
 {
     float top = x[0];
     for (int k = 1; k < 4; k++) {
-        if (x[k] > top) {
+        if (x[k] > top || x[k] != x[k]) {
             top = x[k];
         }
     }
@@ -79,7 +79,7 @@ static float subsample(const float x[4])
 {
     const float sum = x[0] + x[1] + x[2] + x[3];
     if (!(sum > 0.0f)) {
-        return 0.0f;
+        return sum; /* 0, or NaN */
     }
     return (x[0] * x[0] + x[1] * x[1] + x[2] * x[2] + x[3] * x[3]) / sum;
 }"""),
@@ -95,7 +95,7 @@ static float subsample(const float x[4])
         }
     }
     if (!(top > 0.0f)) {
-        return 0.0f;
+        return x[0] + x[1] + x[2] + x[3]; /* 0, or NaN */
     }
     for (int k = 0; k < 4; k++) {
         sum += powf(fabsf(x[k]) / top, $p_float);

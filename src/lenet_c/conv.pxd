@@ -9,15 +9,15 @@
 # w (n_out, n_in, K, K) dense; links that are absent are neither read nor written.
 # Output map m reads input maps input[first[m]] .. input[first[m+1]-1].
 # One order of summation everywhere: bias, then input map, row and column of the kernel.
-from lenet_c.simd cimport opaque, real, real_in, splat, vec, vec_in
+from lenet_c.simd cimport TILE, TILE_ROW, opaque, real, real_in, splat, vec, vec_in
 
 
 cdef inline void conv_tile(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
                            const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links,
                            int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # MAPS maps that read the same inputs x ROWS rows x COLUMNS columns of y, in registers while all taps run over them
-    cdef vec[32] acc
-    cdef vec[16] row
+    cdef vec[TILE] acc
+    cdef vec[TILE_ROW] row
     cdef vec weight
     cdef vec_in pixel
     cdef const real* tap
@@ -49,9 +49,9 @@ cdef inline void conv_tile(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x,
 
 cdef inline void conv_rows(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
                            const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links,
-                           int width, int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
+                           Py_ssize_t width, int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # MAPS maps, ROWS rows, all `width` columns of y
-    cdef int jj, j
+    cdef Py_ssize_t jj, j
     for jj in range(width // COLUMNS):
         conv_tile(y + jj * COLUMNS, y_map, y_row, x + jj * COLUMNS, x_map, x_row, w, w_map, b, input, links,
                   K, MAPS, ROWS, COLUMNS)
@@ -60,12 +60,12 @@ cdef inline void conv_rows(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x,
 
 
 cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, const int* first,
-                              const unsigned char* input, int n_in, int n_out, int height, int width,
-                              int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
+                              const unsigned char* input, Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t height,
+                              Py_ssize_t width, int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
     # height, width: of x. Overwrites y.
     # MAPS > 1 asks that the maps m .. m + MAPS - 1 have the same links, and that MAPS divides n_out.
     cdef Py_ssize_t x_map = height * width, y_map = (height - K + 1) * (width - K + 1), w_map = n_in * K * K
-    cdef int rows = height - K + 1, columns = width - K + 1, m, mm, i, ii
+    cdef Py_ssize_t rows = height - K + 1, columns = width - K + 1, m, mm, i, ii
     for mm in range(n_out // MAPS):
         m = mm * MAPS
         for ii in range(rows // ROWS):
@@ -78,15 +78,16 @@ cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, co
 
 
 cdef inline void conv_backward_weight(vec* dw, const vec* du, const vec* x, const int* first,
-                                      const unsigned char* input, int n_out, int height, int width,
-                                      int K, int MAPS, int STEP) noexcept nogil:
+                                      const unsigned char* input, Py_ssize_t n_out, Py_ssize_t height,
+                                      Py_ssize_t width, int K, int MAPS, int STEP) noexcept nogil:
     # Adds to dw (links, K, K), lanes not yet summed; row `link` of dw belongs to pair first[m] + link.
     # MAPS (1 or 2, as in conv_forward) x K taps of a kernel row in registers, twice (even and odd columns) with STEP 2.
     cdef vec[20] acc
     cdef const vec* pixel
     cdef const vec* delta
-    cdef int rows = height - K + 1, columns = width - K + 1, links, link, m, mm, t, s, u, v, i, j, jj
-    cdef Py_ssize_t x_map = height * width, y_map = rows * columns
+    cdef Py_ssize_t rows = height - K + 1, columns = width - K + 1, x_map = height * width, y_map = rows * columns
+    cdef Py_ssize_t m, mm, i, j, jj
+    cdef int links, link, t, s, u, v
     for mm in range(n_out // MAPS):
         m = mm * MAPS
         links = first[m + 1] - first[m]
@@ -114,10 +115,11 @@ cdef inline void conv_backward_weight(vec* dw, const vec* du, const vec* x, cons
                         dw[((first[m + t] + link) * K + u) * K + v] += acc[t * STEP * K + v]
 
 
-cdef inline void conv_backward_bias(vec* db, const vec* du, int n_out, int size) noexcept nogil:
+cdef inline void conv_backward_bias(vec* db, const vec* du, Py_ssize_t n_out, Py_ssize_t size) noexcept nogil:
     # db[m] += sum_{i,j} du[m,i,j], lanes not yet summed; size = rows x columns of du
     cdef vec[4] acc
-    cdef int m, t, q
+    cdef Py_ssize_t m, q
+    cdef int t
     for m in range(n_out):
         for t in range(4):
             acc[t] = splat(0)
@@ -133,7 +135,7 @@ cdef inline void conv_backward_tile(vec* dx, vec_in du, Py_ssize_t du_map, Py_ss
                                     Py_ssize_t w_map, const unsigned char* output, int links, int i, int rows,
                                     int K, int COLUMNS) noexcept nogil:
     # adds what COLUMNS columns of du give to COLUMNS + K - 1 columns of row i of one dx map, in registers
-    cdef vec[16] acc
+    cdef vec[TILE_ROW] acc
     cdef vec weight
     cdef vec_in delta
     cdef real_in tap
@@ -153,9 +155,11 @@ cdef inline void conv_backward_tile(vec* dx, vec_in du, Py_ssize_t du_map, Py_ss
 
 
 cdef inline void conv_backward_input(vec* dx, vec_in du, real_in w, const int* first, const unsigned char* output,
-                                     int n_in, int n_out, int height, int width, int K, int COLUMNS) noexcept nogil:
+                                     Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t height, Py_ssize_t width,
+                                     int K, int COLUMNS) noexcept nogil:
     # Overwrites dx. Input map k is read by output maps output[first[k]] .. output[first[k+1]-1].
-    cdef int rows = height - K + 1, columns = width - K + 1, k, i, j, jj
+    cdef Py_ssize_t columns = width - K + 1, k, j, jj
+    cdef int rows = <int>(height - K + 1), i
     cdef vec* row
     for k in range(n_in):
         for i in range(height):

@@ -20,7 +20,8 @@ cdef inline double softmax_cross_entropy(vec* da, double* losses, int64_t* error
     cdef const real* score = <const real*>a
     cdef real* delta = <real*>da
     cdef double loss = 0, j
-    cdef int c, lane
+    cdef Py_ssize_t c
+    cdef int lane
     for c in range(1, classes):
         top = vmax(top, a[c])
     for c in range(classes):
@@ -55,7 +56,7 @@ cdef inline void rbf_forward(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_s
                              int classes, double s) noexcept nogil:
     # y (classes) from x (n_in) and code (classes, n_in); overwrites y
     cdef vec sum, d
-    cdef int c, n
+    cdef Py_ssize_t c, n
     for c in range(classes):
         sum = splat(0)
         for n in range(n_in):
@@ -68,11 +69,11 @@ cdef inline void rbf_backward(vec* dx, vec* dcode, vec_in dy, vec_in x, real_in 
                               double s) noexcept nogil:
     # dx[n] = sum_c dy[c] 2s (x[n] - code[c,n]), overwritten; dcode[c,n] += - dy[c] 2s (x[n] - code[c,n]) where not NULL
     cdef vec sum, d, slope = splat(<real>(2 * s))
-    cdef int c, n
+    cdef Py_ssize_t c, n
     for n in range(n_in):
         sum = splat(0)
         for c in range(classes):
-            d = dy[c] * (slope * (x[n] - splat(code[c * n_in + n])))
+            d = slope * dy[c] * (x[n] - splat(code[c * n_in + n]))        # this order: 0 where dy and x are
             sum += d
             if dcode != NULL:
                 dcode[c * n_in + n] -= d
@@ -87,7 +88,8 @@ cdef inline double rbf_loss(vec* dy, double* losses, int64_t* errors, const vec*
     cdef const real* score = <const real*>y
     cdef real* delta = <real*>dy
     cdef double sum = 0, value
-    cdef int c, lane
+    cdef Py_ssize_t c
+    cdef int lane
     for c in range(1, classes):
         low = vmin(low, y[c])
     top = vmin(low, splat(<real>j))                          # log-sum-exp: exp(top - y[c]) is 1 at most

@@ -10,7 +10,7 @@ from lenet_c.guard cimport GUARD, clear, guard
 from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
 from lenet_c.losses cimport rbf_backward, rbf_forward
 from lenet_c.pool cimport Pool, average_maps, average_maps_backward
-from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, LANES, lane_sum, real, splat, vec
+from lenet_c.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, LANES, MOST_LANES, lane_sum, real, splat, vec
 from lenet_c.squash cimport activate, activate_backward
 from lenet_c.subsample cimport squash_rest, squash_subsample_forward, squash_subsample_row, subsample_backward
 
@@ -44,7 +44,7 @@ cdef struct Block:
     real* level        # 256 input levels
     Pool s2_pool
     Pool s4_pool
-    uint64_t[64] draw  # of each lane, for stochastic subsampling
+    uint64_t[MOST_LANES] draw  # of each lane, for stochastic subsampling
     bint add           # weight gradients of the full layers are there already: add to them
 
 
@@ -58,7 +58,7 @@ cdef inline vec* take(vec** at, Py_ssize_t count) noexcept nogil:
 cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) noexcept nogil:
     # Lays a block into a workspace; returns its size in bytes (also for workspace NULL).
     cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t positions = net.c5.height * net.c5.width
+    cdef Py_ssize_t positions = <Py_ssize_t>net.c5.height * net.c5.width
     block.x = take(&at, net.x.height * net.x.width)
     block.c1 = take(&at, C1 * net.c1.height * net.c1.width)
     block.s2 = take(&at, C1 * net.s2.height * net.s2.width)
@@ -145,23 +145,23 @@ cdef inline void c5_forward(Block* block, const real* theta, const Net* net, int
     else:
         conv_forward(block.c5, block.s4, theta + net.c5_weight, theta + net.c5_bias, net.c5_links.first,
                      net.c5_links.input, C3, C5, height, width, k, 6, 1, 2)
-    activate(block.c5, C5 * (height - k + 1) * (width - k + 1), &net.f)
+    activate(block.c5, <Py_ssize_t>C5 * (height - k + 1) * (width - k + 1), &net.f)
 
 
 cdef inline void average_forward(Block* block, const Net* net) noexcept nogil:
     average_maps(block.f6, block.s4, C3, net.s4.height * net.s4.width)
 
 
-cdef inline void f6_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
-    cdef int p
+cdef inline void f6_forward(Block* block, const real* theta, const Net* net, Py_ssize_t positions) noexcept nogil:
+    cdef Py_ssize_t p
     for p in range(positions):
         dense_forward(block.f6 + p, positions, block.c5 + p, positions, theta + net.f6_weight, theta + net.f6_bias,
                       C5, F6)
     activate(block.f6, F6 * positions, &net.f6_f)
 
 
-cdef inline void output_forward(Block* block, const real* theta, const Net* net, int positions) noexcept nogil:
-    cdef int p
+cdef inline void output_forward(Block* block, const real* theta, const Net* net, Py_ssize_t positions) noexcept nogil:
+    cdef Py_ssize_t p
     for p in range(positions):
         if net.loss == CROSS_ENTROPY and net.head == FULL:
             dense_forward(block.output + p, positions, block.f6 + p, positions, theta + net.output_weight,

@@ -8,7 +8,7 @@
 # times a number changes nothing, so both schedules give the same bits.
 from lenet_c.guard cimport GUARD, guard
 from lenet_c.lenet cimport C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Net
-from lenet_c.simd cimport HALF_LANES, LANES, half, half_splat, real, splat, vec
+from lenet_c.simd cimport HALF_LANES, LANES, ONLINE_TILE, half, half_splat, real, splat, vec
 from lenet_c.squash cimport squash_forward
 
 cdef enum:
@@ -106,7 +106,7 @@ cdef inline size_t online_block(OnlineBlock* block, void* workspace, const Net* 
 
 cdef inline void move(real* packed, real* flat, int outputs, int inputs, int units, bint back) noexcept nogil:
     # packed (inputs, units) <-> flat (outputs, inputs); the padding of packed is not touched
-    cdef int n, l
+    cdef Py_ssize_t n, l
     for n in range(outputs):
         for l in range(inputs):
             if back:
@@ -210,7 +210,7 @@ cdef inline void online_dense(real* y, const real* x, const real* w, const real*
                               int step, int PARTS) noexcept nogil:
     # y[n] = b[n] + sum_l w[l,n] x[l], PARTS vecs of y at a time; input l = g * group + q stands at x[q * step + g]:
     # units of a full layer (groups 1, step 1), or maps of S4 (16 groups of 25, step 16)
-    cdef vec[8] acc
+    cdef vec[ONLINE_TILE] acc
     cdef const vec* weight
     cdef int tile, t, g, q
     for tile in range(units // LANES // PARTS):
@@ -247,7 +247,8 @@ cdef inline void online_forward(OnlineBlock* block, const real* w, const Online*
     squash_forward(<vec*>block.c3, 10 * 10 * MAPS3 // LANES)
     online_s4(block.s4, block.c3, w + o.c4, w + o.b4)
     squash_forward(<vec*>block.s4, 5 * 5 * MAPS3 // LANES)
-    online_dense(block.c5, block.s4, w + o.w5, w + o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3, 8)
+    online_dense(block.c5, block.s4, w + o.w5, w + o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
+                 ONLINE_TILE)
     squash_forward(<vec*>block.c5, UNITS5 // LANES)
     online_dense(block.f6, block.c5, w + o.w6, w + o.b6, UNITS6, 1, C5, 1, 6)
     squash_forward(<vec*>block.f6, UNITS6 // LANES)

@@ -9,7 +9,7 @@
 # A weight is read for the input's sensitivity before it is written.
 from lenet_c.lenet cimport C1, C3, C5, F6, KERNEL
 from lenet_c.online cimport MAPS1, MAPS3, UNITS5, UNITS6, Online, OnlineBlock
-from lenet_c.simd cimport HALF_LANES, LANES, half, half_splat, lane_sum, real, splat, vec
+from lenet_c.simd cimport HALF_LANES, LANES, ONLINE_TILE, half, half_splat, lane_sum, real, splat, vec
 from lenet_c.squash cimport squash_backward, squash_derivative
 
 cdef enum:
@@ -44,7 +44,7 @@ cdef inline void dense_back(Sink* sink, real* dx, const real* du, const real* x,
                             Py_ssize_t at_b, int units, int groups, int group, int step, int PARTS,
                             int KIND) noexcept nogil:
     # dx (as x), from du (units); w: the weights at offset at_w, in the order of online_dense
-    cdef vec[8] delta
+    cdef vec[ONLINE_TILE] delta
     cdef vec sum, unit
     cdef const vec* weight
     cdef int tile, t, g, q
@@ -124,7 +124,7 @@ cdef inline void s4_back(Sink* sink, real* dx, const real* dy, const real* y, co
 
 cdef inline void c3_back_input(real* dx, const real* du, const real* wt) noexcept nogil:
     # dx (14, 14, 8) from du (10, 10, 16) and wt (5, 5, 16, 8)
-    cdef half[5] acc
+    cdef half[KERNEL] acc
     cdef half delta
     cdef int i, j, u, v, m, p, step = MAPS1 // HALF_LANES
     cdef half* out = <half*>dx
@@ -149,7 +149,7 @@ cdef inline void c3_back_input(real* dx, const real* du, const real* wt) noexcep
 cdef inline void c3_back_weight(Sink* sink, const real* du, const real* x, const real* mask, Py_ssize_t at_w,
                                 int KIND) noexcept nogil:
     # dw[k,u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v,k], 0 where mask (6, 16) is
-    cdef vec[6] acc
+    cdef vec[C1] acc
     cdef vec delta
     cdef int i, j, k, u, v, p
     for p in range(MAPS3 // LANES):
@@ -206,7 +206,7 @@ cdef inline void s2_back(real* dx, real* dc, real* db, real* dbelow, const real*
 
 cdef inline void c1_back_weight(real* dw, const real* du, const real* x) noexcept nogil:
     # Overwrites dw (5, 5, 8): dw[u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v]
-    cdef half[10] acc
+    cdef half[2 * KERNEL] acc
     cdef half delta
     cdef int i, j, jj, t, u, v, p, step = MAPS1 // HALF_LANES
     for p in range(MAPS1 // HALF_LANES):
@@ -244,8 +244,8 @@ cdef inline void online_backward(OnlineBlock* block, Sink* sink, const real* w, 
     squash_backward(<vec*>block.d_f6, <vec*>block.f6, UNITS6 // LANES)
     dense_back(sink, block.d_c5, block.d_f6, block.c5, w + o.w6, o.w6, o.b6, UNITS6, 1, C5, 1, 6, KIND)
     squash_backward(<vec*>block.d_c5, <vec*>block.c5, UNITS5 // LANES)
-    dense_back(sink, block.d_s4, block.d_c5, block.s4, w + o.w5, o.w5, o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3, 8,
-               KIND)
+    dense_back(sink, block.d_s4, block.d_c5, block.s4, w + o.w5, o.w5, o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
+               ONLINE_TILE, KIND)
     s4_back(sink, block.c3, block.d_s4, block.s4, block.c3, w + o.c4, o.c4, o.b4, o.b3, KIND)
     for u in range(KERNEL):
         for v in range(KERNEL):

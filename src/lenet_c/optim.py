@@ -65,7 +65,8 @@ class Recipe:
         learning rate, then three at 0.4 of it, three at 0.2, four at 0.1, the rest at 0.02; sdlm
         knows no other but constant. None: one_cycle, or paper for sdlm.
     beta2, epsilon : float
-        Of adamw.
+        Of adamw. With an epsilon of 0 what never had a gradient, such as weights that the table of
+        connections leaves out, stays but for the decay.
     mu : float
         Of sdlm. The paper's is 0.02; with it and eq. 9 the rates that follow pass 1 are too high
         (docs/accuracy.md).

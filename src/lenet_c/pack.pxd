@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # Between arrays with an image after another and blocks with LANES images side by side.
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 
 from lenet_c.lenet cimport Images, Net, Scan
-from lenet_c.simd cimport LANES, WORDS, bytes_of, load, real, splat, store, vec
+from lenet_c.simd cimport LANES, MOST_LANES, ROW_WORDS, WORDS, bytes_of, load, real, splat, store, vec
 
 
 cdef inline void level_table(real* level, const Net* net) noexcept nogil:
@@ -24,34 +24,35 @@ cdef inline int64_t image_number(const Images* images, Py_ssize_t i) noexcept no
 
 cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int count, const real* level,
                              const Net* net) noexcept nogil:
-    # x (height, width): `count` images from `first` on, at the network's levels in a border of background; the lanes
-    # from `count` on are background.
+    # x (height, width): `count` images from `first` on, at the network's levels in a border of background. The lanes
+    # from `count` on repeat the last of them: what overflows there does so in an image too, so that zero deltas times
+    # what they hold are zeros.
     cdef int lane, i, j, height = net.image_height, width = net.image_width, border = net.border
-    cdef Py_ssize_t row = net.x.width, size = <Py_ssize_t>height * width
+    cdef Py_ssize_t row = net.x.width, size = <Py_ssize_t>height * width, at
     cdef vec background = splat(<real>net.low), scale = splat(<real>(net.high - net.low))
-    cdef (const unsigned char*)[64] byte
-    cdef (const real*)[64] pixel
-    cdef unsigned int[64 * 16] word
+    cdef (const unsigned char*)[MOST_LANES] byte
+    cdef (const real*)[MOST_LANES] pixel
+    cdef unsigned int[MOST_LANES * ROW_WORDS] word
     cdef vec[4] four
-    cdef int words = width // 4 if images.bytes and WORDS and width <= 64 else 0
+    cdef int words = width // 4 if images.bytes and WORDS and width <= 4 * ROW_WORDS else 0
     cdef real* out
     cdef vec* line
-    for lane in range(count):
-        byte[lane] = <const unsigned char*>images.pixels + image_number(images, first + lane) * size
-        pixel[lane] = <const real*>images.pixels + image_number(images, first + lane) * size
+    for lane in range(LANES):
+        at = image_number(images, first + min(lane, count - 1)) * size
+        byte[lane] = <const unsigned char*>images.pixels + at
+        pixel[lane] = <const real*>images.pixels + at
     for i in range(net.x.height * net.x.width):
         x[i] = background
-    memset(word, 0, 4 * LANES * words)
     for i in range(height):
         line = x + (i + border) * row + border               # a row of all lanes at a time stays in the cache
         for j in range(words):
-            for lane in range(count):
+            for lane in range(LANES):
                 memcpy(&word[j * LANES + lane], byte[lane] + i * width + 4 * j, 4)
         for j in range(words):
             bytes_of(four, word + j * LANES)
             for lane in range(4):
                 line[4 * j + lane] = background + four[lane] * scale
-        for lane in range(count):
+        for lane in range(LANES):
             out = <real*>line + lane
             if images.bytes:
                 for j in range(4 * words, width):
@@ -60,9 +61,6 @@ cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int
                 for j in range(width):
                     out[j * LANES] = pixel[lane][i * width + j]
         if not images.bytes:
-            for lane in range(count, LANES):
-                for j in range(width):
-                    (<real*>line)[j * LANES + lane] = 0
             for j in range(width):
                 line[j] = background + line[j] * scale
 
@@ -70,14 +68,15 @@ cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int
 cdef inline void pack_tiles(vec* x, const Scan* scan, Py_ssize_t first, int count, int across, const real* level,
                             const Net* tile) noexcept nogil:
     # x (height, width of the tile's input): `count` tiles of a large image from number `first` on, `across` of them
-    # side by side, by the arithmetic of pack_images; background beyond what the outputs read, and in the other lanes.
+    # side by side, by the arithmetic of pack_images; background beyond what the outputs read, and in the other
+    # lanes, of which nothing is kept.
     cdef int lane, i, j, have, height = tile.x.height, width = tile.x.width
     cdef int rows = 4 * scan.s4.height + 12, columns = 4 * scan.s4.width + 12      # both are read, and fit the image
     cdef vec background = splat(<real>tile.low), scale = splat(<real>(tile.high - tile.low))
-    cdef int[64] top, left
-    cdef unsigned int[64 * 16] word
+    cdef int[MOST_LANES] top, left
+    cdef unsigned int[MOST_LANES * ROW_WORDS] word
     cdef vec[4] four
-    cdef bint words = scan.bytes and WORDS and width <= 64
+    cdef bint words = scan.bytes and WORDS and width <= 4 * ROW_WORDS
     cdef Py_ssize_t at
     cdef real* out
     cdef vec* line

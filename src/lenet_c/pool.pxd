@@ -12,7 +12,7 @@ from libc.math cimport HUGE_VAL, fabs, pow, sqrt
 from libc.stdint cimport uint64_t
 
 from lenet_c.lenet cimport AVERAGE, LP, MAX, RELU, SCALED_TANH, STOCHASTIC, TANH, TRAINABLE, Activation
-from lenet_c.simd cimport LANES, real, splat, vec, vequal, vmax
+from lenet_c.simd cimport LANES, nan_of, real, splat, vec, vequal, vmax
 from lenet_c.squash cimport activate, activate_backward, derivative
 
 cdef struct Pool:
@@ -35,7 +35,7 @@ cdef inline double uniform(const Pool* pool, int lane, Py_ssize_t unit) noexcept
 
 
 cdef inline void chosen(vec* part, const vec* s, const Pool* pool, Py_ssize_t unit) noexcept nogil:
-    # part[q] = 1 in the lanes whose draw falls on x_q, else 0
+    # part[q] = 1 in the lanes whose draw falls on x_q, else 0; NaN where one of the four is
     cdef int lane, q
     cdef double total, at
     for q in range(4):
@@ -45,6 +45,8 @@ cdef inline void chosen(vec* part, const vec* s, const Pool* pool, Py_ssize_t un
         for q in range(4):
             total += (<const real*>&s[q])[lane]
         if not total > 0:
+            for q in range(4):
+                (<real*>&part[q])[lane] = <real>(0 if total <= 0 else total)         # NaN stays
             continue
         at = uniform(pool, lane, unit) * total
         q = 0
@@ -67,7 +69,8 @@ cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_
     if KIND == AVERAGE:
         return (((s[0] + s[1]) + s[2]) + s[3]) * splat(<real>0.25)
     if KIND == MAX:
-        return vmax(vmax(vmax(s[0], s[1]), s[2]), s[3])
+        y = vmax(vmax(vmax(s[0], s[1]), s[2]), s[3])         # which keeps a NaN of the last alone
+        return nan_of(nan_of(nan_of(y, s[0]), s[1]), s[2])
     if KIND == STOCHASTIC and pool.draw != NULL:
         chosen(part, s, pool, unit)
         return ((s[0] * part[0] + s[1] * part[1]) + s[2] * part[2]) + s[3] * part[3]
@@ -93,10 +96,10 @@ cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_
     return y
 
 
-cdef inline void pool_rows(vec* y, const vec* x, const real* c, const real* b, int maps, int height, int width,
-                           const Pool* pool, int KIND) noexcept nogil:
-    cdef int k, i, j, q, rows = height // 2, columns = width // 2
-    cdef Py_ssize_t unit
+cdef inline void pool_rows(vec* y, const vec* x, const real* c, const real* b, Py_ssize_t maps,
+                           Py_ssize_t height, Py_ssize_t width, const Pool* pool, int KIND) noexcept nogil:
+    cdef Py_ssize_t k, i, j, rows = height // 2, columns = width // 2, unit
+    cdef int q
     cdef const vec* top
     cdef vec[4] s
     for k in range(maps):
@@ -110,8 +113,8 @@ cdef inline void pool_rows(vec* y, const vec* x, const real* c, const real* b, i
                                  KIND)
 
 
-cdef inline void pool_forward(vec* y, const vec* x, const real* c, const real* b, int maps, int height, int width,
-                              const Pool* pool, const Activation* f) noexcept nogil:
+cdef inline void pool_forward(vec* y, const vec* x, const real* c, const real* b, Py_ssize_t maps, Py_ssize_t height,
+                              Py_ssize_t width, const Pool* pool, const Activation* f) noexcept nogil:
     # Overwrites y. height, width: of x. f, c, b: of the trainable kind alone.
     if pool.kind == TRAINABLE:
         pool_rows(y, x, c, b, maps, height, width, pool, TRAINABLE)
@@ -140,7 +143,7 @@ cdef inline void pool_window(vec* e, const vec* s, vec y, vec dy, real c, const 
         for q in range(4):
             e[q] = splat(<real>0.25)
     elif KIND == MAX:
-        open = splat(1)
+        open = nan_of(splat(1), y)
         for q in range(4):
             e[q] = vequal(s[q], y) * open
             open = open - e[q]
@@ -170,10 +173,11 @@ cdef inline void pool_window(vec* e, const vec* s, vec y, vec dy, real c, const 
 
 
 cdef inline void pool_backward_rows(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
-                                    const real* c, int maps, int height, int width, const Pool* pool,
-                                    const Activation* f, bint square, int KIND, int BELOW) noexcept nogil:
-    cdef int k, i, j, q, at, rows = height // 2, columns = width // 2
-    cdef Py_ssize_t unit
+                                    const real* c, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width,
+                                    const Pool* pool, const Activation* f, bint square, int KIND,
+                                    int BELOW) noexcept nogil:
+    cdef Py_ssize_t k, i, j, at, rows = height // 2, columns = width // 2, unit
+    cdef int q
     cdef const vec* top
     cdef vec* out
     cdef vec sum_c, sum_b, sum_below, sum, slope
@@ -213,8 +217,8 @@ cdef inline void pool_backward_rows(vec* dx, vec* dc, vec* db, vec* dbelow, cons
 
 
 cdef inline void pool_backward_kind(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
-                                    const real* c, int maps, int height, int width, const Pool* pool,
-                                    const Activation* f, bint square, int KIND) noexcept nogil:
+                                    const real* c, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width,
+                                    const Pool* pool, const Activation* f, bint square, int KIND) noexcept nogil:
     if f == NULL:
         pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, KIND, -1)
     elif f.kind == SCALED_TANH:
@@ -226,8 +230,8 @@ cdef inline void pool_backward_kind(vec* dx, vec* dc, vec* db, vec* dbelow, cons
 
 
 cdef inline void pool_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
-                               const real* c, int maps, int height, int width, const Pool* pool, const Activation* f,
-                               bint square) noexcept nogil:
+                               const real* c, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width,
+                               const Pool* pool, const Activation* f, bint square) noexcept nogil:
     # Overwrites dx, adds to dc and db (trainable alone; lanes not yet summed). dy: dE/da of the trainable kind, else
     # dE/dy. f: x = f(.) of the layer below, dx comes out as its delta, with the sum over the map added to dbelow. NULL:
     # dx is dE/dx. dx may be x itself. square: curvatures, by the squares of all derivatives. The rest of dx becomes 0.
@@ -243,9 +247,9 @@ cdef inline void pool_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec
         pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, STOCHASTIC)
 
 
-cdef inline void average_maps(vec* y, const vec* x, int maps, int size) noexcept nogil:
+cdef inline void average_maps(vec* y, const vec* x, Py_ssize_t maps, Py_ssize_t size) noexcept nogil:
     # global average pooling, y[m] = mean of map m, in the place of F6. Overwrites y.
-    cdef int m, i
+    cdef Py_ssize_t m, i
     cdef vec sum
     for m in range(maps):
         sum = splat(0)
@@ -254,9 +258,9 @@ cdef inline void average_maps(vec* y, const vec* x, int maps, int size) noexcept
         y[m] = sum / splat(<real>size)
 
 
-cdef inline void average_maps_backward(vec* dx, const vec* dy, int maps, int size) noexcept nogil:
+cdef inline void average_maps_backward(vec* dx, const vec* dy, Py_ssize_t maps, Py_ssize_t size) noexcept nogil:
     # dx = dy[m] / size over all of map m. Overwrites dx.
-    cdef int m, i
+    cdef Py_ssize_t m, i
     for m in range(maps):
         for i in range(size):
             dx[m * size + i] = dy[m] / splat(<real>size)

@@ -19,6 +19,11 @@ cdef extern from "lenet_c/simd.h" nogil:
         C3_COLUMNS "LENET_C3_COLUMNS"
         BACK_COLUMNS "LENET_BACK_COLUMNS"
         UNITS "LENET_UNITS"
+        TILE "LENET_TILE"
+        TILE_ROW "LENET_TILE_ROW"
+        ONLINE_TILE "LENET_ONLINE_TILE"
+        MOST_LANES "LENET_MOST_LANES"
+        ROW_WORDS "LENET_ROW_WORDS"
     double SQUASH_A "LENET_SQUASH_A"
     double SQUASH_S "LENET_SQUASH_S"
     const vec* opaque "lenet_opaque" (const vec* p)
@@ -30,6 +35,7 @@ cdef extern from "lenet_c/simd.h" nogil:
     real lane_sum "lenet_sum" (vec a)
     vec vmin "lenet_min" (vec a, vec b)
     vec vmax "lenet_max" (vec a, vec b)
+    vec nan_of "lenet_nan_of" (vec a, vec b)
     vec vequal "lenet_equal" (vec a, vec b)
     vec vpositive "lenet_positive" (vec a)
     vec vexp "lenet_exp" (vec a)

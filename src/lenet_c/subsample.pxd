@@ -9,14 +9,14 @@ from lenet_c.simd cimport real, splat, squash, vec, vec_in
 from lenet_c.squash cimport squash_derivative
 
 
-cdef inline vec sum4(vec_in x, Py_ssize_t row, int j) noexcept nogil:
+cdef inline vec sum4(vec_in x, Py_ssize_t row, Py_ssize_t j) noexcept nogil:
     return ((x[2 * j] + x[2 * j + 1]) + x[row + 2 * j]) + x[row + 2 * j + 1]
 
 
-cdef inline void subsample_forward(vec* a, vec_in x, const real* c, const real* b, int maps, int height,
-                                   int width) noexcept nogil:
+cdef inline void subsample_forward(vec* a, vec_in x, const real* c, const real* b, Py_ssize_t maps, Py_ssize_t height,
+                                   Py_ssize_t width) noexcept nogil:
     # The pre-activation alone. height, width: of x. Overwrites a.
-    cdef int k, i, j, rows = height // 2, columns = width // 2
+    cdef Py_ssize_t k, i, j, rows = height // 2, columns = width // 2
     cdef vec coefficient, bias
     for k in range(maps):
         coefficient = splat(c[k])
@@ -28,11 +28,11 @@ cdef inline void subsample_forward(vec* a, vec_in x, const real* c, const real* 
 
 
 cdef inline void squash_subsample_row(vec* y, vec* x, Py_ssize_t x_row, real c, real b,
-                                      int columns) noexcept nogil:
+                                      Py_ssize_t columns) noexcept nogil:
     # One row of one map, from two rows of pre-activations x of the convolution below, which become f(x).
     # Squashing in a pass of its own leaves the registers to the convolution's tile, and holds the constants in them.
     cdef vec coefficient = splat(c), bias = splat(b)
-    cdef int j
+    cdef Py_ssize_t j
     for j in range(2 * columns):
         x[j] = squash(x[j])
         x[x_row + j] = squash(x[x_row + j])
@@ -40,10 +40,10 @@ cdef inline void squash_subsample_row(vec* y, vec* x, Py_ssize_t x_row, real c, 
         y[j] = squash(sum4(x, x_row, j) * coefficient + bias)
 
 
-cdef inline void squash_subsample_forward(vec* y, vec* x, const real* c, const real* b, int maps, int height,
-                                          int width) noexcept nogil:
+cdef inline void squash_subsample_forward(vec* y, vec* x, const real* c, const real* b, Py_ssize_t maps,
+                                          Py_ssize_t height, Py_ssize_t width) noexcept nogil:
     # y = f(c * (sum of 2 x 2 of f(x)) + b), x becomes f(x). height, width: of x. Overwrites y.
-    cdef int k, i, rows = height // 2, columns = width // 2
+    cdef Py_ssize_t k, i, rows = height // 2, columns = width // 2
     for k in range(maps):
         for i in range(rows):
             squash_subsample_row(y + (k * rows + i) * columns, x + (k * height + 2 * i) * width, width, c[k], b[k],
@@ -51,9 +51,9 @@ cdef inline void squash_subsample_forward(vec* y, vec* x, const real* c, const r
     squash_rest(x, maps, height, width)
 
 
-cdef inline void squash_rest(vec* x, int maps, int height, int width) noexcept nogil:
+cdef inline void squash_rest(vec* x, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width) noexcept nogil:
     # f(x) of an odd last row and column, which no subsampling unit reads
-    cdef int k, i, j
+    cdef Py_ssize_t k, i, j
     for k in range(maps):
         for i in range(height):
             for j in range(0 if i >= height // 2 * 2 else width // 2 * 2, width):
@@ -61,12 +61,14 @@ cdef inline void squash_rest(vec* x, int maps, int height, int width) noexcept n
 
 
 cdef inline void subsample_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
-                                    const real* c, int maps, int height, int width, bint F) noexcept nogil:
+                                    const real* c, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width,
+                                    bint F) noexcept nogil:
     # Overwrites dx, adds to dc and db (lanes not yet summed).
     # F: dy is dE/dy, y = f(a), and dx comes out as the delta below, dE/dx f'(x), x = f(.) of the layer below,
     # with its sum over the map added to dbelow (that layer's bias gradient). Not F: dy is dE/da, dx is dE/dx.
     # dx may be x itself. An odd last row or column of dx is set to 0.
-    cdef int k, i, j, q, p, rows = height // 2, columns = width // 2
+    cdef Py_ssize_t k, i, j, p, rows = height // 2, columns = width // 2
+    cdef int q
     cdef vec coefficient, du, e, sum_c, sum_b, sum_below
     cdef vec[4] s
     cdef const vec* top

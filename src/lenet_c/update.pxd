@@ -19,11 +19,13 @@ cdef inline void update_sgd(real* w, real* velocity, const real* g, Py_ssize_t n
 cdef inline void update_adamw(real* w, real* m, real* v, const real* g, Py_ssize_t n,
                               const Update* rule) noexcept nogil:
     # w -= rate decay w;  m, v: moving means of g, g^2;  w -= rate (m / c1) / (sqrt(v / c2) + epsilon)
-    # (Loshchilov and Hutter 2019, algorithm 2)
-    cdef real beta1 = <real>rule.momentum, beta2 = <real>rule.beta2, epsilon = <real>rule.epsilon
+    # (Loshchilov and Hutter 2019, algorithm 2). An epsilon below the least number whose square is not 0 counts as that
+    # number: what has no gradient, such as what is not connected, has 0 / epsilon.
+    cdef real beta1 = <real>rule.momentum, beta2 = <real>rule.beta2
     cdef real keep = <real>(1 - rule.rate * rule.decay), step = <real>(rule.rate / rule.correction1)
     cdef real new1 = <real>(1 - rule.momentum), new2 = <real>(1 - rule.beta2)
     cdef real root = <real>(1 / sqrt(rule.correction2))
+    cdef real epsilon = <real>max(rule.epsilon, 2.7e-23 if sizeof(real) == 4 else 2.3e-162)
     cdef Py_ssize_t i
     for i in range(n):
         m[i] = beta1 * m[i] + new1 * g[i]
