@@ -23,7 +23,7 @@ RATES = {
     "sgd": {
         "softmax": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.07},
         "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.002},
-        "average": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.02},
+        "average": {"scaled_tanh": 0.15, "tanh": 0.15, "sigmoid": 0.5, "relu": 0.02},
     },
     "adamw": {
         "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
@@ -31,12 +31,15 @@ RATES = {
         "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.02, "relu": 0.01},
     },
 }
+LP_PART = 0.3  # of a rate, where the p-norms of 2 x 2 are: they are never negative, and add up
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
 MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
-EPOCHS, PASSES = 10, 20  # PASSES: of the paper, for sdlm
+EPOCHS = {"softmax": 10, "rbf": 10, "average": 20}
 SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 30}
+CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained
+PASSES = 20  # of sdlm: the paper's
 UPDATES = 300  # at least, in batches of more than 64 images
 
 
@@ -118,9 +121,17 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     rate = RATES[optimizer][head][config.activation] * (part if sgd else math.sqrt(part))
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
+    if config.subsampling == "lp":
+        rate *= LP_PART
     if sgd:  # gradients are on the scale of the distance
         rate, decay = rate / scale, decay * scale
     return {"learning_rate": rate, "weight_decay": decay}
+
+
+def _epochs(config: Config) -> int:
+    sigmoid = config.activation == "sigmoid"
+    epochs = (SIGMOID_EPOCHS if sigmoid else EPOCHS)[head_of(config)]
+    return max(epochs, CODE_EPOCHS) if config.train_codes else epochs
 
 
 def training_of(
@@ -153,9 +164,7 @@ def training_of(
         raise ValueError(f"shuffle: expected epoch or once, got {shuffle!r}")
     recipe = recipe_of(config, batch_size, optimizer, **constants)
     if epochs is None:
-        epochs = PASSES if sdlm else EPOCHS
-        if config.activation == "sigmoid":
-            epochs = SIGMOID_EPOCHS[head_of(config)]
+        epochs = PASSES if sdlm else _epochs(config)
         if batch_size > BATCH:
             epochs = max(epochs, math.ceil(UPDATES / math.ceil(images / batch_size)))
     return Training(recipe, positive("epochs", epochs, least=0), batch_size, shuffle)

@@ -79,7 +79,7 @@ cdef inline void rbf_back(Sink* sink, real* dx, const real* dy, const real* x, c
     for n in range(F6):
         sum = splat(0)
         for p in range(outputs // LANES):
-            d = (<const vec*>dy)[p] * (slope * (splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p]))
+            d = slope * (<const vec*>dy)[p] * (splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p])
             sum += d
             if train:
                 put(sink, at + n * outputs + p * LANES, splat(0) - d, KIND)
