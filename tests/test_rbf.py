@@ -9,7 +9,7 @@ from kernel_case import assert_close, assert_same_bits
 from numpy.testing import assert_allclose, assert_array_equal
 from variant_case import codes_of, images_of, labels_of, model_on, noise
 
-from lenet_c import LeNet5
+from lenet_c import LeNet5, Recipe
 from lenet_c.codes import CODES
 
 DIGEST = "657773aa7a78dd3fa682a9c772995c53948bca1691e6410f2ba9b26f3663051e"
@@ -138,11 +138,9 @@ def test_the_constant_j(float64_engine):
 # --- fixed and trained codes
 
 RECIPES = {
-    "sgd": {"batch_size": 4, "learning_rate": 1e-3},
-    "sgd online": {"batch_size": 1, "learning_rate": 1e-3},
-    "sgd plain online": {
-        "batch_size": 1, "learning_rate": 1e-3, "momentum": 0, "weight_decay": 0,
-    },
+    "sgd": {"optimizer": "sgd", "batch_size": 4, "learning_rate": 1e-3},
+    "sgd online": {"optimizer": "sgd", "batch_size": 1, "learning_rate": 1e-3},
+    "sgd plain online": {"optimizer": Recipe("sgd", 1e-3, 0, 0), "batch_size": 1},
     "adamw": {"optimizer": "adamw", "batch_size": 4},
     "adamw online": {"optimizer": "adamw", "batch_size": 1},
     "sdlm": {"optimizer": "sdlm"},
@@ -177,8 +175,7 @@ def test_training_learns(engine, kind):
     model = model_on(engine, kind)
     images, labels = images_of(kind, 12), labels_of(kind, 12)
     history = model.fit(
-        images, labels, epochs=40, batch_size=1, learning_rate=1e-3, momentum=0, weight_decay=0,
-        progress=False,
-    )  # fmt: skip
+        images, labels, epochs=40, batch_size=1, optimizer=Recipe("sgd", 1e-3, 0, 0), progress=False
+    )
     assert history[-1].loss < history[0].loss / 2
     assert model.evaluate(images, labels).error_rate == 0

@@ -254,10 +254,10 @@ def test_other_optimizers_record_no_rates():
         ({"optimizer": "sdlm"}, True),
         ({"optimizer": Recipe("sdlm")}, True),
         ({"optimizer": "sdlm", "shuffle": "epoch"}, False),
-        ({"shuffle": "once", "learning_rate": 1e-5}, True),
-        ({"shuffle": "once", "learning_rate": 1e-5, "batch_size": 3}, True),
+        ({"optimizer": "sgd", "shuffle": "once", "learning_rate": 1e-5}, True),
+        ({"optimizer": "sgd", "shuffle": "once", "learning_rate": 1e-5, "batch_size": 3}, True),
         ({"optimizer": "sdlm", "batch_size": 3}, True),
-        ({"learning_rate": 1e-5}, False),
+        ({"optimizer": "sgd", "learning_rate": 1e-5}, False),
         ({"optimizer": "adamw"}, False),
     ],
 )
@@ -288,8 +288,8 @@ def test_one_order_shows_in_the_weights(float64_engine):
     images, labels = images_of(kind, 2), labels_of(kind, 2)
     model = model_on(float64_engine, kind)
     model.fit(
-        images, labels, epochs=3, batch_size=1, learning_rate=0.002, momentum=0, weight_decay=0,
-        schedule="constant", shuffle="once", progress=False,
+        images, labels, epochs=3, batch_size=1, optimizer=Recipe("sgd", 0.002, 0, 0, "constant"),
+        shuffle="once", progress=False,
     )  # fmt: skip
     for order in ([0, 1], [1, 0]):
         twin = model_on(float64_engine, kind)
