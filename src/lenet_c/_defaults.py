@@ -28,7 +28,7 @@ RATES = {
     "adamw": {
         "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
         "rbf": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
-        "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.02, "relu": 0.01},
+        "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
     },
 }
 LP_PART = 0.3  # of a rate, where the p-norms of 2 x 2 are: they are never negative, and add up
@@ -121,7 +121,7 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     rate = RATES[optimizer][head][config.activation] * (part if sgd else math.sqrt(part))
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
-    if config.subsampling == "lp":
+    if config.subsampling == "lp" and head != "average":
         rate *= LP_PART
     if sgd:  # gradients are on the scale of the distance
         rate, decay = rate / scale, decay * scale
