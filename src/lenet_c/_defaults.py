@@ -22,7 +22,7 @@ BATCH = 64  # that the rates are for
 RATES = {
     "sgd": {
         "softmax": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.07},
-        "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.002},
+        "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.001},
         "average": {"scaled_tanh": 0.15, "tanh": 0.15, "sigmoid": 0.5, "relu": 0.02},
     },
     "adamw": {
@@ -31,7 +31,7 @@ RATES = {
         "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
     },
 }
-LP_PART = 0.3  # of a rate, where the p-norms of 2 x 2 are: they are never negative, and add up
+LP_PART = 0.3  # of a rate, where p-norms pool scaled_tanh: never negative, up to 1.7, they add up
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
@@ -79,7 +79,8 @@ def optimizer_of(config: Config, batch_size: int | None) -> str:
     """Return the optimizer of a network: sdlm is the paper's, for updates by one image."""
     if is_paper_network(config) and batch_size in (None, 1):
         return "sdlm"
-    return "adamw" if config.activation == "sigmoid" else "sgd"
+    slow = config.activation == "sigmoid" or (config.activation, config.output) == ("relu", "rbf")
+    return "adamw" if slow else "sgd"
 
 
 def recipe_of(
@@ -121,7 +122,7 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     rate = RATES[optimizer][head][config.activation] * (part if sgd else math.sqrt(part))
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
-    if config.subsampling == "lp" and head != "average":
+    if (config.subsampling, config.activation) == ("lp", "scaled_tanh") and head != "average":
         rate *= LP_PART
     if sgd:  # gradients are on the scale of the distance
         rate, decay = rate / scale, decay * scale
