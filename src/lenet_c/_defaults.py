@@ -71,8 +71,9 @@ def head_of(config: Config) -> str:
 
 def is_paper_network(config: Config) -> bool:
     """Whether the layers are the paper's from C1 to the RBF units."""
-    kinds = (config.activation, config.subsampling, config.output, config.f6_activation)
-    return kinds == ("scaled_tanh", "trainable", "rbf", None)
+    kinds = (config.activation, config.subsampling, config.output)
+    f6 = config.f6_activation in (None, config.activation)
+    return f6 and kinds == ("scaled_tanh", "trainable", "rbf")
 
 
 def optimizer_of(config: Config, batch_size: int | None) -> str:
