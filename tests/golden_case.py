@@ -48,21 +48,26 @@ def _sdlm(batch=BATCH):
 
 
 _ADAMW = Recipe("adamw", 4e-3 * math.sqrt(BATCH / 64), 0.9, 0.1, "one_cycle", 0.999, 1e-8)
+_LECUN = {"preset": "lecun1998", "init": "sqrt_fan_in"}
+
 CASES = {
     "default": Case({}, _sgd()),
-    **{name: Case({"preset": name}, _sgd(rate=0.01)) for name in LeNet5.presets()},
+    **{
+        name: Case({"preset": name, **(_LECUN if name == "lecun1998" else {})}, _sgd(rate=0.01))
+        for name in LeNet5.presets()
+    },
     **{
         f"schedule {name}": Case({}, _sgd(schedule=name))
         for name in ("constant", "step", "cosine", "paper")
     },
     "adamw": Case({}, {**_sgd(), "optimizer": _ADAMW}, libm=True),
-    "sdlm": Case({"preset": "lecun1998"}, _sdlm()),
+    "sdlm": Case(_LECUN, _sdlm()),
     "sdlm in batches": Case({}, _sdlm(40)),
     "one by one": Case({}, {**_sgd(1), "shuffle": "once"}),
     "three by three": Case({}, _sgd(3)),
-    "eq. 9, j 80": Case({"preset": "lecun1998", "j": 80.0}, _sgd(rate=1e-3)),
-    "eq. 8": Case({"preset": "lecun1998", "loss": "mse"}, _sgd(rate=1e-3)),
-    "codes trained": Case({"preset": "lecun1998", "train_codes": True, "j": 80.0}, _sgd(rate=1e-3)),
+    "eq. 9, j 80": Case({**_LECUN, "j": 80.0}, _sgd(rate=1e-3)),
+    "eq. 8": Case({**_LECUN, "loss": "mse"}, _sgd(rate=1e-3)),
+    "codes trained": Case({**_LECUN, "train_codes": True, "j": 80.0}, _sgd(rate=1e-3)),
     "sigmoid, he": Case({"activation": "sigmoid", "slope": 1.5, "init": "he"}, _sgd()),
     "stochastic": Case({"subsampling": "stochastic", "activation": "relu"}, _sgd()),
     "lp": Case({"subsampling": "lp", "subsampling_p": 3.0}, _sgd(), libm=True),

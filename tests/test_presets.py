@@ -37,7 +37,7 @@ def test_presets():
     assert PRESETS == LeNet5.presets()
     assert PRESETS == ("lecun1998", "softmax", "course", "tanh_average", "dense_average", "mnist28")
     fields = {
-        "lecun1998": ("rbf", "map", "trainable", "scaled_tanh", "sqrt_fan_in", 32),
+        "lecun1998": ("rbf", "map", "trainable", "scaled_tanh", "glorot", 32),
         "softmax": ("softmax", "cross_entropy", "trainable", "scaled_tanh", "sqrt_fan_in", 32),
         "course": ("softmax", "cross_entropy", "max", "scaled_tanh", "sqrt_fan_in", 32),
         "tanh_average": ("softmax", "cross_entropy", "average", "tanh", "glorot", 32),

@@ -23,7 +23,7 @@ RATES = {
     "sgd": {
         "softmax": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.07},
         "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.001},
-        "average": {"scaled_tanh": 0.15, "tanh": 0.15, "sigmoid": 0.5, "relu": 0.02},
+        "average": {"scaled_tanh": 0.15, "tanh": 0.3, "sigmoid": 0.5, "relu": 0.02},
     },
     "adamw": {
         "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
@@ -31,13 +31,15 @@ RATES = {
         "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
     },
 }
+#: Head -> activations whose gradients are of sizes that differ too much for sgd.
+SLOW = {"softmax": ("sigmoid",), "rbf": ("sigmoid", "relu"), "average": ("sigmoid",)}
 LP_PART = 0.3  # of a rate, where p-norms pool scaled_tanh: never negative, up to 1.7, they add up
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
 MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
 EPOCHS = {"softmax": 10, "rbf": 10, "average": 20}
-SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 30}
+SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 40}
 CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained
 PASSES = 20  # of sdlm: the paper's
 UPDATES = 300  # at least, in batches of more than 64 images
@@ -69,6 +71,12 @@ def head_of(config: Config) -> str:
     return "average" if config.head == "global_average" else "softmax"
 
 
+def activation_of(config: Config) -> str:
+    """Return the activation that the rates depend on: below RBF units ReLU in F6 alone counts."""
+    f6 = config.f6_activation or config.activation
+    return f6 if f6 == "relu" and config.output == "rbf" else config.activation
+
+
 def is_paper_network(config: Config) -> bool:
     """Whether the layers are the paper's from C1 to the RBF units."""
     kinds = (config.activation, config.subsampling, config.output)
@@ -80,8 +88,7 @@ def optimizer_of(config: Config, batch_size: int | None) -> str:
     """Return the optimizer of a network: sdlm is the paper's, for updates by one image."""
     if is_paper_network(config) and batch_size in (None, 1):
         return "sdlm"
-    slow = config.activation == "sigmoid" or (config.activation, config.output) == ("relu", "rbf")
-    return "adamw" if slow else "sgd"
+    return "adamw" if activation_of(config) in SLOW[head_of(config)] else "sgd"
 
 
 def recipe_of(
@@ -120,7 +127,7 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     if optimizer == "sdlm":
         return {"mu": MU[head] * scale}
     sgd, decay = optimizer == "sgd", DECAY[optimizer]
-    rate = RATES[optimizer][head][config.activation] * (part if sgd else math.sqrt(part))
+    rate = RATES[optimizer][head][activation_of(config)] * (part if sgd else math.sqrt(part))
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
     if (config.subsampling, config.activation) == ("lp", "scaled_tanh") and head != "average":

@@ -53,7 +53,7 @@ CHOICES = {
 }
 INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "centred", "relu": "he"}
 PRESETS: dict[str, ConfigFields] = {
-    "lecun1998": {"output": "rbf"},
+    "lecun1998": {"output": "rbf", "init": "glorot"},
     "softmax": {},
     "course": {"subsampling": "max", "output_activation": True},
     "tanh_average": {"levels": (0.0, 1.0), "subsampling": "average", "activation": "tanh"},
@@ -133,7 +133,8 @@ class Config:
         The codes are trained too; needs eq. 9, under eq. 8 they would collapse.
     init : {"sqrt_fan_in", "fan_in", "glorot", "he", "centred"}, optional
         Weights uniform in +-2.4/sqrt(F) (None with scaled_tanh), in +-2.4/F, as the paper prints,
-        in Glorot's +-sqrt(6/(F + F')) (None with tanh) or in He's +-sqrt(6/F) (None with relu); F
+        in Glorot's +-sqrt(6/(F + F')) (None with tanh, and the preset lecun1998, which learns best
+        from them) or in He's +-sqrt(6/F) (None with relu); F
         is the unit's fan-in without its bias, F' its fan-out. Biases start at 0 (our choice, the
         paper is silent). centred (None with sigmoid): what computes the same as a network of tanh
         with Glorot's weights; of sigmoid(a) = (1 + tanh(a/2)) / 2 the weights are four times
@@ -364,4 +365,6 @@ def preset(name: str, **overrides: Unpack[ConfigFields]) -> Config:
             raise TypeError(f"unknown field {field!r}; the fields are {', '.join(sorted(known))}")
     defaults: ConfigFields = PRESETS.get(name, {}) if isinstance(name, str) else {}
     fields: ConfigFields = {**defaults, **overrides}
+    if "activation" in overrides and "init" not in overrides:
+        fields.pop("init", None)  # the preset's is for its own activation
     return Config(name, **fields)
