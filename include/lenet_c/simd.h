@@ -232,11 +232,11 @@ LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
     for (int l = 0; l < LENET_LANES; l++) a[l] = exp(a[l]);
     return a;
 #else
-    typedef int lenet_ivec __attribute__((vector_size(LENET_VECTOR_BYTES)));
+    typedef unsigned lenet_uvec __attribute__((vector_size(LENET_VECTOR_BYTES)));         /* a NaN's sum may wrap */
     lenet_vec n, r, p;
     a = lenet_max(lenet_splat(-87.0f), a);                /* NaN stays */
     n = a * 1.44269504f + 12582912.0f;                    /* 1.5 * 2^23: the integer part ends up in the low bits */
-    lenet_ivec bits = (lenet_ivec)n << 23;
+    lenet_uvec bits = (lenet_uvec)n << 23;
     n = n - 12582912.0f;
     r = (a - n * 0.693145751953125f) - n * 1.42860682e-6f;   /* log 2 in two parts */
     p = r * 1.39262508e-3f + 8.36323288e-3f;
@@ -244,7 +244,7 @@ LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
     p = p * r + 1.66665767e-1f;
     p = p * r + 0.5f;
     p = p * (r * r) + r + 1.0f;
-    return lenet_nan_of((lenet_vec)((lenet_ivec)p + bits), a);
+    return lenet_nan_of((lenet_vec)((lenet_uvec)p + bits), a);
 #endif
 }
 
