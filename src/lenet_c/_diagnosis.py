@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ._causes import Findings, likely_cause, of_labels
 from ._errors import TrainingWarning
+from .config import distance_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,10 +66,11 @@ def guessing(model: LeNet5, share: npt.NDArray[np.float64]) -> float:
     low, high = (0.0, math.inf) if kind == "relu" else (offset - gain, offset + gain)
     if rbf:
         codes = model._views(model._weights)["output.codes"].astype(np.float64)
-        mean = share @ codes
+        mean, scale = share @ codes, distance_scale(config.distance)
         x, best = mean.clip(low, high), math.inf
         for _ in range(_STEPS):  # eq. 9: the derivative is 0 at x = mean + q (x - codes)
-            loss, q = _constant_f6(((x - codes) ** 2).sum(1), share, config.loss, config.j)
+            y = scale * ((x - codes) ** 2).sum(1)
+            loss, q = _constant_f6(y, share, config.loss, config.j)
             best = min(best, loss)
             x = (mean + q.sum() * x - q @ codes).clip(low, high)
         return best
