@@ -22,6 +22,7 @@ from variant_case import (
 
 from lenet_c import Config, LeNet5, _engines
 from lenet_c.codes import CODES
+from lenet_c.config import INIT
 
 EVERY_KIND = pytest.mark.parametrize("kind", [*ANY_KIND, *STOCHASTIC])
 
@@ -56,12 +57,16 @@ def test_presets():
 
 
 def test_a_preset_with_another_output():
-    model = LeNet5("lecun1998", output="softmax")
+    model = LeNet5("lecun1998", output="softmax", init="sqrt_fan_in")
     assert (model.config.loss, model.config.codes) == ("cross_entropy", None)
     other = LeNet5("softmax")
     assert model == other
     assert_array_equal(model._theta, other._theta)
-    assert LeNet5("softmax", output="rbf") == LeNet5("lecun1998")
+    assert LeNet5("softmax", output="rbf", init="glorot") == LeNet5("lecun1998")
+    inits = {
+        activation: LeNet5("lecun1998", activation=activation).config.init for activation in INIT
+    }
+    assert inits == INIT  # the preset's own is for its own activation
 
 
 RBF = {"output": "rbf"}
@@ -289,7 +294,7 @@ def test_initial_weights(kind):
 
 
 def test_codes_do_not_change_the_initial_weights():
-    one, other = LeNet5("lecun1998", seed=4), LeNet5("softmax", seed=4)
+    one, other = LeNet5("lecun1998", seed=4), LeNet5("softmax", init="glorot", seed=4)
     for name, w in one.parameters().items():
         if name != "output.codes":
             assert_same_bits(w, other.parameters()[name], name)

@@ -12,7 +12,7 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ._parallel import Ranks
     from ._steps import OptimizerState
+    from ._types import TrainingFields
     from .model import LeNet5
 
 VERSION = 1
@@ -107,25 +108,25 @@ def settings_in(metadata: dict[str, str]) -> dict[str, Any] | None:
     return settings
 
 
-def completed(named: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def completed(named: TrainingFields, settings: dict[str, Any]) -> TrainingFields:
     """Return arguments of `LeNet5.fit`, those that are None as settings have them.
 
     The constants of an update rule only where its optimizer is not named, or the same.
     """
-    done = {**named}
+    done: dict[str, Any] = {**named}
     for name in ("epochs", "batch_size", "shuffle"):
         if done[name] is None:
             done[name] = settings.get(name)
-    if isinstance(named["optimizer"], Recipe):
-        return done
+    if isinstance(done["optimizer"], Recipe):
+        return cast("TrainingFields", done)
     try:
         recipe = Recipe(**settings["recipe"])
-        if named["optimizer"] in (None, recipe.optimizer):
-            said = {name: named[name] for name in CONSTANTS if named[name] is not None}
+        if done["optimizer"] in (None, recipe.optimizer):
+            said = {name: done[name] for name in CONSTANTS if done[name] is not None}
             done |= {"optimizer": recipe.replace(**said), **dict.fromkeys(CONSTANTS)}
     except (KeyError, TypeError, ValueError):  # another version's: Checkpoint tells the difference
         pass
-    return done
+    return cast("TrainingFields", done)
 
 
 def _numbers(begun: int, count: int) -> list[int]:

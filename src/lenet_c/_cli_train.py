@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import _progress, _threads, datasets
 from ._cli_common import (
@@ -32,6 +32,9 @@ from .history import Record
 from .model import LeNet5
 from .optim import CONSTANTS, DEFAULTS, SCHEDULES
 from .recipes import RECIPES, plan
+
+if TYPE_CHECKING:
+    from ._types import TrainingFields
 
 _FROM_RECIPE = (
     *("preset", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "momentum"),
@@ -167,9 +170,9 @@ def train(args: argparse.Namespace) -> int:
     model = LeNet5(preset, **fields)
     say(f"model  {_describe(model, args.threads)}")
     if not args.resume:  # what is not named is then the checkpoint's
-        said = {name: arguments[name] for name in Training._fields if name in arguments}
-        constants = {name: arguments[name] for name in CONSTANTS if name in arguments}
-        say(f"by     {_training(Training(**model.recipe(kept, **said, **constants)))}")
+        named = {k: v for k, v in arguments.items() if k in (*Training._fields, *CONSTANTS)}
+        own = model.recipe(kept, **cast("TrainingFields", named))
+        say(f"by     {_training(Training(**own))}")
     say(_heading(bool(args.hold_out)))
     resumed, rows = args.resume and os.path.exists(checkpoint or ""), 0
 

@@ -6,14 +6,16 @@ Chosen on images held out of the training set: docs/accuracy.md, tools/choose_de
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .config import distance_scale
 from .inputs import as_int
 from .optim import DEFAULTS, Recipe
 
 if TYPE_CHECKING:
-    from ._types import RecipeFields
+    from typing import Unpack
+
+    from ._types import Constants, RecipeFields
     from .config import Config
 
 _DIGITS = 280  # of a count: what it is multiplied by leaves it a float
@@ -92,33 +94,22 @@ def optimizer_of(config: Config, batch_size: int | None) -> str:
 
 
 def recipe_of(
-    config: Config,
-    batch_size: int,
-    optimizer: str | Recipe,
-    learning_rate: float | None = None,
-    momentum: float | None = None,
-    weight_decay: float | None = None,
-    schedule: str | None = None,
+    config: Config, batch_size: int, optimizer: str | Recipe, **constants: Unpack[Constants]
 ) -> Recipe:
     """Return an update rule whose constants, where they are None, are the network's.
 
     The rate is that of batches of 64; of smaller ones in proportion to their images with sgd, as
     each step sums fewer, or to their square root with adamw. A Recipe is returned as it is.
     """
-    named = {
-        "learning_rate": learning_rate,
-        "momentum": momentum,
-        "weight_decay": weight_decay,
-        "schedule": schedule,
-    }
     if isinstance(optimizer, Recipe):
-        for name, value in named.items():
+        for name, value in constants.items():
             if value is not None:
                 raise ValueError(f"{name}: stands in the Recipe, give it there")
         return optimizer
-    recipe = Recipe(optimizer, learning_rate, momentum, weight_decay, schedule)
+    recipe = Recipe(optimizer, **constants)
     own = _constants(config, recipe.optimizer, min(batch_size / BATCH, 1))
-    return recipe.replace(**{name: v for name, v in own.items() if named.get(name) is None})
+    missing = {name: value for name, value in own.items() if constants.get(name) is None}
+    return recipe.replace(**cast("RecipeFields", missing))
 
 
 def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
@@ -151,7 +142,7 @@ def training_of(
     epochs: int | None = None,
     batch_size: int | None = None,
     shuffle: str | None = None,
-    **constants: float | str | None,
+    **constants: Unpack[Constants],
 ) -> Training:
     """Return what a training on so many images does; constants: those of `recipe_of`.
 

@@ -21,6 +21,9 @@ from .inputs import as_batch, as_pixels
 from .optim import Recipe
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ._types import TrainingFields
     from .model import LeNet5
 
 
@@ -153,7 +156,7 @@ class Fitting(Network):
         targets = self._as_labels(labels, len(batch))
         if not len(batch):
             raise ValueError("fit needs at least one image")
-        named = {
+        named: TrainingFields = {
             "optimizer": optimizer,
             "epochs": epochs,
             "batch_size": batch_size,
@@ -204,8 +207,8 @@ class Fitting(Network):
         return history
 
     def _as_begun(
-        self, named: dict[str, Any], checkpoint: object, communicator: Any
-    ) -> dict[str, Any]:
+        self, named: TrainingFields, checkpoint: Any, communicator: Any
+    ) -> TrainingFields:
         """Return arguments of `fit` of which those that are None are those of a checkpoint.
 
         So a training that a version with other defaults began goes on as it began. What is wrong
@@ -213,32 +216,21 @@ class Fitting(Network):
         """
         begun: dict[str, Any] | None = None
         with contextlib.suppress(OSError, ValueError, TypeError):
-            begun = _checkpoint.settings_in(self._read(checkpoint)[2])
+            begun = _checkpoint.settings_in(cast("LeNet5", self)._read(checkpoint)[2])
         if hasattr(communicator, "allgather"):  # the file is rank 0's
             begun = communicator.allgather(begun)[0]
         return named if begun is None else _checkpoint.completed(named, begun)
 
-    def recipe(
-        self,
-        images: int = 60_000,
-        *,
-        optimizer: str | Recipe | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        momentum: float | None = None,
-        weight_decay: float | None = None,
-        schedule: str | None = None,
-        shuffle: str | None = None,
-    ) -> dict[str, Any]:
+    def recipe(self, images: int = 60_000, **arguments: Unpack[TrainingFields]) -> dict[str, Any]:
         """Return what a call of `fit` with these arguments does, without data.
 
         Parameters
         ----------
         images : int
             Training images; `epochs` depends on it in batches of more than 64.
-        optimizer, epochs, batch_size, learning_rate, momentum, weight_decay, schedule, shuffle
-            See `fit`.
+        **arguments
+            optimizer, epochs, batch_size, learning_rate, momentum, weight_decay, schedule and
+            shuffle of `fit`.
 
         Returns
         -------
@@ -256,18 +248,7 @@ class Fitting(Network):
         >>> lenet_c.LeNet5("lecun1998").recipe()["optimizer"].optimizer
         'sdlm'
         """
-        return training_of(
-            self.config,
-            positive("images", images),
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            shuffle=shuffle,
-        )._asdict()
+        return training_of(self.config, positive("images", images), **arguments)._asdict()
 
     def partial_fit(
         self,
@@ -294,9 +275,15 @@ class Fitting(Network):
             raise ValueError("partial_fit needs at least one image")
         if optimizer is None:
             optimizer = optimizer_of(self.config, BATCH)
-        named = (learning_rate, momentum, weight_decay)
-        schedule = None if isinstance(optimizer, Recipe) else "constant"
-        recipe = recipe_of(self.config, len(batch), optimizer, *named, schedule)
+        recipe = recipe_of(
+            self.config,
+            len(batch),
+            optimizer,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=None if isinstance(optimizer, Recipe) else "constant",
+        )
         pixels = as_pixels(batch, self.config.dtype)
         weight = as_sample_weight(sample_weight, len(batch), self.config.dtype, scaled=False)
         threads, model = _threads.resolve(threads), cast("LeNet5", self)

@@ -91,15 +91,25 @@ class Shade(TypedDict):
     characters: NotRequired[str]
 
 
-class _FitArguments(TypedDict, total=False):
-    epochs: int | None
-    batch_size: int | None
-    optimizer: str | Recipe | None
+class Constants(TypedDict, total=False):
+    """Constants of an update rule that are arguments of `LeNet5.fit`."""
+
     learning_rate: float | None
     momentum: float | None
     weight_decay: float | None
     schedule: str | None
+
+
+class TrainingFields(Constants, total=False):
+    """Arguments of `LeNet5.recipe`."""
+
+    optimizer: str | Recipe | None
+    epochs: int | None
+    batch_size: int | None
     shuffle: str | None
+
+
+class _FitArguments(TrainingFields, total=False):
     validation: tuple[npt.ArrayLike, npt.ArrayLike] | None
     callbacks: Sequence[Callback]
     checkpoint: str | os.PathLike[str] | None
