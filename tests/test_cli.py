@@ -170,6 +170,7 @@ def test_training_on_the_sample(trained):
     assert "lenet-c fetch" in lines[0]
     assert "--data" in lines[0]
     assert "60,850 parameters" in lines[1]
+    assert re.fullmatch(r"by +sgd, 1 epoch, batches of 64, learning rate 0\.07", lines.pop(2))
     assert lines[2].split() == "epoch loss train error held-out error seconds images/s".split()
     row = r" +1 +\d\.\d{4} +\d+\.\d\d % +\d+\.\d\d % +\d+\.\d\d +[\d,]+"
     assert re.fullmatch(row, lines[3])
