@@ -25,7 +25,7 @@ RATES = {
     "sgd": {
         "softmax": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.07},
         "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.001},
-        "average": {"scaled_tanh": 0.15, "tanh": 0.3, "sigmoid": 0.5, "relu": 0.02},
+        "average": {"scaled_tanh": 0.15, "tanh": 0.15, "sigmoid": 0.5, "relu": 0.02},
     },
     "adamw": {
         "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
@@ -36,13 +36,15 @@ RATES = {
 #: Head -> activations whose gradients are of sizes that differ too much for sgd.
 SLOW = {"softmax": ("sigmoid",), "rbf": ("sigmoid", "relu"), "average": ("sigmoid",)}
 LP_PART = 0.3  # of a rate, where p-norms pool scaled_tanh: never negative, up to 1.7, they add up
+F6_PART = 2.0  # where F6 alone is a sigmoid, whose slope is a quarter
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
 MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
-EPOCHS = {"softmax": 10, "rbf": 10, "average": 20}
+EPOCHS = {"softmax": 10, "rbf": 10, "average": 30}
 SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 40}
-CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained
+CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained, or more than MANY
+MANY = 26  # classes
 PASSES = 20  # of sdlm: the paper's
 UPDATES = 300  # at least, in batches of more than 64 images
 
@@ -88,9 +90,12 @@ def is_paper_network(config: Config) -> bool:
 
 def optimizer_of(config: Config, batch_size: int | None) -> str:
     """Return the optimizer of a network: sdlm is the paper's, for updates by one image."""
-    if is_paper_network(config) and batch_size in (None, 1):
+    many = config.output == "rbf" and config.classes > MANY
+    if is_paper_network(config) and batch_size in (None, 1) and not many:
         return "sdlm"
-    return "adamw" if activation_of(config) in SLOW[head_of(config)] else "sgd"
+    tiny = config.init == "fan_in" and config.activation != "scaled_tanh"
+    slow = activation_of(config) in SLOW[head_of(config)]
+    return "adamw" if slow or tiny or many else "sgd"
 
 
 def recipe_of(
@@ -99,7 +104,8 @@ def recipe_of(
     """Return an update rule whose constants, where they are None, are the network's.
 
     The rate is that of batches of 64; of smaller ones in proportion to their images with sgd, as
-    each step sums fewer, or to their square root with adamw. A Recipe is returned as it is.
+    each step sums fewer, and of larger ones by their square root up to twice; with adamw of smaller
+    ones by their square root. A Recipe is returned as it is.
     """
     if isinstance(optimizer, Recipe):
         for name, value in constants.items():
@@ -107,7 +113,7 @@ def recipe_of(
                 raise ValueError(f"{name}: stands in the Recipe, give it there")
         return optimizer
     recipe = Recipe(optimizer, **constants)
-    own = _constants(config, recipe.optimizer, min(batch_size / BATCH, 1))
+    own = _constants(config, recipe.optimizer, batch_size / BATCH)
     missing = {name: value for name, value in own.items() if constants.get(name) is None}
     return recipe.replace(**cast("RecipeFields", missing))
 
@@ -118,11 +124,17 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     if optimizer == "sdlm":
         return {"mu": MU[head] * scale}
     sgd, decay = optimizer == "sgd", DECAY[optimizer]
-    rate = RATES[optimizer][head][activation_of(config)] * (part if sgd else math.sqrt(part))
+    rate = RATES[optimizer][head][activation_of(config)]
+    if part < 1:
+        rate *= part if sgd else math.sqrt(part)
+    elif sgd:
+        rate *= min(math.sqrt(part), 2)
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
     if (config.subsampling, config.activation) == ("lp", "scaled_tanh") and head != "average":
         rate *= LP_PART
+    if sgd and head == "softmax" and config.f6_activation == "sigmoid" != config.activation:
+        rate *= F6_PART
     if sgd:  # gradients are on the scale of the distance
         rate, decay = rate / scale, decay * scale
     return {"learning_rate": rate, "weight_decay": decay}
@@ -131,7 +143,8 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
 def _epochs(config: Config) -> int:
     sigmoid = config.activation == "sigmoid"
     epochs = (SIGMOID_EPOCHS if sigmoid else EPOCHS)[head_of(config)]
-    return max(epochs, CODE_EPOCHS) if config.train_codes else epochs
+    many = config.output == "rbf" and config.classes > MANY
+    return max(epochs, CODE_EPOCHS) if config.train_codes or many else epochs
 
 
 def training_of(

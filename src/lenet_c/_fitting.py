@@ -64,19 +64,21 @@ class Fitting(Network):
         images, labels : array_like
             See the class; labels are integers 0 .. classes - 1, (n,).
         epochs : int, optional
-            Passes over the images. None: 10, or 20 with sdlm; more in batches of more than 64, for
-            300 updates at least.
+            Passes over the images. None: 10, or 20 with sdlm; 20 to 40 for networks that learn more
+            slowly; and as many in batches of more than 64 as make 300 updates.
         batch_size : int, optional
             Images an update; None: 64, or 1 with sdlm. 1: the online training of the paper and the
             course. Where less than half of that would be left for the last update of an epoch, all
             are of one size, or one image less.
         optimizer : {"sgd", "adamw", "sdlm"} or Recipe, optional
-            None: sdlm for the paper's network where batch_size is None or 1, adamw for sigmoids
-            below a softmax, sgd for all others. A Recipe says all constants too.
+            None: sdlm for the paper's network where batch_size is None or 1, adamw for sigmoids,
+            ReLU below RBF units and where it takes adamw to leave a plateau, sgd for all others. A
+            Recipe says all constants too.
         learning_rate, momentum, weight_decay, schedule
             See `lenet_c.Recipe`; None: what was chosen for this network and this optimizer on
-            held-out images (docs/accuracy.md); `recipe` tells. The learning rate is less for a
-            batch_size below 64: in proportion with sgd, to its square root with adamw.
+            held-out images (docs/accuracy.md); `recipe` tells. The learning rate of sgd is less for
+            a batch_size below 64, in proportion, and up to twice as high above; that of adamw is
+            less below, to its square root.
         shuffle : {"epoch", "once"}, optional
             A new random order for every pass, or one for all, the paper's way; None: epoch, or
             once with sdlm.
@@ -277,7 +279,7 @@ class Fitting(Network):
             optimizer = optimizer_of(self.config, BATCH)
         recipe = recipe_of(
             self.config,
-            len(batch),
+            min(len(batch), BATCH),
             optimizer,
             learning_rate=learning_rate,
             momentum=momentum,
