@@ -27,10 +27,10 @@ def test_a_plan_tells_fields_from_arguments():
 
 
 def test_options_change_the_recipes_optimizer():
-    assert plan("paper", learning_rate=1e-3)[2]["optimizer"] == Recipe("sdlm", 1e-3)
+    assert plan("paper", learning_rate=1e-3)[2]["optimizer"] == Recipe("sdlm", 1e-3, mu=0.02)
     chosen = plan("paper", optimizer="sgd", learning_rate=1e-3)[2]
     assert (chosen["optimizer"], chosen["learning_rate"]) == ("sgd", 1e-3)
-    assert RECIPES["paper"]["optimizer"] == Recipe("sdlm")
+    assert RECIPES["paper"]["optimizer"] == Recipe("sdlm", mu=0.02)
 
 
 def test_no_such_recipe():
@@ -57,7 +57,7 @@ def test_the_recipe_option_of_the_command(tmp_path, capsys, monkeypatch):
     assert cli.main(("train", *options, "--output", str(path))) == 0
     want = lenet_c.train(*datasets.load_sample("train"), recipe="paper", epochs=1, seed=2)
     assert LeNet5.load(path) == want
-    assert "init='glorot'" in repr(want)
+    assert repr(want) == "LeNet5('lecun1998', distance='mean', j=0.3, seed=2)"
 
 
 # --- the pretrained model

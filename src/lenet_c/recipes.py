@@ -15,15 +15,24 @@ if TYPE_CHECKING:
     from ._types import ConfigFields, FitArguments, PlanOptions
 
 #: Name -> fields of `Config` and arguments of `LeNet5.fit`. docs/accuracy.md tells how each was
-#: chosen and its error on MNIST. paper: LeCun 1998, section III.
+#: chosen and its error on MNIST. paper: LeCun 1998, section III, with the reading of eq. 7 by which
+#: its mu and its rates train; course: plain gradient descent, an update after every image.
 RECIPES: Mapping[str, PlanOptions] = MappingProxyType(
     {
         "default": {},
         "modern": {"epochs": 80, "weight_decay": 3e-4, "augment": "elastic"},
+        "course": {
+            "preset": "course",
+            "optimizer": Recipe("sgd", 0.005, 0.0, 0.0, "constant"),
+            "batch_size": 1,
+            "epochs": 10,
+        },
         "paper": {
             "preset": "lecun1998",
+            "distance": "mean",
             "init": "glorot",
-            "optimizer": Recipe("sdlm"),
+            "j": 0.3,
+            "optimizer": Recipe("sdlm", mu=0.02),
             "epochs": 20,
         },
         "paper-distorted": {
