@@ -30,7 +30,6 @@ from system_case import GRID, System, data_of
 TABLES = {
     **{preset: System({"preset": preset}, {}) for preset in LeNet5.presets()},
     "softmax, activation sigmoid": System({"activation": "sigmoid"}, {}),
-    "softmax, activation relu": System({"activation": "relu"}, {}),
     "softmax, subsampling lp, p 2": System({"subsampling": "lp"}, {}),
     "softmax, subsampling lp, p 3": System({"subsampling": "lp", "subsampling_p": 3.0}, {}),
     "mnist28, subsampling stochastic": System(
