@@ -24,25 +24,27 @@ BATCH = 64  # that the rates are for
 RATES = {
     "sgd": {
         "softmax": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.07},
+        "softmax of f": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.2, "relu": 0.07},
         "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.001},
         "average": {"scaled_tanh": 0.15, "tanh": 0.15, "sigmoid": 0.5, "relu": 0.02},
     },
     "adamw": {
         "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
+        "softmax of f": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.005, "relu": 4e-3},
         "rbf": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
         "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
     },
 }
-#: Head -> activations whose gradients are of sizes that differ too much for sgd.
-SLOW = {"softmax": ("sigmoid",), "rbf": ("sigmoid", "relu"), "average": ("sigmoid",)}
-LP_PART = 0.3  # of a rate, where p-norms pool scaled_tanh: never negative, up to 1.7, they add up
+#: Head -> activations whose gradients are of sizes that differ too much for sgd; else sigmoid.
+SLOW = {"rbf": ("sigmoid", "relu")}
+LP_PART = 0.3  # of a rate, where p-norms pool tanh: never negative, they add up
 F6_PART = 2.0  # where F6 alone is a sigmoid, whose slope is a quarter
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
-MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
-EPOCHS = {"softmax": 10, "rbf": 10, "average": 30}
-SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 40}
+MU = {"softmax": 0.02, "softmax of f": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
+EPOCHS = {"softmax": 10, "softmax of f": 10, "rbf": 10, "average": 30}
+SIGMOID_EPOCHS = {"softmax": 20, "softmax of f": 40, "rbf": 20, "average": 40}
 CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained, or more than MANY
 MANY = 26  # classes
 PASSES = 20  # of sdlm: the paper's
@@ -69,10 +71,12 @@ def positive(name: str, value: int, least: int = 1) -> int:
 
 
 def head_of(config: Config) -> str:
-    """Return what the rates depend on: rbf, average (global averages) or softmax."""
+    """Return what the rates depend on: rbf, average (global averages), softmax, or that of f."""
     if config.output == "rbf":
         return "rbf"
-    return "average" if config.head == "global_average" else "softmax"
+    if config.head == "global_average":
+        return "average"
+    return "softmax of f" if config.output_activation else "softmax"
 
 
 def activation_of(config: Config) -> str:
@@ -94,7 +98,7 @@ def optimizer_of(config: Config, batch_size: int | None) -> str:
     if is_paper_network(config) and batch_size in (None, 1) and not many:
         return "sdlm"
     tiny = config.init == "fan_in" and config.activation != "scaled_tanh"
-    slow = activation_of(config) in SLOW[head_of(config)]
+    slow = activation_of(config) in SLOW.get(head_of(config), ("sigmoid",))
     return "adamw" if slow or tiny or many else "sgd"
 
 
@@ -131,9 +135,9 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
         rate *= min(math.sqrt(part), 2)
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
-    if (config.subsampling, config.activation) == ("lp", "scaled_tanh") and head != "average":
+    if config.subsampling == "lp" and "tanh" in config.activation and head != "average":
         rate *= LP_PART
-    if sgd and head == "softmax" and config.f6_activation == "sigmoid" != config.activation:
+    if sgd and head != "rbf" and config.f6_activation == "sigmoid" != config.activation:
         rate *= F6_PART
     if sgd:  # gradients are on the scale of the distance
         rate, decay = rate / scale, decay * scale
