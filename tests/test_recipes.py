@@ -18,8 +18,10 @@ def test_a_plan_tells_fields_from_arguments():
     got = plan("paper-distorted", seed=4, threads=1, preset="softmax", output="rbf")
     preset, fields, arguments = got
     assert preset == "softmax"
-    assert fields == {"init": "glorot", "j": 10.0, "seed": 4, "output": "rbf"}
-    assert arguments.pop("optimizer") == Recipe("sdlm", mu=0.5)
+    assert fields == {
+        **{"distance": "mean", "init": "glorot", "j": 0.3, "seed": 4, "output": "rbf"}
+    }
+    assert arguments.pop("optimizer") == Recipe("sdlm", mu=0.02)
     assert arguments == {
         **{"epochs": 20, "shuffle": "epoch", "augment": "affine", "seed": 4, "threads": 1}
     }

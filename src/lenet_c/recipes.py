@@ -37,9 +37,10 @@ RECIPES: Mapping[str, PlanOptions] = MappingProxyType(
         },
         "paper-distorted": {
             "preset": "lecun1998",
+            "distance": "mean",
             "init": "glorot",
-            "j": 10.0,
-            "optimizer": Recipe("sdlm", mu=0.5),
+            "j": 0.3,
+            "optimizer": Recipe("sdlm", mu=0.02),
             "epochs": 20,
             "shuffle": "epoch",
             "augment": "affine",
