@@ -171,13 +171,17 @@ def test_centred_weights_are_those_of_the_tanh_network(fields, slope):
     assert_allclose(sigmoid.predict_proba(images), tanh.predict_proba(images), rtol=1e-11)
 
 
-def test_outputs_of_relu_begin_above_zero():
+@pytest.mark.parametrize("fields", [{}, {"head": "global_average"}])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_outputs_begin_above_zero(activation, fields):
     """A unit that is 0 for every image has no gradient: its class would never be learnt."""
     images = np.random.default_rng(1).integers(0, 256, (50, 28, 28), np.uint8)
-    for fields in ({}, {"head": "global_average"}):
-        model = LeNet5("mnist28", output_activation=True, seed=2, **fields)
-        assert (model.activations(images)["output"] > 0).any(0).all()
-        assert not LeNet5("mnist28", seed=2, **fields).parameters()["output.bias"].any()
+    fields = {"activation": activation, "seed": 2, **fields}
+    model = LeNet5("mnist28", output_activation=True, **fields)
+    assert (model.activations(images)["output"] > 0.75).any(0).all()
+    plain = LeNet5("mnist28", **fields).parameters()["output.bias"]
+    higher = model.parameters()["output.bias"] - plain
+    assert_allclose(higher, {"relu": 6, "sigmoid": 4}[activation] * np.ones(10), atol=2)
 
 
 # --- copies

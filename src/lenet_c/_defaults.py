@@ -24,13 +24,11 @@ BATCH = 64  # that the rates are for
 RATES = {
     "sgd": {
         "softmax": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.5, "relu": 0.07},
-        "softmax of f": {"scaled_tanh": 0.07, "tanh": 0.07, "sigmoid": 0.2, "relu": 0.07},
         "rbf": {"scaled_tanh": 0.005, "tanh": 0.01, "sigmoid": 0.1, "relu": 0.001},
         "average": {"scaled_tanh": 0.15, "tanh": 0.15, "sigmoid": 0.5, "relu": 0.02},
     },
     "adamw": {
         "softmax": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
-        "softmax of f": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.005, "relu": 4e-3},
         "rbf": {"scaled_tanh": 4e-3, "tanh": 4e-3, "sigmoid": 0.02, "relu": 4e-3},
         "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
     },
@@ -42,9 +40,9 @@ F6_PART = 2.0  # where F6 alone is a sigmoid, whose slope is a quarter
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
-MU = {"softmax": 0.02, "softmax of f": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
-EPOCHS = {"softmax": 10, "softmax of f": 10, "rbf": 10, "average": 30}
-SIGMOID_EPOCHS = {"softmax": 20, "softmax of f": 40, "rbf": 20, "average": 40}
+MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
+EPOCHS = {"softmax": 10, "rbf": 10, "average": 30}
+SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 40}
 CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained, or more than MANY
 MANY = 26  # classes
 PASSES = 20  # of sdlm: the paper's
@@ -71,12 +69,10 @@ def positive(name: str, value: int, least: int = 1) -> int:
 
 
 def head_of(config: Config) -> str:
-    """Return what the rates depend on: rbf, average (global averages), softmax, or that of f."""
+    """Return what the rates depend on: rbf, average (global averages), or softmax."""
     if config.output == "rbf":
         return "rbf"
-    if config.head == "global_average":
-        return "average"
-    return "softmax of f" if config.output_activation else "softmax"
+    return "average" if config.head == "global_average" else "softmax"
 
 
 def activation_of(config: Config) -> str:
@@ -135,7 +131,8 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
         rate *= min(math.sqrt(part), 2)
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
-    if config.subsampling == "lp" and "tanh" in config.activation and head != "average":
+    bounded = ("scaled_tanh",) if head == "average" else ("scaled_tanh", "tanh")
+    if config.subsampling == "lp" and config.activation in bounded:
         rate *= LP_PART
     if sgd and head != "rbf" and config.f6_activation == "sigmoid" != config.activation:
         rate *= F6_PART

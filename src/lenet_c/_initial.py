@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from .config import Config
 
-#: Of an output with ReLU: a unit that is 0 for every image has no gradient.
-RELU_BIAS = 6.0
+#: Of outputs with an activation that ends at 0: a unit that is 0 for every image has no gradient.
+OUTPUT_BIAS = {"relu": 6.0, "sigmoid": 4.0}
 _LINEAR = (1.0, 1.0, 0.0)  # gain, slope, offset of what is no tanh
 
 
@@ -55,8 +55,8 @@ def initialise(parameters: Mapping[str, np.ndarray], config: Config) -> None:
             inputs = 4 if kind == "coefficient" else 1  # that share it
             sums = values.reshape(len(values), -1).sum(1)
             parameters[f"{layer}.bias"][...] = -offset * inputs * sums
-    if config.output_activation and config.activation == "relu":
-        parameters["output.bias"] += RELU_BIAS
+    if config.output_activation:
+        parameters["output.bias"] += OUTPUT_BIAS.get(config.activation, 0.0)
 
 
 def _curves(

@@ -138,9 +138,9 @@ class Config:
         is the unit's fan-in without its bias, F' its fan-out. Biases start at 0 (our choice, the
         paper is silent). centred (None with sigmoid): what computes the same as a network of tanh
         with Glorot's weights; of sigmoid(a) = (1 + tanh(a/2)) / 2 the weights are four times
-        Glorot's, and the biases take off what the inputs' mean of 1/2 adds. Where ReLU is applied
-        to the output, its biases start at 6 in all of them: a unit that is 0 for every image would
-        not learn.
+        Glorot's, and the biases take off what the inputs' mean of 1/2 adds. Where ReLU or the
+        sigmoid is applied to the output, its biases start 6 or 4 higher in all of them: a unit that
+        is 0 for every image would not learn.
     dtype : {"float32", "float64"}
     seed : int
         Of the initial weights, and of the draws of stochastic subsampling.
