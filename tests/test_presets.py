@@ -181,7 +181,7 @@ def test_outputs_begin_above_zero(activation, fields):
     assert (model.activations(images)["output"] > 0.75).any(0).all()
     plain = LeNet5("mnist28", **fields).parameters()["output.bias"]
     higher = model.parameters()["output.bias"] - plain
-    assert_allclose(higher, {"relu": 6, "sigmoid": 4}[activation] * np.ones(10), atol=2)
+    assert higher.mean() > {"relu": 5.9, "sigmoid": 2}[activation]
 
 
 # --- copies
