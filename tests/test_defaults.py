@@ -1,10 +1,12 @@
 """The training that belongs to a network where nothing is said, and what is named beside it."""
 
+import json
+
 import pytest
 from numpy.testing import assert_allclose
 from resume_case import killed_in_epoch, outcome, sample
 
-from lenet_c import LeNet5, Recipe, cli
+from lenet_c import LeNet5, Recipe, _safetensors, cli
 from lenet_c.datasets import load_sample
 
 
@@ -43,6 +45,14 @@ def test_the_papers_network_trains_as_the_paper_did():
     assert told(LeNet5("lecun1998", subsampling="max"))[0] == "sgd"
 
 
+def test_what_sdlm_has_not_goes_to_sgd():
+    model = LeNet5("lecun1998")
+    for named in ({"momentum": 0.9}, {"weight_decay": 1e-4}, {"schedule": "one_cycle"}):
+        assert model.recipe(**named)["optimizer"].optimizer == "sgd"
+    for named in ({"momentum": 0}, {"schedule": "constant"}, {"learning_rate": 1e-4}):
+        assert model.recipe(**named)["optimizer"].optimizer == "sdlm"
+
+
 def test_what_is_named_holds():
     model = LeNet5("lecun1998")
     plan = model.recipe(
@@ -67,6 +77,11 @@ def test_large_batches_take_more_epochs():
         assert plan["epochs"] * -(-images // size) >= 300
     assert LeNet5().recipe(60_000, batch_size=256)["epochs"] == 10
     assert LeNet5().recipe(6000, batch_size=4096, epochs=2)["epochs"] == 2
+    for images in (20, 60, 100):  # a batch is no larger than the images are many
+        small, large = (LeNet5().recipe(images, batch_size=size) for size in (64, 4096))
+        assert small["epochs"] == 10
+        assert large["epochs"] <= 20
+        assert large["optimizer"].learning_rate <= 0.07 * (max(images, 64) / 64) ** 0.5
 
 
 @pytest.mark.parametrize("distance", ["mean", "half"])
@@ -136,9 +151,10 @@ def test_resume_takes_what_is_not_named_from_the_checkpoint(tmp_path):
         "optimizer": Recipe("sgd", 0.005, 0.8, 1e-3, "step"), "epochs": 3, "batch_size": 32,
         "shuffle": "epoch",
     }  # fmt: skip
-    model = LeNet5("lecun1998", seed=1)
+    old = {"init": "sqrt_fan_in", "seed": 1}  # the first weights of 0.1.0
+    model = LeNet5("lecun1998", **old)
     whole = outcome(model, model.fit(*sample(), **begun))
-    killed_in_epoch(3, LeNet5("lecun1998", seed=1), path, **begun)
+    killed_in_epoch(3, LeNet5("lecun1998", **old), path, **begun)
     for named in ({"epochs": 4}, {"optimizer": "adamw"}, {"momentum": 0.7}, {"shuffle": "once"}):
         with pytest.raises(ValueError, match="not resumed"):
             LeNet5("lecun1998").fit(*sample(), **named, checkpoint=path, resume=True)
@@ -147,6 +163,18 @@ def test_resume_takes_what_is_not_named_from_the_checkpoint(tmp_path):
         copy.write_bytes(path.read_bytes())
         history = model.fit(*sample(), **named, checkpoint=copy, resume=True)
         assert outcome(model, history) == whole
+
+
+@pytest.mark.parametrize("epochs", ["many", 2.5, None, [3]])
+def test_broken_settings_are_not_taken(epochs, tmp_path):
+    path = tmp_path / "x"
+    killed_in_epoch(2, LeNet5(seed=1), path, epochs=3)
+    tensors, metadata = _safetensors.load(path)
+    told = json.loads(metadata["training"])
+    told["settings"]["epochs"] = epochs
+    _safetensors.save(path, tensors, {**metadata, "training": json.dumps(told)})
+    with pytest.raises(ValueError, match=r"x: not resumed, .*epochs: .* there, 10 here"):
+        LeNet5(seed=1).fit(*sample(), checkpoint=path, resume=True)
 
 
 def test_nothing_to_complete_from(tmp_path):

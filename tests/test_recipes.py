@@ -15,12 +15,9 @@ DATA = Path(lenet_c.__file__).with_name("data")
 
 
 def test_a_plan_tells_fields_from_arguments():
-    got = plan("paper-distorted", seed=4, threads=1, preset="softmax", output="rbf")
-    preset, fields, arguments = got
-    assert preset == "softmax"
-    assert fields == {
-        **{"distance": "mean", "init": "glorot", "j": 0.3, "seed": 4, "output": "rbf"}
-    }
+    preset, fields, arguments = plan("paper-distorted", seed=4, threads=1)
+    assert preset == "lecun1998"
+    assert fields == {"distance": "mean", "init": "glorot", "j": 0.3, "seed": 4}
     assert arguments.pop("optimizer") == Recipe("sdlm", mu=0.02)
     assert arguments == {
         **{"epochs": 20, "shuffle": "epoch", "augment": "affine", "seed": 4, "threads": 1}
@@ -33,6 +30,15 @@ def test_options_change_the_recipes_optimizer():
     chosen = plan("paper", optimizer="sgd", learning_rate=1e-3)[2]
     assert (chosen["optimizer"], chosen["learning_rate"]) == ("sgd", 1e-3)
     assert RECIPES["paper"]["optimizer"] == Recipe("sdlm", mu=0.02)
+
+
+def test_what_belongs_to_rbf_units_goes_with_them():
+    assert plan("paper", preset="softmax")[:2] == ("softmax", {"init": "glorot"})
+    fields = plan("paper", distance="sum")[1]
+    assert LeNet5("lecun1998", **fields).config.j == 3  # the recipe's is for the mean
+    fields = plan("paper", preset="softmax", output="rbf")[1]
+    assert LeNet5("softmax", **fields).config.distance == "mean"
+    assert plan("paper", optimizer=None)[2]["optimizer"] == Recipe("sdlm", mu=0.02)
 
 
 def test_no_such_recipe():

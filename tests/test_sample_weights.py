@@ -66,6 +66,7 @@ def test_classes_by_name():
         ({"3": 1}, r"class_weight: no class '3'; expected labels 0\.\.9"),
         ({3: -1}, "class_weight: expected finite weights from 0 up"),
         ({3: "much"}, "class_weight: expected finite weights from 0 up"),
+        ({3: 10**400}, "class_weight: expected finite weights from 0 up"),
         ({3: np.inf}, "class_weight: expected finite weights from 0 up"),
         (dict.fromkeys(range(10), 0), "sample_weight: expected finite weights from 0 up, not all"),
     ],

@@ -24,7 +24,7 @@ from lenet_c.recipes import RECIPES, plan
 NAMED = {
     **{name: {"recipe": name} for name in RECIPES if name != "default"},
     "paper-softmax": {"optimizer": Recipe("sdlm"), "epochs": 20},
-    **{name: {"preset": name} for name in LeNet5.presets() if name != "softmax"},
+    **{f"preset-{name}": {"preset": name} for name in LeNet5.presets() if name != "softmax"},
     "softmax": {},
     "global-average": {"head": "global_average"},
     "stochastic": {"preset": "mnist28", "subsampling": "stochastic"},

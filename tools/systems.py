@@ -10,6 +10,7 @@ where a system stays at or above its bound or a warning was given.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import statistics
@@ -43,7 +44,9 @@ def key_of(name, system, seed, data):
     """Return what a run's result depends on, as text."""
     model = LeNet5(**system.fields, seed=seed)
     plan = model.recipe(len(data[0][0]), **system.arguments)
-    return f"{name}; seed {seed}; {data[2]}; {plan}; init {model.config.init}; j {model.config.j}"
+    weights = hashlib.sha256(model._weights.tobytes()).hexdigest()[:12]
+    config = model.config.to_json()
+    return f"{name}; seed {seed}; {data[2]}; {lenet_c.__version__}; {plan}; {config}; {weights}"
 
 
 def run(name, system, seed, data):

@@ -114,9 +114,9 @@ def completed(named: TrainingFields, settings: dict[str, Any]) -> TrainingFields
     The constants of an update rule only where its optimizer is not named, or the same.
     """
     done: dict[str, Any] = {**named}
-    for name in ("epochs", "batch_size", "shuffle"):
-        if done[name] is None:
-            done[name] = settings.get(name)
+    for name, kind in (("epochs", int), ("batch_size", int), ("shuffle", str)):
+        if done[name] is None and type(settings.get(name)) is kind:
+            done[name] = settings[name]
     if isinstance(done["optimizer"], Recipe):
         return cast("TrainingFields", done)
     try:
@@ -255,6 +255,8 @@ class Checkpoint:
             )
         told = _described(metadata)
         there, here = (_NEWER | dict(_flat(each)) for each in (told["settings"], self.settings))
+        for each in (there, here):  # the first weights do not matter any more
+            each.pop("config.init", None)
         if there != here:
             differences = "; ".join(_differences(there, here))
             raise ValueError(

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from .config import distance_scale
-from .inputs import as_int
+from .inputs import positive
 from .optim import DEFAULTS, Recipe
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ._types import Constants, RecipeFields
     from .config import Config
 
-_DIGITS = 280  # of a count: what it is multiplied by leaves it a float
 BATCH = 64  # that the rates are for
 #: optimizer -> head (see `head_of`) -> activation -> highest rate, for batches of 64.
 RATES = {
@@ -46,7 +45,7 @@ SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 40}
 CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained, or more than MANY
 MANY = 26  # classes
 PASSES = 20  # of sdlm: the paper's
-UPDATES = 300  # at least, in batches of more than 64 images
+UPDATES = 300  # at least, in batches of more than 64 images, or as many as batches of 64 make
 
 
 class Training(NamedTuple):
@@ -56,16 +55,6 @@ class Training(NamedTuple):
     epochs: int
     batch_size: int
     shuffle: str
-
-
-def positive(name: str, value: int, least: int = 1) -> int:
-    """Return an int of at least `least`; TypeError or ValueError otherwise."""
-    value = as_int(value, name)
-    if value < least:
-        raise ValueError(f"{name}: expected {least} or more, got {value}")
-    if value >= 10**_DIGITS:
-        raise ValueError(f"{name}: expected {_DIGITS} digits at most")
-    return value
 
 
 def head_of(config: Config) -> str:
@@ -88,10 +77,15 @@ def is_paper_network(config: Config) -> bool:
     return f6 and kinds == ("scaled_tanh", "trainable", "rbf")
 
 
-def optimizer_of(config: Config, batch_size: int | None) -> str:
-    """Return the optimizer of a network: sdlm is the paper's, for updates by one image."""
+def optimizer_of(config: Config, batch_size: int | None, **constants: Unpack[Constants]) -> str:
+    """Return the optimizer of a network: sdlm is the paper's, for updates by one image.
+
+    constants: what is named of an update rule; sdlm knows neither momentum nor weight decay.
+    """
     many = config.output == "rbf" and config.classes > MANY
-    if is_paper_network(config) and batch_size in (None, 1) and not many:
+    others = constants.get("momentum") or constants.get("weight_decay")
+    fits = not others and constants.get("schedule") in (None, "paper", "constant")
+    if is_paper_network(config) and batch_size in (None, 1) and not many and fits:
         return "sdlm"
     tiny = config.init == "fan_in" and config.activation != "scaled_tanh"
     slow = activation_of(config) in SLOW.get(head_of(config), ("sigmoid",))
@@ -168,7 +162,7 @@ def training_of(
     if batch_size is not None:
         batch_size = positive("batch_size", batch_size)
     if optimizer is None:
-        optimizer = optimizer_of(config, batch_size)
+        optimizer = optimizer_of(config, batch_size, **constants)
     sdlm = getattr(optimizer, "optimizer", optimizer) == "sdlm"
     if batch_size is None:
         batch_size = 1 if sdlm else BATCH
@@ -176,9 +170,11 @@ def training_of(
         shuffle = "once" if sdlm else "epoch"
     if shuffle not in ("epoch", "once"):
         raise ValueError(f"shuffle: expected epoch or once, got {shuffle!r}")
-    recipe = recipe_of(config, batch_size, optimizer, **constants)
+    size = min(batch_size, max(images, BATCH))  # no batch is larger than the images are many
+    recipe = recipe_of(config, size, optimizer, **constants)
     if epochs is None:
         epochs = PASSES if sdlm else _epochs(config)
-        if batch_size > BATCH:
-            epochs = max(epochs, math.ceil(UPDATES / math.ceil(images / batch_size)))
+        updates = min(UPDATES, epochs * math.ceil(images / BATCH))
+        if size > BATCH:
+            epochs = max(epochs, math.ceil(updates / math.ceil(images / size)))
     return Training(recipe, positive("epochs", epochs, least=0), batch_size, shuffle)

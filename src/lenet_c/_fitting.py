@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _checkpoint, _steps, _threads, training
-from ._defaults import BATCH, optimizer_of, positive, recipe_of, training_of
+from ._defaults import BATCH, optimizer_of, recipe_of, training_of
 from ._network import Network
 from ._progress import Progress
 from ._sample_weights import as_sample_weight, with_class_weight
 from .distortion import Distortion
 from .history import History, Record
-from .inputs import as_batch, as_pixels
+from .inputs import as_batch, as_pixels, positive
 from .optim import Recipe
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Fitting(Network):
             See `lenet_c.Recipe`; None: what was chosen for this network and this optimizer on
             held-out images (docs/accuracy.md); `recipe` tells. The learning rate of sgd is less for
             a batch_size below 64, in proportion, and up to twice as high above; that of adamw is
-            less below, to its square root.
+            less below, to its square root. A rate that is named is that of the optimizer that is
+            named, or else of the network's own.
         shuffle : {"epoch", "once"}, optional
             A new random order for every pass, or one for all, the paper's way; None: epoch, or
             once with sdlm.
@@ -168,8 +169,7 @@ class Fitting(Network):
             "schedule": schedule,
             "shuffle": shuffle,
         }
-        if isinstance(resume, (bool, np.bool_)) and resume:
-            named = self._as_begun(named, checkpoint, communicator)
+        named = self._as_begun(named, checkpoint, resume, communicator)
         plan = training_of(self.config, len(batch), **named)
         if class_weight is not None:
             sample_weight = with_class_weight(sample_weight, class_weight, targets, self.config)
@@ -209,7 +209,7 @@ class Fitting(Network):
         return history
 
     def _as_begun(
-        self, named: TrainingFields, checkpoint: Any, communicator: Any
+        self, named: TrainingFields, checkpoint: Any, resume: object, communicator: Any
     ) -> TrainingFields:
         """Return arguments of `fit` of which those that are None are those of a checkpoint.
 
@@ -217,9 +217,10 @@ class Fitting(Network):
         with the file is said where it is read again.
         """
         begun: dict[str, Any] | None = None
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            begun = _checkpoint.settings_in(cast("LeNet5", self)._read(checkpoint)[2])
-        if hasattr(communicator, "allgather"):  # the file is rank 0's
+        if isinstance(resume, (bool, np.bool_)) and resume:
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                begun = _checkpoint.settings_in(cast("LeNet5", self)._read(checkpoint)[2])
+        if hasattr(communicator, "allgather"):  # on every rank; the file is rank 0's
             begun = communicator.allgather(begun)[0]
         return named if begun is None else _checkpoint.completed(named, begun)
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ._defaults import positive
-from .inputs import as_labels, as_numbers
+from .inputs import as_labels, as_numbers, positive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

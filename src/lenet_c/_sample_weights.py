@@ -77,7 +77,7 @@ def class_factors(
         )
     try:
         factors = np.array([float(class_weight.get(label, 1)) for label in classes])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         factors = np.array([math.nan])
     if not (np.isfinite(factors) & (factors >= 0)).all():
         raise ValueError(f"class_weight: expected finite weights from 0 up, got {class_weight!r}")
@@ -106,6 +106,8 @@ def with_class_weight(
                 f"class_weight: no class {strange[0]!r:.80}; expected labels "
                 f"0..{config.classes - 1}{''.join(f', {name}' for name in names)}"
             )
+        if len({places[key] for key in class_weight}) < len(class_weight):
+            raise ValueError("class_weight: a class stands there twice, by its label and its name")
         class_weight = {places[key]: value for key, value in class_weight.items()}
     factors = class_factors(class_weight, range(config.classes), targets, weight)
     with np.errstate(over="ignore"):

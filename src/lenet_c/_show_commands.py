@@ -25,7 +25,15 @@ from . import (
     _terminal,
     datasets,
 )
-from ._cli_common import FolderSource, Source, UsageError, check_output, check_picture, error_text
+from ._cli_common import (
+    FolderSource,
+    Source,
+    UsageError,
+    check_output,
+    check_picture,
+    error_text,
+    telling,
+)
 from ._cli_use import confusion_table, test_source
 from ._files import atomic_write, shown
 from ._pictures import png, read_images
@@ -154,9 +162,10 @@ def _train(args: argparse.Namespace) -> tuple[list[_show_curves.Point], str]:
     source = Source.choose(args.data)
     images, labels = source.load("train")
     chosen, seed = args.preset or "softmax", args.seed or 0
-    history = LeNet5(chosen, seed=seed).fit(
-        images, labels, epochs=args.epochs, validation=source.load("test"), seed=seed
-    )
+    with telling():
+        history = LeNet5(chosen, seed=seed).fit(
+            images, labels, epochs=args.epochs, validation=source.load("test"), seed=seed
+        )
     what = f"Preset {chosen}, {len(images):,} training images{_of(source)}"
     return _show_curves.of_history(history), what
 

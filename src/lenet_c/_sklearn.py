@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from ._defaults import BATCH, positive
+from ._defaults import BATCH
 from ._errors import TrainingWarning
 from .distortion import Distortion
 from .history import History
+from .inputs import positive
 from .model import _CHUNK, LeNet5
 from .optim import Recipe
 

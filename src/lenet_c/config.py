@@ -365,6 +365,7 @@ def preset(name: str, **overrides: Unpack[ConfigFields]) -> Config:
             raise TypeError(f"unknown field {field!r}; the fields are {', '.join(sorted(known))}")
     defaults: ConfigFields = PRESETS.get(name, {}) if isinstance(name, str) else {}
     fields: ConfigFields = {**defaults, **overrides}
-    if "activation" in overrides and "init" not in overrides:
+    own = defaults.get("activation", "scaled_tanh")
+    if overrides.get("activation", own) != own and "init" not in overrides:
         fields.pop("init", None)  # the preset's is for its own activation
     return Config(name, **fields)

@@ -14,6 +14,7 @@ from .config import MOST_CLASSES, Config
 if TYPE_CHECKING:
     from ._types import ConfigFields
 
+_DIGITS = 280  # of a count: what it is multiplied by leaves it a float
 _ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 
@@ -23,6 +24,16 @@ def as_int(value: Any, name: str, kind: str = "an int") -> int:
         with contextlib.suppress(TypeError):  # every array has __index__
             return operator.index(value)
     raise TypeError(f"{name}: expected {kind}, got {type(value).__name__}")
+
+
+def positive(name: str, value: int, least: int = 1) -> int:
+    """Return an int of at least `least`; TypeError or ValueError otherwise."""
+    value = as_int(value, name)
+    if value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
+    if value >= 10**_DIGITS:
+        raise ValueError(f"{name}: expected {_DIGITS} digits at most")
+    return value
 
 
 def as_array(value: object, name: str) -> np.ndarray:

@@ -77,8 +77,15 @@ def plan(
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
-    chosen: dict[str, Any] = {**RECIPES[recipe], **options}
-    if "optimizer" not in options and isinstance(chosen.get("optimizer"), Recipe):
+    given: dict[str, Any] = {**RECIPES[recipe]}
+    if {"preset", "output", "distance"} & options.keys():
+        given.pop("j", None)  # on the scale of the recipe's own distance
+    if options.get("output", given.get("output")) != "rbf" and "preset" in options:
+        given.pop("distance", None)  # of RBF units
+    chosen: dict[str, Any] = {**given, **options}
+    if options.get("optimizer") is None and "optimizer" in given:
+        chosen["optimizer"] = given["optimizer"]
+    if options.get("optimizer") is None and isinstance(chosen.get("optimizer"), Recipe):
         own = {name: chosen.pop(name) for name in CONSTANTS if chosen.get(name) is not None}
         chosen["optimizer"] = chosen["optimizer"].replace(**own)
     preset = chosen.pop("preset", "softmax")

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _drawing, _figures, _runs, _threads
-from ._defaults import positive
 from ._files import StrPath, atomic_write
 from ._runs import Data, Pass, Result, Run
+from .inputs import positive
 
 __all__ = ["FIGURES", "PAPER", "SIZES", "Data", "Outcome", "Pass", "Result", "Run", "plan", "run"]
 

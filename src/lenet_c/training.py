@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._checkpoint import Checkpoint, Position, digest
-from ._defaults import Training, positive
+from ._defaults import Training
 from ._diagnosis import Watch
 from ._parallel import Ranks
 from ._progress import Progress
@@ -20,6 +20,7 @@ from ._sample_weights import spread
 from ._steps import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
 from .distortion import Distortion
 from .history import History, Record
+from .inputs import positive
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
