@@ -3,6 +3,7 @@
     python tools/systems.py grid [--results FILE]           # on the sample: tests/system_case.py
     python tools/systems.py tables DIR [--results FILE]     # on all of MNIST, for docs/accuracy.md
     python tools/systems.py tables DIR --held-out           # learns from 50,000, measures the rest
+    python tools/systems.py weights                         # one class of the sample made rare
 
 Runs of one core each go side by side. Results are kept in FILE, a line of JSON each; a run whose
 network, training and data are there already is not made again. The exit status of `grid` is 1
@@ -89,15 +90,43 @@ def results_of(systems, seeds, data, path):
     return found
 
 
+def rare_class(fields, count, class_weight):
+    """Return the accuracy of a network that saw `count` images of class 3, seed 1."""
+    images, labels = datasets.load_sample("train")
+    rare = np.flatnonzero(labels == 3)[count:]
+    model = LeNet5(**fields, seed=1)
+    data = np.delete(images, rare, 0), np.delete(labels, rare)
+    model.fit(*data, class_weight=class_weight, threads=1, progress=False, seed=1)
+    return model.score(*datasets.load_sample("test"))
+
+
+def weights():
+    """Print what class_weight="balanced" does for a class of few images."""
+    networks = {
+        "default": {},
+        "max": {"subsampling": "max"},
+        "ReLU, max": {"activation": "relu", "subsampling": "max"},
+    }
+    counts = (8, 9, 16, 23, 30, 37)
+    print(f"| network, class_weight | {' | '.join(map(str, counts))} |")
+    print(f"|---|{'---|' * len(counts)}")
+    for name, fields in networks.items():
+        for weight in (None, "balanced"):
+            found = (f"{rare_class(fields, count, weight):.3f}" for count in counts)
+            print(f"| {name}, {weight} | {' | '.join(found)} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("grid", "tables"))
+    parser.add_argument("what", choices=("grid", "tables", "weights"))
     parser.add_argument("data", nargs="?", help="the folder of MNIST, for tables")
     parser.add_argument("--results", type=Path)
     parser.add_argument("--seeds", type=int, metavar="N", help="1 to N; 3 for the grid, else 5")
     parser.add_argument("--only", default="", help="systems whose name contains this")
     parser.add_argument("--held-out", action="store_true")
     args = parser.parse_args()
+    if args.what == "weights":
+        return weights()
     if args.what == "grid":
         load, systems, what = datasets.load_sample, GRID, "sample"
     else:

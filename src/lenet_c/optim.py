@@ -48,6 +48,9 @@ def _rise(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 class Recipe:
     """An update rule with its constants.
 
+    What is not named here is what suits the network softmax (mu: RBF units), whatever network it
+    is for; `LeNet5.fit` with an optimizer's name, or without, takes what suits its own.
+
     Attributes
     ----------
     optimizer : {"sgd", "adamw", "sdlm"}
@@ -68,8 +71,8 @@ class Recipe:
         Of adamw. With an epsilon of 0 what never had a gradient, such as weights that the table of
         connections leaves out, stays but for the decay.
     mu : float
-        Of sdlm. The paper's is 0.02; with it and eq. 9 the rates that follow pass 1 are too high
-        (docs/accuracy.md).
+        Of sdlm. The paper's is 0.02; with it, eq. 9 and eq. 7 as a sum the rates that follow pass 1
+        are too high (docs/accuracy.md).
     samples : int
         Images that sdlm's second derivatives are averaged over.
     curvature : {"exact", "constant"}
