@@ -148,7 +148,7 @@ def test_distances_are_exact_in_f6(float64_engine, fields, monkeypatch):
     model = model_on(float64_engine, "linear f6")
     params = dict(parameters_of("lecun1998"))
     params["f6.bias"] = np.random.default_rng(1).uniform(0.5, 0.6, 84)
-    params["f6.weight"] *= 0.3
+    params["f6.weight"] = 0.3 * params["f6.weight"]
     model.set_parameters(params)
     images, labels = images_of("lecun1998", 4), labels_of("lecun1998", 4)
     assert (model.activations(images)["f6"] > 0.1).all()

@@ -97,7 +97,11 @@ def config_of(kind):
 @functools.cache
 def parameters_of(kind):
     config = config_of(kind)
-    return variants.random_parameters(config, CODES if config.codes is None else config.codes)
+    codes = CODES if config.codes is None else config.codes
+    parameters = variants.random_parameters(config, codes)
+    for values in parameters.values():  # shared by all tests
+        values.flags.writeable = False
+    return parameters
 
 
 def model_on(engine, kind, **fields):
