@@ -58,8 +58,8 @@ def test_train_step():
 def test_learns_a_batch():
     params, x, labels = draw(32)
     net = NumpyLeNet(params)
-    for _ in range(60):
-        net.train_step(x, labels, lr=0.02, momentum=0.9)
+    for _ in range(120):
+        net.train_step(x, labels, lr=0.01, momentum=0.9)
     assert_array_equal(net.predict_proba(x).argmax(1), labels)
 
 
