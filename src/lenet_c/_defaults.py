@@ -34,14 +34,16 @@ RATES = {
 }
 #: Head -> activations whose gradients are of sizes that differ too much for sgd; else sigmoid.
 SLOW = {"rbf": ("sigmoid", "relu")}
-LP_PART = 0.3  # of a rate, where p-norms pool tanh: never negative, they add up
+#: Of a rate, where p-norms pool tanh: they are never negative, and add up.
+LP_PART = {"softmax": 0.3, "rbf": 0.3, "average": 0.5}
+SLOW_EPOCHS = 40  # of global averages of sigmoids, and of p-norms
 F6_PART = 2.0  # where F6 alone is a sigmoid, whose slope is a quarter
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
 MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
 EPOCHS = {"softmax": 10, "rbf": 10, "average": 30}
-SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": 40}
+SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": SLOW_EPOCHS}
 CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained, or more than MANY
 MANY = 26  # classes
 PASSES = 20  # of sdlm: the paper's
@@ -98,8 +100,8 @@ def recipe_of(
     """Return an update rule whose constants, where they are None, are the network's.
 
     The rate is that of batches of 64; of smaller ones in proportion to their images with sgd, as
-    each step sums fewer, and of larger ones by their square root up to twice; with adamw of smaller
-    ones by their square root. A Recipe is returned as it is.
+    each step sums fewer, and of larger ones by their square root up to twice, where tanh is below a
+    softmax; with adamw of smaller ones by their square root. A Recipe is returned as it is.
     """
     if isinstance(optimizer, Recipe):
         for name, value in constants.items():
@@ -121,13 +123,12 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     rate = RATES[optimizer][head][activation_of(config)]
     if part < 1:
         rate *= part if sgd else math.sqrt(part)
-    elif sgd:
+    elif sgd and head == "softmax" and "tanh" in config.activation:
         rate *= min(math.sqrt(part), 2)
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
-    bounded = ("scaled_tanh",) if head == "average" else ("scaled_tanh", "tanh")
-    if config.subsampling == "lp" and config.activation in bounded:
-        rate *= LP_PART
+    if config.subsampling == "lp" and "tanh" in config.activation:
+        rate *= LP_PART[head]
     if sgd and head != "rbf" and config.f6_activation == "sigmoid" != config.activation:
         rate *= F6_PART
     if sgd:  # gradients are on the scale of the distance
@@ -138,6 +139,8 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
 def _epochs(config: Config) -> int:
     sigmoid = config.activation == "sigmoid"
     epochs = (SIGMOID_EPOCHS if sigmoid else EPOCHS)[head_of(config)]
+    if config.subsampling == "lp" and head_of(config) == "average":
+        epochs = SLOW_EPOCHS
     many = config.output == "rbf" and config.classes > MANY
     return max(epochs, CODE_EPOCHS) if config.train_codes or many else epochs
 
