@@ -37,7 +37,6 @@ TABLES = {
     "mnist28, subsampling stochastic": System(
         {"preset": "mnist28", "subsampling": "stochastic"}, {}
     ),
-    "softmax, head global_average": System({"head": "global_average"}, {}),
 }
 
 

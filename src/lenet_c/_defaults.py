@@ -41,9 +41,11 @@ F6_PART = 2.0  # where F6 alone is a sigmoid, whose slope is a quarter
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
+AVERAGE_DECAY = 3e-4  # of sgd, where averages pool: they fit less closely
 MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
 EPOCHS = {"softmax": 10, "rbf": 10, "average": 30}
 SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": SLOW_EPOCHS}
+AVERAGE_EPOCHS = 20  # at least, where averages pool below a softmax
 CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained, or more than MANY
 MANY = 26  # classes
 PASSES = 20  # of sdlm: the paper's
@@ -100,8 +102,9 @@ def recipe_of(
     """Return an update rule whose constants, where they are None, are the network's.
 
     The rate is that of batches of 64; of smaller ones in proportion to their images with sgd, as
-    each step sums fewer, and of larger ones by their square root up to twice, where tanh is below a
-    softmax; with adamw of smaller ones by their square root. A Recipe is returned as it is.
+    each step sums fewer, and below a softmax of larger ones by their square root, up to twice the
+    rate with tanh and down to half of it with ReLU; with adamw of smaller ones by their square
+    root. A Recipe is returned as it is.
     """
     if isinstance(optimizer, Recipe):
         for name, value in constants.items():
@@ -123,10 +126,12 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     rate = RATES[optimizer][head][activation_of(config)]
     if part < 1:
         rate *= part if sgd else math.sqrt(part)
-    elif sgd and head == "softmax" and "tanh" in config.activation:
-        rate *= min(math.sqrt(part), 2)
+    elif sgd and head == "softmax":  # ReLU's units would die
+        rate *= min(math.sqrt(part), 2) ** (1 if "tanh" in config.activation else -1)
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
+    elif sgd and config.subsampling == "average" and head == "softmax":
+        decay = AVERAGE_DECAY
     if config.subsampling == "lp" and "tanh" in config.activation:
         rate *= LP_PART[head]
     if sgd and head != "rbf" and config.f6_activation == "sigmoid" != config.activation:
@@ -141,6 +146,8 @@ def _epochs(config: Config) -> int:
     epochs = (SIGMOID_EPOCHS if sigmoid else EPOCHS)[head_of(config)]
     if config.subsampling == "lp" and head_of(config) == "average":
         epochs = SLOW_EPOCHS
+    if config.subsampling == "average" and head_of(config) == "softmax":
+        epochs = max(epochs, AVERAGE_EPOCHS)
     many = config.output == "rbf" and config.classes > MANY
     return max(epochs, CODE_EPOCHS) if config.train_codes or many else epochs
 

@@ -77,9 +77,9 @@ class Fitting(Network):
         learning_rate, momentum, weight_decay, schedule
             See `lenet_c.Recipe`; None: what was chosen for this network and this optimizer on
             held-out images (docs/accuracy.md); `recipe` tells. The learning rate of sgd is less for
-            a batch_size below 64, in proportion, and above up to twice as high with tanh below a
-            softmax; that of adamw is less below, to its square root. A rate that is named is that
-            of the optimizer that is named, or else of the network's own.
+            a batch_size below 64, in proportion, and below a softmax up to twice as high above 64
+            with tanh, half as high with ReLU; that of adamw is less below 64, to its square root. A
+            rate that is named is that of the optimizer that is named, or else of the network's own.
         shuffle : {"epoch", "once"}, optional
             A new random order for every pass, or one for all, the paper's way; None: epoch, or
             once with sdlm.
