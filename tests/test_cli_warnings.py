@@ -11,6 +11,12 @@ from lenet_c.cli import main
 NOT_LEARNT = "this network has not learnt: its test error is no better than guessing, or hardly ("
 
 
+@pytest.fixture(autouse=True)
+def the_sample_alone(monkeypatch, tmp_path):
+    monkeypatch.delenv("LENET_C_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+
 def train(tmp_path, *options):
     output = str(tmp_path / "model.safetensors")
     return main(["train", "--output", output, "--threads", "1", *options])

@@ -134,7 +134,9 @@ def test_the_estimator_trains_as_the_network():
     assert len(model.history) == 20
 
 
-def test_the_command_says_how_it_trains(capsys, tmp_path):
+def test_the_command_says_how_it_trains(capsys, tmp_path, monkeypatch):
+    monkeypatch.delenv("LENET_C_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     output = str(tmp_path / "model.safetensors")
     cli.main(["train", "--preset", "mnist28", "--epochs", "1", "--output", output])
     out = capsys.readouterr().out
