@@ -82,7 +82,7 @@ cdef double online_distance(OnlineBlock* block, int64_t label, double weight, in
     # d_output = weight dJ/dy, 0 in the padding; returns J. See rbf_loss.
     cdef real* y = block.output
     cdef real* dy = block.d_output
-    cdef real top = min(y[best], <real>net.j), total
+    cdef real top = min(y[best], <real>net.j), total = 1
     cdef int c
     cdef double loss = y[label]
     if net.loss == MAP:
