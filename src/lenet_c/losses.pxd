@@ -73,7 +73,7 @@ cdef inline void rbf_backward(vec* dx, vec* dcode, vec_in dy, vec_in x, real_in 
     for n in range(n_in):
         sum = splat(0)
         for c in range(classes):
-            d = slope * dy[c] * (x[n] - splat(code[c * n_in + n]))        # this order: 0 where dy and x are
+            d = slope * dy[c] * (x[n] - splat(code[c * n_in + n]))        # dy first: 0 meets no overflow
             sum += d
             if dcode != NULL:
                 dcode[c * n_in + n] -= d
