@@ -13,7 +13,7 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 PACKAGE = Path("src/lenet_c")
 HEADERS = sorted(Path("include").rglob("*.h"))
-KERNELS = sorted([*PACKAGE.glob("*.pxd"), *PACKAGE.glob("_kernel*.pxi"), *HEADERS])
+KERNELS = sorted([*(PACKAGE / "kernels").glob("*.px[di]"), *HEADERS])
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DEBUG = os.environ.get("LENET_C_DEBUG", "") not in ("", "0")
 SCALAR = os.environ.get("LENET_C_SCALAR", "") not in ("", "0")  # as compilers without vectors do
@@ -45,8 +45,8 @@ if DEBUG or THREAD:
     LINK = ["-pthread", SANITIZE]
 GUARDS = [("LENET_GUARDS", "1")] if DEBUG and not THREAD else []
 
-# The kernels are built once for each of these: module, flags, macros. -march comes last, so that
-# none from CFLAGS wins.
+# The kernels are built once for each of these, as kernels.table_NAME: flags, macros. -march
+# comes last, so that none from CFLAGS wins.
 KERNEL_FLAGS = [] if MSVC else ["-DCYTHON_INLINE=inline __attribute__((always_inline))"]
 PEEL = ["--param=max-completely-peel-times=32", "--param=max-completely-peeled-insns=2000"]
 if "clang" in os.environ.get("CC", "") or sys.platform == "darwin":
@@ -55,12 +55,12 @@ BASELINE = ["-march=x86-64"] if X86_64 and not MSVC else []
 SMALL = [] if MSVC else ["-O2"]  # float64 is for exact checks: its code need not be unrolled
 ONE_LANE = [("LENET_SCALAR", "1")] if SCALAR else []
 BUILDS = {
-    "_kernels_baseline": ([*PEEL, *BASELINE], ONE_LANE),
-    "_kernels_float64": ([*BASELINE, *SMALL], [("LENET_F64", "1"), *ONE_LANE]),
+    "baseline": ([*PEEL, *BASELINE], ONE_LANE),
+    "float64": ([*BASELINE, *SMALL], [("LENET_F64", "1"), *ONE_LANE]),
 }
 if X86_64 and not MSVC and not SCALAR:
-    BUILDS["_kernels_avx2"] = ([*PEEL, "-march=x86-64-v3"], [])
-    BUILDS["_kernels_avx512"] = ([*PEEL, "-march=x86-64-v4", "-mprefer-vector-width=512"], [])
+    BUILDS["avx2"] = ([*PEEL, "-march=x86-64-v3"], [])
+    BUILDS["avx512"] = ([*PEEL, "-march=x86-64-v4", "-mprefer-vector-width=512"], [])
 
 
 def extension(module, source, flags, macros):
@@ -70,24 +70,25 @@ def extension(module, source, flags, macros):
     return Extension(
         f"lenet_c.{module}",
         [source],
-        include_dirs=["include", PACKAGE.as_posix()],
+        include_dirs=["include", (PACKAGE / "core").as_posix()],
         libraries=LIBRARIES,
         define_macros=[*macros, *GUARDS, ("LENET_SOURCE", f"0x{SOURCE_HASH}ULL")],
         extra_compile_args=[*CFLAGS, *flags],
         extra_link_args=LINK,
-        depends=[str(p) for p in [*KERNELS, PACKAGE / "_pool.h"]],
+        depends=[str(p) for p in [*KERNELS, PACKAGE / "core/pool.h"]],
         **limited,
     )
 
 
 def kernel_stub(module):
     """Write the module's source: directives and an include, for a C file of its own."""
-    folder = Path("build") / MODE / "lenet_c"
+    folder = Path("build") / MODE / "lenet_c/kernels"
     folder.mkdir(parents=True, exist_ok=True)
     directives = ", ".join(f"{name}={value}" for name, value in DIRECTIVES.items())
-    text = f'# cython: {directives}\n# source {SOURCE_HASH}\ninclude "_kernels.pxi"\n'
+    text = f'# cython: {directives}\n# source {SOURCE_HASH}\ninclude "lenet_c/kernels/table.pxi"\n'
     stub = folder / f"{module}.pyx"
-    (folder / "__init__.py").touch()
+    for package in (folder, folder.parent):
+        (package / "__init__.py").touch()
     if not stub.exists() or stub.read_text() != text:
         stub.write_text(text)
     return stub.as_posix()
@@ -110,9 +111,10 @@ class BuildPy(build_py):
 
 
 os.chdir(ROOT)
-extensions = [extension("_core", (PACKAGE / "_core.pyx").as_posix(), BASELINE, [])]
+extensions = [extension("core.engine", (PACKAGE / "core/engine.pyx").as_posix(), BASELINE, [])]
 for name, (flags, macros) in BUILDS.items():
-    extensions.append(extension(name, kernel_stub(name), [*KERNEL_FLAGS, *flags], macros))
+    stub = kernel_stub(f"table_{name}")
+    extensions.append(extension(f"kernels.table_{name}", stub, [*KERNEL_FLAGS, *flags], macros))
 
 options = {"build_ext": {"parallel": os.cpu_count() or 1}}
 if not FREE_THREADED:
@@ -124,7 +126,7 @@ setup(
     ext_modules=cythonize(
         extensions,
         build_dir=f"build/cython-{MODE}",
-        include_path=["src", "src/lenet_c"],
+        include_path=["src"],
         compiler_directives=DIRECTIVES,
     ),
 )

@@ -1,12 +1,11 @@
 """The contestants of the benchmarks: those inside the package, its other builds, the usual NumPy.
 
-`lenet_c._contestants` says what a contestant is.
+`lenet_c.benchmark.competitors` says what a contestant is.
 """
 
 from numpy_im2col import Im2colLeNet
 
-from lenet_c import _engines
-from lenet_c._contestants import (
+from lenet_c.benchmark.competitors import (
     BlasRival,
     LenetC,
     Rival,
@@ -15,7 +14,8 @@ from lenet_c._contestants import (
     draw,
     openblas_setter,
 )
-from lenet_c._numpy_rival import TABLE, A, S, prepare
+from lenet_c.benchmark.numpy_competitor import TABLE, A, S, prepare
+from lenet_c.core import choose
 
 __all__ = [
     "TABLE",
@@ -41,14 +41,14 @@ class Absent(Exception):
 
 def other_engines():
     """Return contestants for the builds of lenet-c's kernels that it does not use by itself."""
-    names = [isa for isa in _engines.available() if isa != _engines.default_isa()]
+    names = [isa for isa in choose.available() if isa != choose.default_isa()]
     return [type(isa, (_Engine,), {"name": f"lenet_c-{isa}", "isa": isa}) for isa in names]
 
 
 class _Engine(LenetC):
     def __init__(self, params, threads):
         super().__init__(params, threads)
-        self.model._engine = _engines.load(self.isa)
+        self.model._engine = choose.load(self.isa)
 
 
 class Im2col(Rival):

@@ -1,7 +1,7 @@
 """LeNet-5 as it is usually written in NumPy: im2col on BLAS, float32, images first.
 
 The preset `softmax`, in chunks of sixteen images, whose columns stay in the cache.
-`lenet_c._numpy_rival` is faster and harder to read.
+`lenet_c.benchmark.numpy_competitor` is faster and harder to read.
 """
 
 import numpy as np

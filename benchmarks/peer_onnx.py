@@ -5,8 +5,8 @@ import onnxruntime as ort
 from contestants import A, S, prepare
 
 from lenet_c import LeNet5
-from lenet_c._export_onnx import add_layers
-from lenet_c._onnx import Graph
+from lenet_c.export.onnx_format import Graph
+from lenet_c.export.onnx_model import add_layers
 
 CHUNK = 256  # images a call of the fast graph; larger calls fall out of the cache
 

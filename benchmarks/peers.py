@@ -22,7 +22,7 @@ import sys
 
 import processes
 
-from lenet_c import _timing
+from lenet_c.benchmark import timing
 
 GROUPS = ("lenet_c", "numpy", "torch", "jax", "onnx")
 # Multiply-adds an image of convolutions and full layers: forward, and with both gradients
@@ -89,7 +89,7 @@ def report(work, batch, timings, peak, threads):
         spread = f"{t.rate(0.25):,.0f} .. {t.rate(0.75):,.0f}"
         rows.append((t.name, f"{t.median:,.0f}", spread, f"{t.rate(1):,.0f}", ratio))
     print(f"\n{work}, batch {batch}, {threads} thread(s): images a second")
-    _timing.print_table(("", "median", "quartiles", "best", "lenet_c / it"), rows)
+    timing.print_table(("", "median", "quartiles", "best", "lenet_c / it"), rows)
     if ours is None:
         return None
     line = {"work": work, "batch": batch, "lenet_c": ours.median}
@@ -119,12 +119,12 @@ def print_summary(lines):
             row.append(value)
         rows.append(row)
     print("\nlenet_c beside the peers, medians")
-    _timing.print_table(["", *header], rows)
+    timing.print_table(["", *header], rows)
 
 
 def measure(options):
     """Run the benchmark; return what --json writes."""
-    from lenet_c import _engines
+    from lenet_c.core import choose
 
     kinds, skipped = [], {}
     for group in options.peers:
@@ -135,15 +135,15 @@ def measure(options):
             print(f"{group} skipped: {error}")
     kinds = [kind for kind in kinds if kind.name not in options.without]
     packages = dict.fromkeys(package for kind in kinds for package in ("numpy", *kind.packages))
-    facts = _timing.machine(options.threads, packages)
-    _timing.print_facts(facts)
-    peak = _engines.default().fma_peak()
+    facts = timing.machine(options.threads, packages)
+    timing.print_facts(facts)
+    peak = choose.default().fma_peak()
     tables, lines = [], []
     for work in options.work:
         for batch in options.batches or options.default_batches[work]:
             runs, n = prepare_runs(kinds, work, batch, options, skipped)
-            timings = _timing.interleave(runs, n, options.rounds, options.seconds)
-            peak = max(peak, _engines.default().fma_peak())
+            timings = timing.interleave(runs, n, options.rounds, options.seconds)
+            peak = max(peak, choose.default().fma_peak())
             lines.append(report(work, batch, timings, peak, options.threads))
             results = [t.as_dict() for t in timings]
             tables.append({"work": work, "batch": batch, "images": n, "results": results})
@@ -206,7 +206,7 @@ def main():
     processes.restart_with(options.threads)
     data = measure(options)
     if options.json:
-        _timing.write_json(options.json, {"commit": processes.commit(), **data})
+        timing.write_json(options.json, {"commit": processes.commit(), **data})
 
 
 if __name__ == "__main__":

@@ -33,13 +33,13 @@ def restart_with(threads):
     Every library finds the number in its environment, and one that would count cores, as JAX does,
     counts `threads`. Returns in the process started so.
     """
-    from lenet_c import _contestants, _timing  # not above: NumPy before set_threads
+    from lenet_c.benchmark import competitors, timing  # not above: NumPy before set_threads
 
     if os.environ.get(_STARTED) == str(threads):
         return
-    variables = dict.fromkeys(THREAD_VARIABLES, str(threads)) | _contestants.BLAS_VARIABLES
+    variables = dict.fromkeys(THREAD_VARIABLES, str(threads)) | competitors.BLAS_VARIABLES
     os.environ.update(variables, **{_STARTED: str(threads)})
-    _timing.pin(threads)
+    timing.pin(threads)
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

@@ -30,7 +30,7 @@ from contestants import (  # noqa: E402  (NumPy reads its threads when it is imp
     draw,
 )
 
-from lenet_c import _timing  # noqa: E402
+from lenet_c.benchmark import timing  # noqa: E402
 
 RATE, MOMENTUM = 0.005, 0.9
 
@@ -43,7 +43,7 @@ pytestmark = [
 @pytest.fixture(scope="session", autouse=True)
 def facts():
     """Facts of the machine, for every test's extra_info."""
-    return _timing.machine(THREADS)
+    return timing.machine(THREADS)
 
 
 def describe(benchmark, work, batch, images, facts):

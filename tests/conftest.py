@@ -14,12 +14,12 @@ from sanitizer_case import SANITIZER
 from serve_case import serving
 
 import lenet_c
-from lenet_c import _engines
+from lenet_c.core import choose
 
 settings.register_profile("lenet-c", deadline=None, print_blob=True)
 settings.load_profile("lenet-c")
 
-FLOAT32 = _engines.available()
+FLOAT32 = choose.available()
 
 # --- sanitizers: what a test cannot do under one, and memory that leaked by the end of the session
 
@@ -62,7 +62,7 @@ def _look_for_leaks(process):
 
 
 def _load(name):
-    return _engines.load("", "float64") if name == "float64" else _engines.load(name)
+    return choose.load("", "float64") if name == "float64" else choose.load(name)
 
 
 @pytest.fixture(scope="session", params=[*FLOAT32, "float64"])

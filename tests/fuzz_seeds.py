@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lenet_c import LeNet5, _safetensors, idx
-from lenet_c.config import preset
+from lenet_c import LeNet5, idx
+from lenet_c.files import safetensors
+from lenet_c.network.config import preset
 
 MODEL = LeNet5("mnist28", head="global_average", seed=1)  # a small file: 1,886 parameters
 
@@ -109,7 +110,7 @@ def mnist_seeds() -> list[bytes]:
 def tensor_seeds() -> list[bytes]:
     """Return small safetensors files."""
     path = Path(folder(), "sound.tensors")
-    _safetensors.save(path, {"w": np.ones((2, 3), np.float32), "m": np.array([True])}, {"a": "b"})
+    safetensors.save(path, {"w": np.ones((2, 3), np.float32), "m": np.array([True])}, {"a": "b"})
     return [path.read_bytes(), _saved(".safetensors")]
 
 

@@ -36,8 +36,11 @@ from fuzz_seeds import (
     tensor_seeds,
 )
 
-from lenet_c import Config, FormatError, LeNet5, _mnist, _pictures, _safetensors, idx
-from lenet_c._serve_predict import JSON, Reader, RequestError
+from lenet_c import Config, FormatError, LeNet5, idx
+from lenet_c.datasets import mnist_files
+from lenet_c.files import safetensors
+from lenet_c.pictures import picture_files
+from lenet_c.serve.answers import JSON, Reader, RequestError
 
 _LONGEST = 1000  # characters of a message behind the file's name
 
@@ -101,23 +104,23 @@ def run_unpacked(data: bytes) -> None:
 
 def run_array(data: bytes) -> None:
     """Read an array file as the command line does: .npy or IDX, packed or not."""
-    _refused(_pictures.read_array, data)
+    _refused(picture_files.read_array, data)
 
 
 def run_mnist(data: bytes) -> None:
     """Read a file that should be one of MNIST's."""
     for name in ("hostile", "hostile.npz"):
-        _refused(lambda path: _mnist.read_checked(path, "t10k-labels-idx1-ubyte"), data, name)
+        _refused(lambda path: mnist_files.read_checked(path, "t10k-labels-idx1-ubyte"), data, name)
 
 
 def run_safetensors(data: bytes) -> None:
     """Read a safetensors file."""
-    _refused(_safetensors.load, data)
+    _refused(safetensors.load, data)
 
 
 def run_header(data: bytes) -> None:
     """Read a safetensors file whose header has these bytes, and the length that it says."""
-    _refused(_safetensors.load, struct.pack("<Q", len(data)) + data + bytes(64))
+    _refused(safetensors.load, struct.pack("<Q", len(data)) + data + bytes(64))
 
 
 def run_model(data: bytes) -> None:
@@ -162,9 +165,9 @@ def run_query(data: bytes) -> None:
 
 def run_curves(data: bytes) -> None:
     """Read the history that `lenet-c reproduce` left, as `lenet-c show curves` does."""
-    from lenet_c import _show_curves
+    from lenet_c.show import curves
 
-    _refused(_show_curves.read, data)
+    _refused(curves.read, data)
 
 
 def _use(model: object) -> None:

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_c import LeNet5, Recipe, _engines
+from lenet_c import LeNet5, Recipe
+from lenet_c.core import choose
 from lenet_c.datasets import load_sample
 
 FILE = Path(__file__).with_name("data") / "golden.json"
@@ -113,7 +114,7 @@ def scores(model, n=TEST_IMAGES, threads=None):
 
 def key(dtype="float32"):
     """What a build is called in the file: its instruction set, and "-float64"."""
-    isa = _engines.default(dtype).isa
+    isa = choose.default(dtype).isa
     return isa if dtype == "float32" else f"{isa}-{dtype}"
 
 

@@ -7,10 +7,10 @@ import reference
 from kernel_case import assert_close
 from numpy.testing import assert_array_equal
 
-from lenet_c import _core
+from lenet_c.core.engine import Net
 
 LEVELS = (-0.1, 1.175)
-DIGITS = _core.Net((28, 28), 2, 10, LEVELS)
+DIGITS = Net((28, 28), 2, 10, LEVELS)
 OFF_TABLE = np.broadcast_to(~reference.TABLE.T[:, :, None, None], (16, 6, 5, 5))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from network_case import LEVELS, pack, parameters
 
-from lenet_c import _core
+from lenet_c.core.engine import Net
 
 RANDOM = np.random.default_rng(3).random((6, 16)) < 0.5
 TABLES = {"table 1": None, "full": np.ones((6, 16), bool), "random": RANDOM}
@@ -13,7 +13,7 @@ def network(classes=10, table="table 1", image=28, border=2, levels=LEVELS):
     """Return a network whose input is 32 x 32."""
     linked = TABLES[table]
     linked = None if linked is None else linked.T.astype(np.uint8).tobytes()
-    return _core.Net((image, image), border, classes, levels, linked)
+    return Net((image, image), border, classes, levels, linked)
 
 
 def off_table(table):

@@ -8,8 +8,8 @@ import socket
 import threading
 import time
 
-from lenet_c._serve import Server
-from lenet_c._serve_predict import Reader
+from lenet_c.serve.answers import Reader
+from lenet_c.serve.server import Server
 
 RAW = "application/octet-stream"
 JSON = "application/json"

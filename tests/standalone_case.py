@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from lenet_c._standalone import to_c
+from lenet_c.export.c99 import to_c
 
 ROOT = Path(__file__).resolve().parents[1]
 MAIN = ROOT / "tests" / "standalone_main.c"

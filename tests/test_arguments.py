@@ -9,7 +9,7 @@ from kernel_case import assert_same_bits
 from network_case import DIGITS, LEVELS, default_theta, gradient, pixels, scores, targets
 from numpy.testing import assert_array_equal
 
-from lenet_c import _core
+from lenet_c.core.engine import Net
 
 
 def train_arguments(engine, n=6, **changes):
@@ -66,7 +66,7 @@ def test_a_gradient_is_of_one_batch(engine):
 
 
 def test_training_needs_one_output_position(engine):
-    net = _core.Net((36, 36), 0, 10, LEVELS)
+    net = Net((36, 36), 0, 10, LEVELS)
     rejected(engine, "one output position", net=net, images=pixels(6, 36, 36))
 
 
@@ -75,9 +75,10 @@ def test_training_on_no_images_does_no_step(engine):
     isa = "" if engine.dtype == "float64" else engine.isa
     code = f"""
 import numpy as np
-from lenet_c import _core, _engines
-engine = _engines.load({isa!r}, {engine.dtype!r})
-net = _core.Net((28, 28), 2, 10, (-0.1, 1.175))
+from lenet_c.core import choose
+from lenet_c.core.engine import Net
+engine = choose.load({isa!r}, {engine.dtype!r})
+net = Net((28, 28), 2, 10, (-0.1, 1.175))
 theta, none = np.ones(net.size, engine.dtype), np.zeros(0)
 rule = {{"rule": "sgd", "weight_decay": 0.0, "beta2": 0.0, "epsilon": 0.0}}
 images, labels = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)

@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 
 import lenet_c
-from lenet_c import _benchmark, _cli_benchmark, _contestants, _engines, _timing, cli
-from lenet_c._numpy_rival import NumpyLeNet
+from lenet_c.benchmark import competitors, measure
+from lenet_c.benchmark import timing as _timing
+from lenet_c.benchmark.numpy_competitor import NumpyLeNet
+from lenet_c.cli import benchmark
+from lenet_c.cli import main as cli
+from lenet_c.core import choose
 
 QUICK = ("--seconds", "0.002")
 INTERRUPTIBLE = """
@@ -26,7 +30,7 @@ sys.exit(main())
 @pytest.fixture
 def inside(monkeypatch):
     """Measure in this process, on whatever cores and threads of BLAS it has."""
-    monkeypatch.setenv(_cli_benchmark.CHILD, "1")
+    monkeypatch.setenv(benchmark.CHILD, "1")
     monkeypatch.setattr(_timing, "pin", lambda threads: None)
 
 
@@ -49,7 +53,7 @@ def test_the_table_and_the_json_hold_the_same(tmp_path, capfd):
     assert err == ""
     for fact in ("cpu ", "threads       1\n", "numpy ", "BLAS on one thread", "OPENBLAS_NUM"):
         assert fact in out
-    assert f"{lenet_c.__version__}, {_engines.default().isa}" in out
+    assert f"{lenet_c.__version__}, {choose.default().isa}" in out
     data = json.loads(path.read_text())
     assert data["machine"]["threads"] == 1
     assert data["seconds"] == 0.002
@@ -75,7 +79,7 @@ def test_two_threads_and_the_faster_numpy(inside, capsys, tmp_path):
     assert run("--batch-sizes", 40, "--threads", 2, "--json", path, *QUICK) == 0
     out = capsys.readouterr().out
     results = json.loads(path.read_text())["results"]
-    both = _contestants.openblas_setter() is not None
+    both = competitors.openblas_setter() is not None
     assert ("OpenBLAS splits products" in out) == both
     assert "2 Python threads share a batch" in out
     for row, result in zip(table(out), results, strict=True):
@@ -94,19 +98,19 @@ def test_the_child_has_one_thread_of_blas(monkeypatch, tmp_path):
         started.update(command=command, env=env)
         return SimpleNamespace(wait=lambda: 0)
 
-    monkeypatch.setattr(_cli_benchmark, "subprocess", SimpleNamespace(Popen=popen))
+    monkeypatch.setattr(benchmark, "subprocess", SimpleNamespace(Popen=popen))
     monkeypatch.chdir(tmp_path)
     assert run("--threads", 3, "--batch-sizes", "2,4", "--json=-x.json") == 0
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         assert started["env"][name] == "1"
-    assert started["env"].items() >= {_cli_benchmark.CHILD: "1"}.items()
+    assert started["env"].items() >= {benchmark.CHILD: "1"}.items()
     options = started["command"][started["command"].index("benchmark") :]
     assert options == ["benchmark", "--threads", "3", "--batch-sizes", "2,4", "--json=-x.json"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of another kind")
 def test_a_child_that_dies(monkeypatch, capsys):
-    monkeypatch.setattr(_cli_benchmark, "_START", "{}; import os; os.kill(os.getpid(), 9)")
+    monkeypatch.setattr(benchmark, "_START", "{}; import os; os.kill(os.getpid(), 9)")
     assert run(*QUICK) == 1
     assert capsys.readouterr().err == (
         "lenet-c: error: the measuring process ended with status -9\n"
@@ -130,7 +134,7 @@ def test_what_differs_is_not_timed(inside, monkeypatch, capsys, method, work, wo
         return result * np.float32(1.001) if method == "predict_proba" else result
 
     monkeypatch.setattr(NumpyLeNet, method, wrong)
-    monkeypatch.setattr(_benchmark, "WORKS", (work,))
+    monkeypatch.setattr(measure, "WORKS", (work,))
     assert run("--batch-sizes", 8, "--threads", 1, *QUICK) == 1
     out, err = capsys.readouterr()
     assert table(out) == []
@@ -138,9 +142,9 @@ def test_what_differs_is_not_timed(inside, monkeypatch, capsys, method, work, wo
     assert f"lenet-c and NumPy do not agree: {work}, batch 8: numpy_rival: {words}" in err
 
 
-@pytest.mark.parametrize("isa", _engines.available())
+@pytest.mark.parametrize("isa", choose.available())
 def test_layers(monkeypatch, capsys, tmp_path, isa):
-    monkeypatch.setattr(_engines, "default_isa", lambda: isa)
+    monkeypatch.setattr(choose, "default_isa", lambda: isa)
     path = tmp_path / "layers.json"
     assert run("--layers", "--json", path, *QUICK) == 0
     out, err = capsys.readouterr()
@@ -191,10 +195,10 @@ def test_layers_of_an_image(monkeypatch, batch, padded, sums):
     """Images pay for the lanes left empty, and for their part of the sums over lanes."""
     timed = [("C3", 1e-6, 150_000), ("lane sums", 1e-6, 0)]
     engine = SimpleNamespace(lanes=16, fma_peak=lambda seconds: 3e11, profile=lambda *args: timed)
-    monkeypatch.setattr(_benchmark, "_engines", SimpleNamespace(default=lambda: engine))
-    monkeypatch.setattr(_benchmark, "_whole", lambda *args: {})
+    monkeypatch.setattr(measure, "choose", SimpleNamespace(default=lambda: engine))
+    monkeypatch.setattr(measure, "_whole", lambda *args: {})
     ticks = []
-    c3, last = _benchmark.profile(batch, 0.001, lambda: ticks.append(1)).steps
+    c3, last = measure.profile(batch, 0.001, lambda: ticks.append(1)).steps
     assert len(ticks) == 3
     assert c3.seconds == pytest.approx(1e-6 * padded)
     shards = -(-batch // 96)  # of a batch of 1,030
@@ -202,8 +206,8 @@ def test_layers_of_an_image(monkeypatch, batch, padded, sums):
 
 
 def test_few_images_are_predicted_by_other_steps():
-    online = _engines.default().prefers_online(lenet_c.LeNet5()._net, 2)
-    few = _benchmark.profile(2, 0.001, lambda: None)
+    online = choose.default().prefers_online(lenet_c.LeNet5()._net, 2)
+    few = measure.profile(2, 0.001, lambda: None)
     assert ("prediction" in few.whole) == (not online)
 
 
@@ -293,7 +297,7 @@ def test_other_commands_do_not_pay_for_it():
     )
     loaded = {name for name in done.stdout.split() if name.startswith("lenet_c.")}
     assert "lenet_c.cli" in loaded
-    wanted = {"_benchmark", "_cli_benchmark", "_contestants", "_numpy_rival", "_timing"}
+    wanted = {"measure", "benchmark", "competitors", "_numpy_rival", "_timing"}
     assert not loaded & {f"lenet_c.{name}" for name in wanted}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lenet_c._contestants import openblas_setter
+from lenet_c.benchmark.competitors import openblas_setter
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 

@@ -11,7 +11,8 @@ import pytest
 from kernel_case import assert_same_bits, batch_sizes
 from network_case import LEVELS, activations, gradient, pixels, scores, targets
 
-from lenet_c import _core, _engines
+from lenet_c.core import choose
+from lenet_c.core.engine import Net
 
 
 def test_scores_do_not_depend_on_the_batch(engine):
@@ -34,11 +35,11 @@ def test_scores_do_not_depend_on_the_batch(engine):
 
 def test_scores_are_the_same_on_avx2_and_avx512():
     """Both round a multiply-add once, and sum in one order."""
-    if not {"avx2", "avx512"} <= set(_engines.available()):
+    if not {"avx2", "avx512"} <= set(choose.available()):
         pytest.skip("needs a machine with AVX2 and AVX-512")
-    two, four = _engines.load("avx2"), _engines.load("avx512")
+    two, four = choose.load("avx2"), choose.load("avx512")
     assert_same_bits(scores(two, pixels(37)), scores(four, pixels(37)))
-    net = _core.Net((45, 39), 0, 10, LEVELS)
+    net = Net((45, 39), 0, 10, LEVELS)
     images = pixels(5, 45, 39)
     ours, theirs = activations(two, images, net), activations(four, images, net)
     for name, out in ours.items():
@@ -77,9 +78,10 @@ FORK = """
 import os
 import sys
 import numpy as np
-from lenet_c import _core, _engines
-engine = _engines.load("", "float64")
-net = _core.Net((28, 28), 2, 10, (-0.1, 1.175))
+from lenet_c.core import choose
+from lenet_c.core.engine import Net
+engine = choose.load("", "float64")
+net = Net((28, 28), 2, 10, (-0.1, 1.175))
 theta, images = np.full(net.size, 0.01), np.full((40, 28, 28), 9, np.uint8)
 
 def scores():
@@ -114,10 +116,11 @@ def test_workspaces_are_large_enough(engine):
     isa = "" if engine.dtype == "float64" else engine.isa
     code = f"""
 import numpy as np
-from lenet_c import _core, _engines
-engine = _engines.load({isa!r}, {engine.dtype!r})
+from lenet_c.core import choose
+from lenet_c.core.engine import Net
+engine = choose.load({isa!r}, {engine.dtype!r})
 for classes in range(2, 19):
-    net = _core.Net((28, 28), 2, classes, (-0.1, 1.175))
+    net = Net((28, 28), 2, classes, (-0.1, 1.175))
     theta, g = np.zeros(net.size, engine.dtype), np.zeros(net.size, engine.dtype)
     for n in (1, 65, 33):  # a larger workspace takes the place of a smaller one, which is checked
         images, labels = np.zeros((n, 28, 28), np.uint8), np.zeros(n, np.int64)

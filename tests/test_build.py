@@ -16,11 +16,12 @@ import pytest
 import reference
 
 import lenet_c
-from lenet_c import _core, _engines
+from lenet_c.core import choose
+from lenet_c.core.engine import Engine, Net, cpu_level
 
 FIRST = ["baseline", "neon", "scalar"]  # one of them, in an installation
 KNOWN = [*FIRST, "avx2", "avx512"]
-CODE = "from lenet_c import _engines; print(_engines.default().isa, _engines.default().dtype)"
+CODE = "from lenet_c import choose; print(choose.default().isa, choose.default().dtype)"
 
 
 def start(isa, code=CODE):
@@ -45,17 +46,17 @@ def test_every_available_build_is_what_it_says(engine):
 
 
 def test_builds_are_listed_slowest_first():
-    available = _engines.available()
+    available = choose.available()
     assert available[0] in FIRST
     assert list(available) == sorted(available, key=KNOWN.index)
-    assert [_engines.load(isa).isa for isa in available] == list(available)
-    assert {_engines.load(isa).dtype for isa in available} == {"float32"}
-    assert _engines.load("", "float64").dtype == "float64"
+    assert [choose.load(isa).isa for isa in available] == list(available)
+    assert {choose.load(isa).dtype for isa in available} == {"float32"}
+    assert choose.load("", "float64").dtype == "float64"
     # one level of the processor, one build more
-    assert available[0] != "baseline" or len(available) == 1 + _core.cpu_level()
+    assert available[0] != "baseline" or len(available) == 1 + cpu_level()
 
 
-@pytest.mark.parametrize("isa", _engines.available())
+@pytest.mark.parametrize("isa", choose.available())
 def test_environment_forces_a_build(isa):
     done = start(isa)
     assert done.returncode == 0, done.stderr
@@ -66,12 +67,12 @@ def test_environment_forces_a_build(isa):
 def test_fastest_build_is_the_default(isa):
     done = start(isa)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [_engines.available()[-1], "float32"]
+    assert done.stdout.split() == [choose.available()[-1], "float32"]
 
 
 @pytest.mark.parametrize(
     "isa",
-    [name for name in [*KNOWN, "sse9", "AVX2 ", "float64"] if name not in _engines.available()],
+    [name for name in [*KNOWN, "sse9", "AVX2 ", "float64"] if name not in choose.available()],
 )
 def test_impossible_build_is_an_import_error(isa):
     done = start(isa)
@@ -79,23 +80,23 @@ def test_impossible_build_is_an_import_error(isa):
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: ")
     assert f"LENET_C_ISA={isa!r}" in last
-    assert last.endswith("possible: " + ", ".join(_engines.available()))
+    assert last.endswith("possible: " + ", ".join(choose.available()))
 
 
 def test_environment_does_not_choose_the_float64_build():
-    code = "from lenet_c import _engines; print(_engines.default('float64').dtype)"
-    done = start(_engines.available()[0], code)
+    code = "from lenet_c import choose; print(choose.default('float64').dtype)"
+    done = start(choose.available()[0], code)
     assert (done.returncode, done.stdout.split()) == (0, ["float64"])
 
 
 def test_only_the_build_in_use_is_imported():
     """Importing a build runs its instructions, so none may be imported that is not asked for."""
-    first = _engines.available()[0]
-    code = f"import sys; {CODE}; print(*[m for m in sys.modules if '_kernels_' in m])"
+    first = choose.available()[0]
+    code = f"import sys; {CODE}; print(*[m for m in sys.modules if '.table_' in m])"
     done = start(first, code)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.split()[2:])
-    assert loaded == {"lenet_c._kernels_baseline"}
+    assert loaded == {"lenet_c.kernels.table_baseline"}
 
 
 # --- capsules
@@ -123,7 +124,7 @@ class Head(ctypes.Structure):
 @pytest.fixture
 def table():
     """A copy of the baseline's table: its head to be changed, and the memory behind it."""
-    capsule = importlib.import_module("lenet_c._kernels_baseline").table()
+    capsule = importlib.import_module("lenet_c.kernels.table_baseline").table()
     original = _pointer(capsule, NAME)
     size = Head.from_address(original).size
     memory = ctypes.create_string_buffer(ctypes.string_at(original, size), size)
@@ -131,11 +132,11 @@ def table():
 
 
 def engine_of(memory):
-    return _core.Engine(_new(ctypes.addressof(memory), NAME, None))
+    return Engine(_new(ctypes.addressof(memory), NAME, None))
 
 
 def test_table_of_this_build_is_taken(table):
-    assert repr(engine_of(table[1])) == repr(_engines.load(_engines.available()[0]))
+    assert repr(engine_of(table[1])) == repr(choose.load(choose.available()[0]))
 
 
 @pytest.mark.parametrize("field", ["version", "size", "source"])
@@ -149,7 +150,7 @@ def test_table_of_another_build_is_refused(table, field):
 @pytest.mark.parametrize("capsule", [None, 3, b"lenet_kernels", datetime.datetime_CAPI])
 def test_what_is_no_table_is_refused(capsule):
     with pytest.raises(ValueError, match="PyCapsule"):
-        _core.Engine(capsule)
+        Engine(capsule)
 
 
 # --- arrays of a fixed size
@@ -216,7 +217,7 @@ def connections(net):
 
 
 def test_counts_of_the_softmax_network():
-    net = _core.Net((28, 28), 2, 10, (-0.1, 1.175))
+    net = Net((28, 28), 2, 10, (-0.1, 1.175))
     parameters = trainable(net)
     assert parameters == {
         "c1": 156, "s2": 12, "c3": 1_516, "s4": 32, "c5": 48_120, "f6": 10_164, "output": 850,
@@ -235,7 +236,7 @@ def test_counts_of_the_softmax_network():
 
 def test_table_of_the_header_is_table_1(float64_engine):
     """A unit weight on every pair: C3's map m answers to S2's map k where Table I links them."""
-    net = _core.Net((28, 28), 2, 10, (-0.1, 1.175))
+    net = Net((28, 28), 2, 10, (-0.1, 1.175))
     assert net.links == reference.TABLE.sum() == 60
     offset, _ = net.parameters["c3.weight"]
     images, order = np.full((1, 28, 28), 99, np.uint8), np.zeros(1, np.int64)

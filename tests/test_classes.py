@@ -8,10 +8,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import lenet_c
-from lenet_c import Config, LeNet5, cli, datasets
-from lenet_c._folders import split
-from lenet_c._pictures import png
-from lenet_c.inputs import as_labels, classes_of
+from lenet_c import Config, LeNet5, datasets
+from lenet_c.cli import main as cli
+from lenet_c.datasets.folders import split
+from lenet_c.network.inputs import as_labels, classes_of
+from lenet_c.pictures.picture_files import png
 
 
 def letters(count=1200):

@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from lenet_c import LeNet5, _cli_predict, cli, datasets, images
+from lenet_c import LeNet5, datasets, images
+from lenet_c.cli import main as cli
+from lenet_c.cli import predict
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
 pytest.importorskip("scipy", reason="SciPy is not installed")
@@ -105,12 +107,12 @@ def test_show(folder, capsys):
 def test_drawing_in_the_terminals_characters(encoding, full):
     image = np.zeros((28, 28), np.uint8)
     image[4:20, 10:14] = 255
-    lines = _cli_predict.drawn(image, encoding).split("\n")
+    lines = predict.drawn(image, encoding).split("\n")
     assert len(lines) == 14
     assert lines[2:10] == [" " * 10 + full * 4] * 8
     assert set("".join(lines[:2] + lines[10:])) <= {" "}
     image[4] = 0
-    assert _cli_predict.drawn(image, "utf-8").split("\n")[2] == " " * 10 + "▄" * 4
+    assert predict.drawn(image, "utf-8").split("\n")[2] == " " * 10 + "▄" * 4
 
 
 def test_names_of_classes(folder, capsys):

@@ -5,8 +5,9 @@ import warnings
 
 import pytest
 
-from lenet_c import LeNet5, TrainingWarning, reproduce
-from lenet_c.cli import main
+from lenet_c import LeNet5, TrainingWarning
+from lenet_c.cli.main import main
+from lenet_c.reproduce import paper_figures
 
 NOT_LEARNT = "this network has not learnt: its test error is no better than guessing, or hardly ("
 
@@ -69,11 +70,11 @@ def test_reproduce_tells_it_from_its_threads(tmp_path, capsys, monkeypatch):
         thread = threading.Thread(target=work)
         thread.start()
         thread.join()
-        return reproduce.Outcome({}, [])
+        return paper_figures.Outcome({}, [])
 
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr("lenet_c._cli_common.Source.load", lambda self, split: ((), ()))
-    monkeypatch.setattr(reproduce, "run", run)
+    monkeypatch.setattr("lenet_c.cli.common.Source.load", lambda self, split: ((), ()))
+    monkeypatch.setattr(paper_figures, "run", run)
     folder = str(tmp_path / "out")
     assert main(["reproduce", "--data", str(tmp_path / "data"), "--output", folder]) == 0
     assert "warning: training does not learn: \\x1b\n" in capsys.readouterr().err

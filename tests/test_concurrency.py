@@ -70,7 +70,7 @@ def test_models_trained_in_two_threads_are_those_trained_alone(engine, options):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """A hundred images are more than are predicted at a time, as 5,000 are otherwise."""
-    monkeypatch.setattr("lenet_c.model._CHUNK", 40)
+    monkeypatch.setattr("lenet_c.model.lenet5._CHUNK", 40)
 
 
 def watched(model):
@@ -327,8 +327,8 @@ def test_the_gil_stays_off():
     import sys, warnings
     warnings.simplefilter("error")
     import lenet_c
-    for isa in lenet_c._engines.available():
-        lenet_c._engines.load(isa)
+    for isa in lenet_c.core.choose.available():
+        lenet_c.core.choose.load(isa)
     lenet_c.LeNet5(dtype="float64")
     print(sys._is_gil_enabled())
     """

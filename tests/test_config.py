@@ -10,7 +10,7 @@ from numpy.testing import assert_array_equal
 
 import lenet_c
 from lenet_c import Config, LeNet5
-from lenet_c._layer_table import layer_table
+from lenet_c.network.layer_table import layer_table
 
 # Trainable parameters of the presets, in the specification's order.
 PRESETS = {

@@ -16,11 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lenet_c import _mnist, cli, datasets, idx
-from lenet_c._errors import FormatError
+from lenet_c import datasets, idx
+from lenet_c.cli import main as cli
+from lenet_c.common.errors import FormatError
+from lenet_c.datasets import mnist, mnist_files
 
-NAMES = list(_mnist.FILES)
-MIRRORS = datasets._MIRRORS  # tests see none, or a server on this machine
+NAMES = list(mnist_files.FILES)
+MIRRORS = mnist._MIRRORS  # tests see none, or a server on this machine
 TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES
 
 
@@ -35,7 +37,7 @@ def sealed(tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-    monkeypatch.setattr(datasets, "_MIRRORS", ())
+    monkeypatch.setattr("lenet_c.datasets.mnist._MIRRORS", ())
 
 
 @pytest.fixture
@@ -46,10 +48,10 @@ def tiny(monkeypatch):
     for name, count in zip(NAMES, (30, 30, 20, 20), strict=True):
         shape = (count, 28, 28) if "images" in name else (count,)
         arrays[name] = rng.integers(0, 10, shape, np.uint8)
-        file = _mnist.File("", shape)
+        file = mnist_files.File("", shape)
         contents = file.header + arrays[name].tobytes()
-        known = _mnist.File(hashlib.sha256(contents).hexdigest(), shape)
-        monkeypatch.setitem(_mnist.FILES, name, known)
+        known = mnist_files.File(hashlib.sha256(contents).hexdigest(), shape)
+        monkeypatch.setitem(mnist_files.FILES, name, known)
     return arrays
 
 
@@ -273,7 +275,7 @@ def mirror(tmp_path, tiny, monkeypatch):
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         base = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(datasets, "_MIRRORS", (f"{base}gone/", f"{base}mnist/"))
+        monkeypatch.setattr("lenet_c.datasets.mnist._MIRRORS", (f"{base}gone/", f"{base}mnist/"))
         yield folder
         server.shutdown()
         thread.join()
@@ -286,7 +288,7 @@ def test_the_public_mirrors_are_https():
 def test_load_downloads_once_into_the_cache(mirror, tiny, monkeypatch):
     assert_loads(tiny)
     assert sorted(os.listdir(datasets.cache_dir())) == sorted(f"{name}.gz" for name in NAMES)
-    monkeypatch.setattr(datasets, "_MIRRORS", ())
+    monkeypatch.setattr("lenet_c.datasets.mnist._MIRRORS", ())
     assert_loads(tiny)
     assert datasets.fetch_mnist() == datasets.cache_dir()
 
@@ -325,7 +327,7 @@ def test_no_network_is_one_clear_error(tiny, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     mirrors = (f"http://127.0.0.1:{port}/a/", f"http://127.0.0.1:{port}/b/")
-    monkeypatch.setattr(datasets, "_MIRRORS", mirrors)
+    monkeypatch.setattr("lenet_c.datasets.mnist._MIRRORS", mirrors)
     with pytest.raises(ConnectionError) as caught:
         datasets.load_mnist()
     for words in (*mirrors, "refused", "LENET_C_DATA", "lenet-c fetch", "datasets.load_sample()"):
@@ -333,5 +335,5 @@ def test_no_network_is_one_clear_error(tiny, monkeypatch):
 
 
 def test_import_needs_no_network_code():
-    command = "import sys, lenet_c.datasets; sys.exit('lenet_c._download' in sys.modules)"
+    command = "import sys, lenet_c.datasets; sys.exit('lenet_c.datasets.download' in sys.modules)"
     subprocess.run([sys.executable, "-c", command], check=True)

@@ -6,8 +6,10 @@ import pytest
 from numpy.testing import assert_allclose
 from resume_case import killed_in_epoch, outcome, sample
 
-from lenet_c import LeNet5, Recipe, _safetensors, cli
+from lenet_c import LeNet5, Recipe
+from lenet_c.cli import main as cli
 from lenet_c.datasets import load_sample
+from lenet_c.files import safetensors
 
 
 def few(n=96, classes=10):
@@ -171,10 +173,10 @@ def test_resume_takes_what_is_not_named_from_the_checkpoint(tmp_path):
 def test_broken_settings_are_not_taken(epochs, tmp_path):
     path = tmp_path / "x"
     killed_in_epoch(2, LeNet5(seed=1), path, epochs=3)
-    tensors, metadata = _safetensors.load(path)
+    tensors, metadata = safetensors.load(path)
     told = json.loads(metadata["training"])
     told["settings"]["epochs"] = epochs
-    _safetensors.save(path, tensors, {**metadata, "training": json.dumps(told)})
+    safetensors.save(path, tensors, {**metadata, "training": json.dumps(told)})
     with pytest.raises(ValueError, match=r"x: not resumed, .*epochs: .* there, 10 here"):
         LeNet5(seed=1).fit(*sample(), checkpoint=path, resume=True)
 

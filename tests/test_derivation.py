@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from docs_case import ROOT, read, run_page
 
-from lenet_c import _core, layers
+from lenet_c import layers
+from lenet_c.core.engine import Engine
 
 PAGE = ROOT / "docs" / "derivation.md"
 
@@ -31,7 +32,7 @@ def test_its_second_derivatives_are_the_kernels(names):
     model, n = names["model"], names["n"]
     net, images = model._net, np.ascontiguousarray(names["images"])
     out, labels = np.zeros(net.size), names["labels"].astype(np.int64)
-    assert isinstance(model._engine, _core.Engine)
+    assert isinstance(model._engine, Engine)
     model._engine.curvature(net, model._theta, images, labels, np.arange(n), out)
     for name, want in model._views(out).items():
         got = names["h"][name]

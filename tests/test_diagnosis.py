@@ -9,7 +9,8 @@ from test_parallel import on_ranks
 from training_case import bits, sample
 
 import lenet_c
-from lenet_c import LeNet5, TrainingWarning, _diagnosis
+from lenet_c import LeNet5, TrainingWarning
+from lenet_c.training import diagnosis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -206,7 +207,7 @@ def test_distortions_and_weights_are_no_failures(preset, optimizer, options):
 )
 def test_a_whole_training_is_silent(preset, options):
     history = LeNet5(preset, seed=1).fit(IMAGES, LABELS, epochs=12, **options)
-    assert sum(record.images for record in history) >= _diagnosis._ENOUGH
+    assert sum(record.images for record in history) >= diagnosis._ENOUGH
     assert history[-1].train_error < 0.1
 
 
@@ -246,17 +247,17 @@ def test_partial_fit_is_silent():
 def test_guessing_of_a_softmax_is_the_entropy():
     model = LeNet5()
     even = np.full(10, 0.1)
-    assert _diagnosis.guessing(model, even) == pytest.approx(np.log(10))
+    assert diagnosis.guessing(model, even) == pytest.approx(np.log(10))
     share = np.array([0.9, 0.1] + [0] * 8)
-    assert _diagnosis.guessing(model, share) == pytest.approx(-share[:2] @ np.log(share[:2]))
+    assert diagnosis.guessing(model, share) == pytest.approx(-share[:2] @ np.log(share[:2]))
 
 
 @pytest.mark.parametrize(("activation", "width"), [("scaled_tanh", 2 * 1.7159), ("sigmoid", 1)])
 def test_guessing_with_scores_that_are_bounded(activation, width):
     model = LeNet5(output_activation=True, activation=activation, classes=2)
-    assert _diagnosis.guessing(model, np.array([0.5, 0.5])) == pytest.approx(np.log(2))
+    assert diagnosis.guessing(model, np.array([0.5, 0.5])) == pytest.approx(np.log(2))
     want = np.log1p(np.exp(-width)) + 0.001 * width
-    assert _diagnosis.guessing(model, np.array([0.999, 0.001])) == pytest.approx(want)
+    assert diagnosis.guessing(model, np.array([0.999, 0.001])) == pytest.approx(want)
 
 
 @pytest.mark.parametrize("loss", ["mse", "map"])
@@ -264,7 +265,7 @@ def test_guessing_with_scores_that_are_bounded(activation, width):
 def test_guessing_of_rbf_units_is_the_best_of_all_constants(loss, share):
     model, share = LeNet5("lecun1998", loss=loss), np.array(share)
     codes = model.parameters()["output.codes"].astype(float)
-    found = _diagnosis.guessing(model, share)
+    found = diagnosis.guessing(model, share)
 
     def expected(f6):
         scores = -((f6 - codes) ** 2).sum(1)[None]
@@ -278,10 +279,10 @@ def test_guessing_of_rbf_units_is_the_best_of_all_constants(loss, share):
 
 def test_errors_are_balanced():
     right, images = np.array([99, 0, 0]), np.array([99, 1, 0])
-    assert _diagnosis.balanced_errors(right, images) == (0.5, 0.5)
-    assert _diagnosis.at_chance(0.5, 0.5)
-    assert not _diagnosis.at_chance(0.49, 0.5)
-    assert not _diagnosis.at_chance(0, 0)
+    assert diagnosis.balanced_errors(right, images) == (0.5, 0.5)
+    assert diagnosis.at_chance(0.5, 0.5)
+    assert not diagnosis.at_chance(0.49, 0.5)
+    assert not diagnosis.at_chance(0, 0)
 
 
 # --- where warnings are errors, and elsewhere
@@ -365,7 +366,7 @@ def test_it_changes_no_bits():
     with pytest.warns(TrainingWarning):
         failing(model)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_diagnosis.Watch, "_judged", lambda *given, **named: None)
+        patch.setattr(diagnosis.Watch, "_judged", lambda *given, **named: None)
         failing(silent)
     assert bits(model) == bits(silent)
 

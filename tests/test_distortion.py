@@ -10,7 +10,11 @@ from kernel_case import assert_same_bits
 from numpy.testing import assert_array_equal
 
 import lenet_c
-from lenet_c import Distortion, LeNet5, _core, _engines, _pictures, _show_distortions
+from lenet_c import Distortion, LeNet5
+from lenet_c.core import choose
+from lenet_c.core.engine import Draws
+from lenet_c.pictures import picture_files
+from lenet_c.show import distortions
 
 SINGLE = [
     {"translation": 3},
@@ -70,7 +74,7 @@ def test_oracle_on_other_sizes(engine, size):
 
 
 def test_same_bits_on_avx2_and_avx512_and_a_level_elsewhere(digits):
-    engines = {name: _engines.load(name) for name in _engines.available()}
+    engines = {name: choose.load(name) for name in choose.available()}
     for d in ALL:
         bytes_, reals = {}, {}
         for name, engine in engines.items():
@@ -337,7 +341,7 @@ def test_bad_arrays_for_the_kernels(float64_engine):
         float64_engine.distort(draws, images.astype(np.float32), images)
     for ranges in ((0, 1, 0, 0, 0, 0, 4), (0, 0, 2, 0, 0, 0, 4), (0, 0, 0, 0, 0, 1, 0.1)):
         with pytest.raises(ValueError, match=r"^ranges: "):
-            _core.Draws(ranges, 0, 0)
+            Draws(ranges, 0, 0)
 
 
 # --- training
@@ -443,10 +447,10 @@ def test_fit_refuses_other_things(sample, augment, error, match):
 def test_sheet_and_png(digits, tmp_path):
     from PIL import Image
 
-    sheet = _show_distortions.sheet(Distortion.of("affine"), digits[:3], 0)
+    sheet = distortions.sheet(Distortion.of("affine"), digits[:3], 0)
     assert sheet.dtype == np.uint8
     assert_array_equal(sheet[2:58:2, 2:58:2], digits[0])
-    data = _pictures.png(sheet)
+    data = picture_files.png(sheet)
     assert struct.unpack(">II", data[16:24]) == sheet.shape[::-1]
     path = tmp_path / "sheet.png"
     path.write_bytes(data)

@@ -9,8 +9,8 @@ from email.message import Message
 
 import pytest
 
-from lenet_c import _download
-from lenet_c._errors import FormatError
+from lenet_c.common.errors import FormatError
+from lenet_c.datasets import download
 
 GOOD = bytes(range(256)) * 1200  # 300 KB: several blocks
 NAME = "digits.gz"
@@ -83,7 +83,7 @@ def check(path):
 
 
 def get(server, folder, *habits, progress=lambda done, total: None, timeout=5.0):
-    _download.download(
+    download.download(
         [server.url(habit) for habit in habits],
         folder / NAME,
         check=check,
@@ -235,7 +235,7 @@ def test_two_at_once(server, tmp_path):
 
 def test_https_is_not_left_by_a_redirection():
     request = urllib.request.Request("https://mirror.test/digits.gz")
-    handler = _download._SameScheme()
+    handler = download._SameScheme()
     follow = [request, None, 302, "Found", Message()]
     assert handler.redirect_request(*follow, "https://other.test/digits.gz") is not None
     for target in ("http://mirror.test/digits.gz", "ftp://mirror.test/digits.gz"):

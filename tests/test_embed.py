@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 
 import lenet_c
 from lenet_c import LeNet5
-from lenet_c._pictures import png
+from lenet_c.pictures.picture_files import png
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples" / "embed"
 COMPILER = sysconfig.get_config_var("CC") or "cc"

@@ -16,8 +16,10 @@ from resume_case import Killed, sample
 from training_case import Wrapped
 
 import lenet_c
-from lenet_c import LeNet5, Recipe, _timing, datasets, export, idx, reproduce
-from lenet_c._files import atomic_write
+from lenet_c import LeNet5, Recipe, datasets, export, idx
+from lenet_c.benchmark import timing
+from lenet_c.files.safe_files import atomic_write
+from lenet_c.reproduce import paper_figures
 
 SOURCE = str(Path(lenet_c.__file__).parents[1])
 
@@ -31,16 +33,16 @@ def picture(path):
     pytest.importorskip("matplotlib")
     from matplotlib.figure import Figure
 
-    from lenet_c import _drawing
+    from lenet_c.show import style
 
     figure = Figure()
     figure.add_axes((0.2, 0.2, 0.7, 0.7)).plot([0, 1, 0])
-    _drawing.save(figure, path)
+    style.save(figure, path)
 
 
 def curves(path):
-    table = reproduce.Table(("epoch", "error"), [(i, i / 7) for i in range(500)])
-    reproduce._write_csv(path, table)
+    table = paper_figures.Table(("epoch", "error"), [(i, i / 7) for i in range(500)])
+    paper_figures._write_csv(path, table)
 
 
 WRITERS = {
@@ -52,7 +54,7 @@ WRITERS = {
     "model.c": lambda path: export.to_c(LeNet5(), path),
     "images.idx": lambda path: idx.write(path, sample()[0]),
     "images.idx.gz": lambda path: idx.write(path, sample()[0]),
-    "figures.json": lambda path: _timing.write_json(path, {"all": list(range(1000))}),
+    "figures.json": lambda path: timing.write_json(path, {"all": list(range(1000))}),
     "curves.csv": curves,
     "picture.png": picture,
     "picture.svg": picture,

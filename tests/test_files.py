@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lenet_c
-from lenet_c import Config, FormatError, LeNet5, _safetensors
+from lenet_c import Config, FormatError, LeNet5
+from lenet_c.files import safetensors as _safetensors
 
 TABLE = np.arange(6)[:, None] <= np.arange(16) % 6
 

@@ -23,7 +23,7 @@ from network_case import (
     unpack,
 )
 
-from lenet_c import _core
+from lenet_c.core.engine import Net
 
 
 def test_gradients_are_the_oracles(engine):
@@ -39,7 +39,7 @@ def test_gradients_are_the_oracles(engine):
 def test_gradients_on_odd_inputs(engine, height, width):
     """32 to 35 rows and columns: rows that no window or kernel reads get no gradient."""
     n = engine.lanes + 1
-    net = _core.Net((height, width), 2, 10, LEVELS)
+    net = Net((height, width), 2, 10, LEVELS)
     got, loss, _ = gradient(engine, pixels(n, height, width), targets(n), net)
     mean, want = oracle_gradients(n, height, width)
     check_gradients(got, want, engine.dtype, net)
@@ -68,7 +68,7 @@ def test_gradients_are_derivatives_of_the_loss(float64_engine):
 def test_gradients_are_pytorchs(float64_engine):
     """The stored values: the inputs are levels already, so the levels are 0 and 1."""
     case, stored = torch_case.draw(), torch_case.stored()
-    net = _core.Net((32, 32), 0, 10, (0.0, 1.0))
+    net = Net((32, 32), 0, 10, (0.0, 1.0))
     theta = pack(case.params, net, float64_engine)
     images, labels = np.ascontiguousarray(case.x[:, 0]), case.labels.astype(np.int64)
     got, loss, _ = gradient(float64_engine, images, labels, net, theta)

@@ -13,15 +13,12 @@ from fuzz_seeds import MODEL, model_file, npy_of, npz_file
 from fuzz_targets import refused
 
 import lenet_c
-from lenet_c import (
-    LeNet5,
-    _archive,
-    _json,
-    _pictures,
-    _serve_predict,
-    idx,
-)
-from lenet_c._files import most_unpacked
+from lenet_c import LeNet5, idx
+from lenet_c.common import strict_json
+from lenet_c.files import archive as _archive
+from lenet_c.files.safe_files import most_unpacked
+from lenet_c.pictures import picture_files
+from lenet_c.serve import answers
 
 MEGABYTE = 1 << 20
 
@@ -61,7 +58,7 @@ def test_a_megabyte_of_gzip_that_unpacks_to_a_gigabyte(put, head, match):
 
 def test_packed_arrays_that_announce_a_gigabyte(put):
     path = put(packed_zeros(1024, npy_of(1 << 30)), "bomb.npy.gz")
-    assert refused(_pictures.read_array, path, "takes more than 1[0-9]{8} bytes") < 4 * MEGABYTE
+    assert refused(picture_files.read_array, path, "takes more than 1[0-9]{8} bytes") < 4 * MEGABYTE
 
 
 def test_what_a_packed_file_may_hold(put):
@@ -75,13 +72,13 @@ def test_what_a_packed_file_may_hold(put):
 def test_a_bomb_within_a_bomb(put):
     data = gzip.compress(packed_zeros(64, IDX_GIGABYTE), 9)
     assert refused(idx.read, put(data), "two zero bytes") < 4 * MEGABYTE
-    assert _pictures.read_array(put(data, "twice")) is None  # no array file
+    assert picture_files.read_array(put(data, "twice")) is None  # no array file
 
 
 @pytest.mark.parametrize("count", [1 << 30, 1 << 40, 10**30])
 def test_plain_arrays_that_announce_more_than_they_hold(put, count):
     path = put(npy_of(count, b"1234"))
-    assert refused(_pictures.read_array, path, "takes more|does not take") < 2 * MEGABYTE
+    assert refused(picture_files.read_array, path, "takes more|does not take") < 2 * MEGABYTE
 
 
 @pytest.mark.parametrize("size", [100 * MEGABYTE, 1 << 40])
@@ -138,9 +135,9 @@ def test_json_takes_a_small_multiple_of_its_size(put, case):
 
 def test_values_are_counted_as_json_has_them():
     text = json.dumps({"a": ["\\", '"', "[{", {}], "b\\\\": []})
-    assert len(_json.parse(text, 9)) == 2
+    assert len(strict_json.parse(text, 9)) == 2
     with pytest.raises(ValueError, match="8 strings, lists and objects at most"):
-        _json.parse(text, 8)
+        strict_json.parse(text, 8)
 
 
 @pytest.mark.parametrize(
@@ -182,11 +179,11 @@ DRAWINGS = {
 @pytest.mark.parametrize("case", DRAWINGS)
 def test_drawings_take_a_small_multiple_of_their_size(case):
     body = json.dumps(DRAWINGS[case]).encode()
-    assert len(body) < _serve_predict.BODY_LIMIT
-    reader = _serve_predict.Reader(MODEL, "model")
+    assert len(body) < answers.BODY_LIMIT
+    reader = answers.Reader(MODEL, "model")
     tracemalloc.start()
     try:
-        with pytest.raises(_serve_predict.RequestError) as caught:
+        with pytest.raises(answers.RequestError) as caught:
             reader.answer("application/json", "", body)
         assert tracemalloc.get_traced_memory()[1] < 32 * MEGABYTE
     finally:

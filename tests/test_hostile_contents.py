@@ -13,16 +13,12 @@ from fuzz_seeds import MODEL, idx_file, model_file, npy, npy_of, npz_file
 from fuzz_targets import TARGETS, check_message, refused
 
 import lenet_c
-from lenet_c import (
-    FormatError,
-    LeNet5,
-    _download,
-    _npz,
-    _pictures,
-    _safetensors,
-    _show_curves,
-    idx,
-)
+from lenet_c import FormatError, LeNet5, idx
+from lenet_c.datasets import download
+from lenet_c.files import safetensors
+from lenet_c.pictures import picture_files
+from lenet_c.show import curves
+from lenet_c.storing import npz
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -41,7 +37,7 @@ def test_weights_that_are_not_finite(put, name, packed, value):
     found[name].flat[-1] = value
     path = put(b"", "m.npz" if packed else "m")
     metadata = {"format": "lenet-c", "version": "1", "config": model.config.to_json()}
-    writer = _npz if packed else _safetensors
+    writer = npz if packed else safetensors
     writer.save(path, found, metadata)
     refused(LeNet5.load, path, f"{name}: NaN or infinity")
 
@@ -145,7 +141,7 @@ ARRAYS = {
 @pytest.mark.parametrize("case", ARRAYS)
 def test_arrays(put, case, packed):
     data, match = ARRAYS[case]
-    refused(_pictures.read_array, put(gzip.compress(data) if packed else data), match)
+    refused(picture_files.read_array, put(gzip.compress(data) if packed else data), match)
 
 
 # --- path tricks
@@ -167,7 +163,7 @@ def test_names_in_a_file_are_never_paths(put, tmp_path, name):
     path = put(npz_file({f"{name}.npy": npy(np.ones(1, np.float32))}))
     refused(LeNet5.load, path, "missing or unknown|broken .npz")
     path = put(b"", "t")
-    _safetensors.save(path, {name: np.ones(1)}, {"format": "lenet-c", "version": "1"} | {
+    safetensors.save(path, {name: np.ones(1)}, {"format": "lenet-c", "version": "1"} | {
         "config": MODEL.config.to_json()
     })  # fmt: skip
     refused(LeNet5.load, path, "missing or unknown")
@@ -179,9 +175,9 @@ SHOWN = r"a\x1b[31mb\n\x07"
 READERS = {
     "model": LeNet5.load,
     "idx": lenet_c.idx.read,
-    "array": _pictures.read_images,
-    "gzip": _pictures.read_images,
-    "curves": _show_curves.read,
+    "array": picture_files.read_images,
+    "gzip": picture_files.read_images,
+    "curves": curves.read,
     "npz": LeNet5.load,
 }
 STARTS = {"array": b"\x93NUMPY", "gzip": b"\x1f\x8b", "npz": b"PK\x03\x04"}
@@ -264,7 +260,7 @@ def test_a_link_in_the_cache_is_not_written_through(tmp_path):
     pages = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     with http.server.HTTPServer(("127.0.0.1", 0), pages) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        _download.download(
+        download.download(
             [f"http://127.0.0.1:{server.server_port}/{name}"],
             tmp_path / "cache" / name,
             check=Path.stat,

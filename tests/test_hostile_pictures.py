@@ -11,9 +11,7 @@ from fuzz_seeds import MODEL
 from fuzz_targets import refused
 
 import lenet_c
-from lenet_c import (
-    _serve_predict,
-)
+from lenet_c.serve import answers
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +158,6 @@ def test_memory_of_a_picture(tmp_path, pillow, mode, bytes_a_pixel):
 def test_the_server_takes_smaller_pictures(pillow):
     stream = io.BytesIO()
     pillow.new("L", (6000, 6000)).save(stream, "PNG")
-    reader = _serve_predict.Reader(MODEL, "model")
-    with pytest.raises(_serve_predict.RequestError, match="6000x6000 pixels, expected 25000000"):
+    reader = answers.Reader(MODEL, "model")
+    with pytest.raises(answers.RequestError, match="6000x6000 pixels, expected 25000000"):
         reader.answer("image/png", "", stream.getvalue())

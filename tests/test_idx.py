@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lenet_c import idx
-from lenet_c._errors import FormatError
-from lenet_c._files import byte_count
+from lenet_c.common.errors import FormatError
+from lenet_c.files.safe_files import byte_count
 
 DTYPES = ["u1", "i1", "i2", "i4", "f4", "f8"]
 SHAPES = npst.array_shapes(min_dims=1, max_dims=5, min_side=0, max_side=6)

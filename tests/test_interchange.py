@@ -4,7 +4,8 @@ import re
 
 from docs_case import ROOT, read
 
-from lenet_c import LeNet5, _torch
+from lenet_c import LeNet5
+from lenet_c.export import torch_state
 
 
 def sections():
@@ -18,12 +19,12 @@ SECTIONS = sections()
 
 def test_the_table_of_names_is_the_code_s():
     rows = re.findall(r'^\| `"(\w+)"` \|(.*)\|$', SECTIONS["PyTorch"], re.M)
-    assert [name for name, _ in rows] == list(_torch.NAMES)
+    assert [name for name, _ in rows] == list(torch_state.NAMES)
     for name, cells in rows:
         layers = re.findall(r"`([\w.]+)`", cells)
-        assert layers == list(_torch.NAMES[name].values())
-        assert ("(Linear)" in cells) == (name in _torch._LINEAR_C5)
-        for layer, path in zip(_torch._LAYERS, layers, strict=True):
+        assert layers == list(torch_state.NAMES[name].values())
+        assert ("(Linear)" in cells) == (name in torch_state._LINEAR_C5)
+        for layer, path in zip(torch_state._LAYERS, layers, strict=True):
             row = next(r for r in LeNet5.to_torch.__doc__.splitlines() if f'"{name}"' in r)
             assert path in row, (layer, row)
 

@@ -99,7 +99,7 @@ def test_what_a_killed_process_left_goes(tmp_path):
     (tmp_path / "notes.tmp").write_bytes(b"mine")
     program = """\
 import sys
-from lenet_c._files import atomic_write
+from lenet_c.files.safe_files import atomic_write
 with atomic_write(sys.argv[1]) as file:
     file.write(b"slowly")
     print("begun", flush=True)

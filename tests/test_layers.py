@@ -12,13 +12,14 @@ from layer_case import LAYERS, TABLE, arguments, run_backward, run_forward
 from numpy.testing import assert_array_equal
 
 import lenet_c
-from lenet_c import _engines, layers
+from lenet_c import layers
+from lenet_c.core import choose
 
 
 @pytest.fixture
 def dtype(engine, monkeypatch):
     """The type of a build; the functions are made to take that build."""
-    monkeypatch.setattr(_engines, "default", lambda dtype: engine)
+    monkeypatch.setattr(choose, "default", lambda dtype: engine)
     return np.dtype(engine.dtype)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from lenet_c import LeNet5, _safetensors
-from lenet_c._model_files import FORMAT_VERSION
+from lenet_c import LeNet5
 from lenet_c.datasets import load_sample
+from lenet_c.files import safetensors
+from lenet_c.storing.model_files import FORMAT_VERSION
 
 FOLDER = Path(__file__).with_name("data") / "models"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text("utf-8"))
@@ -56,17 +57,17 @@ def test_written_again_it_is_the_same_file(name, tmp_path):
     assert LeNet5.load(again) == model and LeNet5.load(again).config == model.config
     assert LeNet5.load(again)._epochs == model._epochs > 0
     if path.suffix == ".safetensors" and name.startswith(f"v{FORMAT_VERSION}-"):
-        assert _safetensors.load(path)[1].keys() == _safetensors.load(again)[1].keys()
+        assert safetensors.load(path)[1].keys() == safetensors.load(again)[1].keys()
 
 
 def test_a_file_from_before_most_fields_of_the_configuration(tmp_path):
     name = "v1-softmax.safetensors"
     path = unpacked(name, tmp_path)
-    tensors, metadata = _safetensors.load(path)
+    tensors, metadata = safetensors.load(path)
     config = json.loads(metadata["config"])
     assert set(config) > FIRST
     fields = {field: config[field] for field in FIRST}
-    _safetensors.save(path, tensors, metadata | {"config": json.dumps(fields)})
+    safetensors.save(path, tensors, metadata | {"config": json.dumps(fields)})
     assert_as_expected(LeNet5.load(path), EXPECTED[name])
 
 

@@ -24,7 +24,7 @@ from network_case import (
 from numpy.linalg import norm
 from numpy.testing import assert_array_equal
 
-from lenet_c import _core
+from lenet_c.core.engine import Net
 
 # --- Net: shapes and parameters
 
@@ -38,7 +38,7 @@ def test_parameters_are_those_of_the_specification():
 
 @pytest.mark.parametrize("classes", [2, 10, 26, 1000])
 def test_parameters_fill_the_buffer_without_gaps(classes):
-    net = _core.Net((28, 28), 2, classes, LEVELS)
+    net = Net((28, 28), 2, classes, LEVELS)
     end = 0
     for offset, shape in net.parameters.values():
         assert offset == end
@@ -61,25 +61,25 @@ def test_inputs_below_32_x_32_are_rejected(image, border):
     with pytest.raises(
         ValueError, match=rf"images of {image[0]} x {image[1]} .* border of {border}"
     ):
-        _core.Net(image, border, 10, LEVELS)
+        Net(image, border, 10, LEVELS)
 
 
 def test_other_bad_networks_are_rejected():
     with pytest.raises(ValueError, match="border of -1"):
-        _core.Net((40, 40), -1, 10, LEVELS)
+        Net((40, 40), -1, 10, LEVELS)
     for classes in (1, 0, -3):
         with pytest.raises(ValueError, match="2 classes or more"):
-            _core.Net((28, 28), 2, classes, LEVELS)
+            Net((28, 28), 2, classes, LEVELS)
     for length in (0, 95, 97):
         with pytest.raises(ValueError, match=f"table: expected 96 bytes, got {length}"):
-            _core.Net((28, 28), 2, 10, LEVELS, bytes(length))
+            Net((28, 28), 2, 10, LEVELS, bytes(length))
 
 
 def test_links_follow_the_table():
-    assert _core.Net((28, 28), 2, 10, LEVELS, bytes(96)).links == 0
-    assert _core.Net((28, 28), 2, 10, LEVELS, bytes([1] * 96)).links == 96
+    assert Net((28, 28), 2, 10, LEVELS, bytes(96)).links == 0
+    assert Net((28, 28), 2, 10, LEVELS, bytes([1] * 96)).links == 96
     table = reference.TABLE.T.astype(np.uint8).tobytes()
-    assert _core.Net((28, 28), 2, 10, LEVELS, table).links == 60
+    assert Net((28, 28), 2, 10, LEVELS, table).links == 60
 
 
 # --- forward
@@ -106,7 +106,7 @@ def test_every_layer_is_the_oracles(engine):
     [(36, 40, 0), (45, 33, 0), (36, 40, 2), (45, 33, 2), (32, 47, 0), (35, 35, 0), (29, 61, 2)],
 )
 def test_larger_inputs_give_larger_maps(engine, height, width, border):
-    net = _core.Net((height, width), border, 10, LEVELS)
+    net = Net((height, width), border, 10, LEVELS)
     n = 3
     images, layers = pixels(n, height, width), oracle_layers(n, height, width, border)
     outs = activations(engine, images, net)
@@ -122,8 +122,8 @@ def test_larger_inputs_give_larger_maps(engine, height, width, border):
 def test_each_output_of_a_larger_input_is_that_of_its_crop(engine):
     """SPEC section 7, bit for bit: output [r, c] reads [4r : 4r+32, 4c : 4c+32]."""
     images = pixels(2, 43, 50)
-    large = _core.Net((43, 50), 0, 10, LEVELS)
-    small = _core.Net((32, 32), 0, 10, LEVELS)
+    large = Net((43, 50), 0, 10, LEVELS)
+    small = Net((32, 32), 0, 10, LEVELS)
     _, rows, columns = large.shapes["output"]
     assert (rows, columns) == (3, 5)
     got = scores(engine, images, large).reshape(2, rows, columns, 10)
@@ -136,7 +136,7 @@ def test_each_output_of_a_larger_input_is_that_of_its_crop(engine):
 
 @pytest.mark.parametrize("levels", [LEVELS, (0.0, 1.0), (1.0, -1.0)])
 def test_bytes_and_numbers_give_the_same_bits(engine, levels):
-    net = _core.Net((28, 28), 2, 10, levels)
+    net = Net((28, 28), 2, 10, levels)
     images = pixels(37)
     images[0] = np.arange(784).reshape(28, 28) % 256  # every byte
     numbers = images.astype(engine.dtype) / np.array(255, engine.dtype)
@@ -151,7 +151,7 @@ def test_bytes_and_numbers_give_the_same_bits(engine, levels):
 
 @pytest.mark.parametrize("classes", [2, 3, 13, 47])
 def test_any_number_of_classes(engine, classes):
-    net = _core.Net((28, 28), 2, classes, LEVELS)
+    net = Net((28, 28), 2, classes, LEVELS)
     params, n = parameters(classes), engine.lanes + 1
     theta, labels = pack(params, net, engine), targets(n, classes)
     x = reference.to_input(pixels(n), 2, LEVELS)
@@ -166,7 +166,7 @@ def test_any_number_of_classes(engine, classes):
 def test_another_table(engine):
     """No link at all is the oracle without C3's weights; all 96 are Table I and some zeros."""
     params = dict(parameters())
-    net = _core.Net((28, 28), 2, 10, LEVELS, bytes(96))
+    net = Net((28, 28), 2, 10, LEVELS, bytes(96))
     want = reference.network_forward(
         params | {"c3.weight": np.zeros((16, 6, 5, 5))}, reference.to_input(pixels(3))
     )
@@ -177,7 +177,7 @@ def test_another_table(engine):
     assert_array_equal(got["c1.weight"], 0)
     assert norm(got["c3.bias"]) > 0
 
-    full = _core.Net((28, 28), 2, 10, LEVELS, bytes([1] * 96))  # zeros where Table I has none
+    full = Net((28, 28), 2, 10, LEVELS, bytes([1] * 96))  # zeros where Table I has none
     assert_close(scores(engine, pixels(3), full), scores(engine, pixels(3)), engine.dtype)
     got = unpack(gradient(engine, pixels(3), targets(3), full)[0])
     linked, off = got["c3.weight"][~OFF_TABLE], got["c3.weight"][OFF_TABLE]
@@ -198,9 +198,9 @@ def test_weights_off_the_table_are_not_read(engine):
 def test_sizes_beyond_31_bits():
     """Offsets of parameters are counted in 64 bits; sides whose sum wraps are refused."""
     classes = 30_000_000
-    assert _core.Net((28, 28), 2, classes, LEVELS).size == DIGITS.size + 85 * (classes - 10)
-    rbf = _core.Net((28, 28), 2, classes, LEVELS, loss="map")
+    assert Net((28, 28), 2, classes, LEVELS).size == DIGITS.size + 85 * (classes - 10)
+    rbf = Net((28, 28), 2, classes, LEVELS, loss="map")
     assert rbf.size == rbf.trained + 84 * classes
     side, border = 2**31 - 2, 2**30 + 17  # side + 2 border = 32 modulo 2^32
     with pytest.raises(ValueError, match=f"images of {side} x {side} with a border of {border}"):
-        _core.Net((side, side), border, 10, LEVELS)
+        Net((side, side), border, 10, LEVELS)

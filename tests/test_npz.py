@@ -15,7 +15,8 @@ from numpy.testing import assert_array_equal
 from variant_case import codes_of
 
 import lenet_c
-from lenet_c import Config, FormatError, LeNet5, _npz
+from lenet_c import Config, FormatError, LeNet5
+from lenet_c.storing import npz
 
 
 def bits(model):
@@ -231,7 +232,7 @@ def test_the_largest_model_fits(tmp_path):
     again = LeNet5.load(tmp_path / "x.npz")
     assert again == model
     assert again.config.class_names == names
-    assert 2 * (tmp_path / "x.npz").stat().st_size < _npz._MOST_BYTES
+    assert 2 * (tmp_path / "x.npz").stat().st_size < npz._MOST_BYTES
 
 
 def test_truncated_files(tmp_path, whole):

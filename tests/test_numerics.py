@@ -329,9 +329,10 @@ def test_the_threads_of_the_pool_compute_as_their_caller(engine, name):
 POOL = """
 import numpy as np
 import test_numerics as case
-from lenet_c import LeNet5, _engines
+from lenet_c import LeNet5
+from lenet_c.core import choose
 images = case.sample()[0]
-model = case.model_on(_engines.default())
+model = case.model_on(choose.default())
 want = model.predict_proba(images, threads=1)
 with case.mode({name!r}):
     model.predict_proba(images, threads=4)

@@ -5,7 +5,7 @@ import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
-from lenet_c._numpy_rival import NumpyLeNet, prepare
+from lenet_c.benchmark.numpy_competitor import NumpyLeNet, prepare
 
 FLOAT32_TOL = 1e-5  # of the largest element: sums of up to 3,920 terms, rounded at 6e-8
 

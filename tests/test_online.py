@@ -34,7 +34,7 @@ from online_case import (
     to_packed,
 )
 
-from lenet_c import _core
+from lenet_c.core.engine import Net
 
 CLASSES = pytest.mark.parametrize("classes", [2, 10, 16, 17, 33])
 ANY_TABLE = pytest.mark.parametrize("table", list(TABLES))
@@ -65,7 +65,7 @@ def test_only_an_input_of_32_x_32_has_the_schedule(engine):
         assert engine.online_size(net) > net.size
         assert engine.online_size(net) % 16 == 0
     for height, width in [(33, 32), (32, 33), (36, 36)]:
-        net = _core.Net((height, width), 0, 10, (-0.1, 1.175))
+        net = Net((height, width), 0, 10, (-0.1, 1.175))
         assert engine.online_size(net) == 0
         assert not engine.prefers_online(net, 1)
 
@@ -285,8 +285,9 @@ def test_inputs_that_are_not_32_x_32(call):
     """In a process of its own, which a wild pointer would end."""
     code = f"""
 import numpy as np
-from lenet_c import _core, _engines
-engine, net = _engines.load("baseline"), _core.Net((60, 60), 0, 10, (-0.1, 1.175))
+from lenet_c.core import choose
+from lenet_c.core.engine import Net
+engine, net = choose.load("baseline"), Net((60, 60), 0, 10, (-0.1, 1.175))
 raw = np.zeros(32, np.float32)
 empty = raw[-raw.ctypes.data % 64 // 4 :][:0]
 theta, images = np.ones(net.size, np.float32), np.zeros((1, 60, 60), np.uint8)

@@ -18,7 +18,8 @@ from network_case import (
 from numpy.testing import assert_array_equal
 from online_case import TABLES, draw, network, off_table, online_gradient
 
-from lenet_c import _core, _engines
+from lenet_c.core import choose
+from lenet_c.core.engine import Net
 
 STEPS = 6
 IMAGES, LABELS = pixels(9, seed=5), targets(9, seed=6)
@@ -79,7 +80,7 @@ def oracle_run(rule):
         flat = np.concatenate([value.ravel() for value in g.values()])
         return flat, loss, scores.argmax(1)[0] != label[0]
 
-    run = Run(_engines.load("", "float64"), rule)
+    run = Run(choose.load("", "float64"), rule)
     return by_formula(gradient_of, rule, run.theta, run.velocity)
 
 
@@ -197,7 +198,7 @@ def test_weights_off_the_table_stay_zero(engine, rule):
 
 @pytest.mark.parametrize(("height", "width"), [(29, 28), (31, 31)])
 def test_an_input_that_is_not_32_x_32_is_trained_in_blocks(engine, height, width):
-    net = _core.Net((height, width), 2, 10, (-0.1, 1.175))
+    net = Net((height, width), 2, 10, (-0.1, 1.175))
     images, labels = pixels(1, height, width), targets(1)
     theta, velocity = default_theta(engine), np.zeros(net.size, engine.dtype)
     g, *result = gradient(engine, images, labels, net)

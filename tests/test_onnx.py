@@ -10,8 +10,8 @@ from variant_case import ANY_KIND, ANY_SIZE, PRESETS, STOCHASTIC, images_of, inp
 
 import lenet_c
 from lenet_c import Config, LeNet5
-from lenet_c._onnx import Graph
 from lenet_c.export import to_onnx
+from lenet_c.export.onnx_format import Graph
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")

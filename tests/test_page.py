@@ -16,7 +16,7 @@ from serve_case import serving
 from webdriver import CHROMIUM, DRIVER, Browser
 
 import lenet_c
-from lenet_c._serve_predict import Reader
+from lenet_c.serve.answers import Reader
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER),

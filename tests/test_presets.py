@@ -20,15 +20,16 @@ from variant_case import (
     model_on,
 )
 
-from lenet_c import Config, LeNet5, _engines
-from lenet_c.codes import CODES
-from lenet_c.config import INIT
+from lenet_c import Config, LeNet5
+from lenet_c.core import choose
+from lenet_c.network.codes import CODES
+from lenet_c.network.config import INIT
 
 EVERY_KIND = pytest.mark.parametrize("kind", [*ANY_KIND, *STOCHASTIC])
 
 
 def model_of(kind):
-    return model_on(_engines.default(), kind)
+    return model_on(choose.default(), kind)
 
 
 # --- configurations
@@ -237,7 +238,7 @@ def test_repr_names_what_differs_from_the_preset():
     ],
 )
 def test_what_computes_otherwise_is_not_equal(kind, fields):
-    model, other = model_of(kind), model_on(_engines.default(), kind, **fields)
+    model, other = model_of(kind), model_on(choose.default(), kind, **fields)
     assert_array_equal(model._theta, other._theta)
     assert model != other
 

@@ -7,8 +7,8 @@ import types
 
 import pytest
 
-from lenet_c import _progress
-from lenet_c._progress import Progress
+from lenet_c.common import progress as _progress
+from lenet_c.common.progress import Progress
 
 
 class Terminal(io.StringIO):

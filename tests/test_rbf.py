@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from variant_case import codes_of, images_of, labels_of, model_on, noise
 
 from lenet_c import LeNet5, Recipe
-from lenet_c.codes import CODES
+from lenet_c.network.codes import CODES
 
 DIGEST = "657773aa7a78dd3fa682a9c772995c53948bca1691e6410f2ba9b26f3663051e"
 RBF = ["lecun1998", "map small j", "map j 84", "map large j", "map trained", "mse", "map 11",

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import lenet_c
-from lenet_c import LeNet5, Recipe, _model_files, cli, datasets
+from lenet_c import LeNet5, Recipe, datasets
+from lenet_c.cli import main as cli
 from lenet_c.recipes import RECIPES, plan
+from lenet_c.storing import model_files
 
 DATA = Path(lenet_c.__file__).with_name("data")
 
@@ -98,7 +100,7 @@ def test_the_card_names_the_file():
     import hashlib
 
     card = (DATA / "lenet5-mnist.md").read_text("utf-8")
-    raw = (DATA / _model_files.PRETRAINED).read_bytes()
+    raw = (DATA / model_files.PRETRAINED).read_bytes()
     assert hashlib.sha256(raw).hexdigest() in card
     size = int.from_bytes(raw[:8], "little")
     metadata = json.loads(raw[8 : 8 + size])["__metadata__"]

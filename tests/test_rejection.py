@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
 from lenet_c import LeNet5, Report
-from lenet_c._rejection import confidence, reject_curve
+from lenet_c.network.rejection import confidence, reject_curve
 
 SCORES = np.array([[3.0, 1.0, 0.0], [0.0, 0.0, 0.0], [-1.0, 4.0, 3.5]])
 

@@ -14,12 +14,13 @@ from golden_case import CASES, IMAGES, TEST_IMAGES, hashes, images_of, key, scor
 from numpy.testing import assert_array_equal
 from sanitizer_case import SANITIZER
 
-from lenet_c import LeNet5, _engines
+from lenet_c import LeNet5
+from lenet_c.core import choose
 from lenet_c.datasets import load_sample
 
 GOLDEN = json.loads(golden_case.FILE.read_text("utf-8"))
 FEW = ("default", "adamw", "sdlm", "one by one", "stochastic", "elastic")
-BUILDS = [*_engines.available(), "float64"]
+BUILDS = [*choose.available(), "float64"]
 # Relative differences of the 2-norm from the float64 build. Seen over all cases and builds: 2e-7
 # in the scores of one model, 1.1e-5 and 1.2e-4 in weights and scores after a short training
 # (elastic: 1e-6 of a pixel's place can be a grey level).
@@ -45,8 +46,8 @@ def run(build, *options, **environment):
 
 def golden_of(name):
     """The golden values of a build, which hold for what GCC compiles; skips where they do not."""
-    module = f"_kernels_{name if name in ('avx2', 'avx512') else 'baseline'}"
-    code = Path(importlib.util.find_spec(f"lenet_c.{module}").origin).read_bytes()
+    module = f"table_{name if name in ('avx2', 'avx512') else 'baseline'}"
+    code = Path(importlib.util.find_spec(f"lenet_c.kernels.{module}").origin).read_bytes()
     if b"GCC: (" not in code or b"clang version" in code:
         pytest.skip("not compiled by GCC: multiply-adds may be fused elsewhere")
     if SANITIZER and name in ("avx2", "avx512"):
@@ -163,7 +164,7 @@ NO_FMA = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4"}
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of the GNU C library")
 def test_float32_is_the_same_on_processors_where_the_c_library_rounds_otherwise():
     """On those seen: sin, cos and exp of distortions, pow, and the exp of the softmax."""
-    build = _engines.available()[0]
+    build = choose.available()[0]
     if build not in ("baseline", "neon"):
         pytest.skip("one lane: exp is the C library's")
     names = [name for name, case in CASES.items() if case.libm]
@@ -186,11 +187,9 @@ def relative(got, want):
 
 def of_build(build, monkeypatch):
     """Make models that follow use a build."""
-    float64 = _engines.load("", "float64")
-    engines = {"float64": float64} | (
-        {} if build == "float64" else {"float32": _engines.load(build)}
-    )
-    monkeypatch.setattr(_engines, "default", lambda dtype="float32": engines[dtype])
+    float64 = choose.load("", "float64")
+    engines = {"float64": float64} | ({} if build == "float64" else {"float32": choose.load(build)})
+    monkeypatch.setattr(choose, "default", lambda dtype="float32": engines[dtype])
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +199,7 @@ def exact():
     return {name: (model._theta, scores(model)) for name, model in models.items()}
 
 
-@pytest.mark.parametrize("build", _engines.available())
+@pytest.mark.parametrize("build", choose.available())
 def test_builds_read_alike(build, monkeypatch):
     """One model: bounds on scores and probabilities, and the same labels of 1,000 images."""
     images, _ = load_sample("test")
@@ -213,7 +212,7 @@ def test_builds_read_alike(build, monkeypatch):
     assert np.abs(model.predict_proba(images) - exact.predict_proba(images)).max() < PROBABILITY
 
 
-@pytest.mark.parametrize("build", _engines.available())
+@pytest.mark.parametrize("build", choose.available())
 def test_builds_learn_alike(build, exact, monkeypatch):
     """A short training from one seed: bounds on weights and scores."""
     of_build(build, monkeypatch)

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 
 import lenet_c
-from lenet_c import LeNet5, _progress, _runs, cli, reproduce
+from lenet_c import LeNet5
+from lenet_c.cli import main as cli
+from lenet_c.common import progress
+from lenet_c.reproduce import paper_figures, paper_runs
 
 SIZES = (100, 200, 400)
 PASSES = 2
@@ -33,7 +36,7 @@ def arrays():
 def made(arrays, tmp_path_factory):
     """A folder with all figures, and what `run` returned."""
     folder = tmp_path_factory.mktemp("made") / "new" / "folder"
-    return folder, reproduce.run(*arrays, folder, **OPTIONS)
+    return folder, paper_figures.run(*arrays, folder, **OPTIONS)
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def contents(folder, pattern="*"):
 
 
 def result_of(outcome, size, augment):
-    return outcome.results[reproduce.Run(size, augment, "lecun1998", PASSES, 3)]
+    return outcome.results[paper_figures.Run(size, augment, "lecun1998", PASSES, 3)]
 
 
 def percent(fraction):
@@ -97,7 +100,7 @@ def test_the_files(made):
 
 @pytest.mark.skipif(not DRAWS, reason="Matplotlib is not installed")
 def test_the_pictures(made):
-    for figure in reproduce.FIGURES:
+    for figure in paper_figures.FIGURES:
         picture = (made[0] / f"fig{figure}.png").read_bytes()
         assert picture.startswith(PNG)
         assert len(picture) > 5000
@@ -118,7 +121,7 @@ def test_the_training_is_that_of_fit(made, arrays, augment):
 
 
 def test_smaller_sets_are_parts_of_larger_ones(arrays):
-    data = reproduce.Data(*arrays)
+    data = paper_figures.Data(*arrays)
     parts = [data.part(size, 5) for size in SIZES]
     digits = [{image.tobytes() for image in images} for images, _ in parts]
     assert [len(images) for images, _ in parts] == list(SIZES)
@@ -172,7 +175,7 @@ def test_misread_digits(made, arrays):
 def test_comparison(made):
     rows = table(made[0], 9)
     errors = {row["classifier"]: float(row["test_error_percent"]) for row in rows[:9]}
-    assert errors == dict(reproduce.PAPER)
+    assert errors == dict(paper_figures.PAPER)
     assert {row["source"] for row in rows[:9]} == {"paper"}
     assert [row["classifier"] for row in rows[9:]] == ["LeNet-5", "[dist] LeNet-5"]
     for row, augment in zip(rows[9:], (None, "affine"), strict=True):
@@ -184,10 +187,10 @@ def test_comparison(made):
 @pytest.mark.skipif(not DRAWS, reason="Matplotlib is not installed")
 @pytest.mark.parametrize("count", [0, 1, 12, 13, 400])
 def test_any_number_of_misread_digits(arrays, count):
-    from lenet_c import _figures
+    from lenet_c.reproduce import figures
 
     rows = [(i % 300, 3, 5) for i in range(count)]
-    figure = _figures.draw_wrong(rows, arrays[2].reshape(300, 784))
+    figure = figures.draw_wrong(rows, arrays[2].reshape(300, 784))
     assert [text.get_text() for text in figure.axes[0].texts] == ["3->5"] * count
     assert f"{count} test digits" in figure.axes[0].get_title()
 
@@ -195,7 +198,7 @@ def test_any_number_of_misread_digits(arrays, count):
 @pytest.mark.parametrize("preset", ["mnist28", "tanh_average"])
 def test_other_presets(arrays, tmp_path, without_matplotlib, preset):
     options = OPTIONS | {"sizes": (50,), "preset": preset, "figures": (2, 9)}
-    reproduce.run(*arrays, tmp_path, **options)
+    paper_figures.run(*arrays, tmp_path, **options)
     layers = dict.fromkeys(row["layer"] for row in table(tmp_path, 2))
     assert list(layers) == ["input", "c1", "s2", "c3", "s4", "c5", "f6", "output"]
     assert table(tmp_path, 9)[-1]["classifier"] == f"[dist] LeNet-5 {preset}"
@@ -209,7 +212,7 @@ def test_nothing_is_trained_twice(folder, arrays, trained, without_matplotlib):
     for path in folder.glob("fig*"):
         path.unlink()
     seen = []
-    outcome = reproduce.run(*arrays, folder, **OPTIONS, report=seen.append)
+    outcome = paper_figures.run(*arrays, folder, **OPTIONS, report=seen.append)
     assert trained == []
     assert all(result.kept for result in seen)
     assert len(seen) == len(outcome.results) == 6
@@ -219,11 +222,11 @@ def test_nothing_is_trained_twice(folder, arrays, trained, without_matplotlib):
 def test_a_figure_trains_only_what_it_needs(arrays, tmp_path, trained, without_matplotlib):
     needs = ((5, [(400, None)]), (8, [(400, "affine")]), (2, []), (9, []))
     for figure, expected in needs:
-        outcome = reproduce.run(*arrays, tmp_path, **OPTIONS, figures=[figure, figure])
+        outcome = paper_figures.run(*arrays, tmp_path, **OPTIONS, figures=[figure, figure])
         assert (figure, trained) == (figure, expected)
         assert outcome.files[0] == tmp_path / f"fig{figure}.csv"
         trained.clear()
-    reproduce.run(*arrays, tmp_path, **OPTIONS)
+    paper_figures.run(*arrays, tmp_path, **OPTIONS)
     rest = [(size, augment) for size in (100, 200) for augment in (None, "affine")]
     assert set(trained) == set(rest)
     assert len(trained) == 4
@@ -239,13 +242,13 @@ def test_other_options_do_not_take_what_is_kept(
     if change == "images":
         arrays = (np.roll(arrays[0], 1, axis=2), *arrays[1:])
     elif change == "version":
-        monkeypatch.setattr(_runs, "__version__", "0.0.0")
+        monkeypatch.setattr(paper_runs, "__version__", "0.0.0")
     elif change == "recipe":
-        monkeypatch.setattr(_runs, "recipe_of", lambda *given: lenet_c.Recipe("sdlm", mu=0.3))
+        monkeypatch.setattr(paper_runs, "recipe_of", lambda *given: lenet_c.Recipe("sdlm", mu=0.3))
     else:
         options |= change
     before = contents(folder / "runs")
-    reproduce.run(*arrays, folder, **options)
+    paper_figures.run(*arrays, folder, **options)
     assert trained == [(400, None)]
     assert contents(folder / "runs").items() > before.items()
 
@@ -277,13 +280,13 @@ def lose_model(folder):
 def test_damaged_results_are_made_again(folder, arrays, trained, without_matplotlib, damage):
     before = contents(folder / "runs", "*.safetensors")
     damage(folder / "runs")
-    reproduce.run(*arrays, folder, **OPTIONS)
+    paper_figures.run(*arrays, folder, **OPTIONS)
     assert trained == [(400, None)]
     assert contents(folder / "runs", "*.safetensors") == before
 
 
 def test_threads_change_nothing(made, arrays, tmp_path, without_matplotlib):
-    reproduce.run(*arrays, tmp_path, **OPTIONS, threads=4)
+    paper_figures.run(*arrays, tmp_path, **OPTIONS, threads=4)
     assert contents(tmp_path, "*.csv") == contents(made[0], "*.csv")
     models = contents(made[0] / "runs", "*.safetensors")
     assert contents(tmp_path / "runs", "*.safetensors") == models
@@ -301,11 +304,11 @@ def test_ctrl_c_and_on_again(arrays, tmp_path, monkeypatch, without_matplotlib, 
         return fit(model, images, labels, **options)
 
     monkeypatch.setattr(LeNet5, "fit", interrupted)
-    monkeypatch.setattr(_runs, "_POLL", 0.01)
+    monkeypatch.setattr(paper_runs, "_POLL", 0.01)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            reproduce.run(*arrays, tmp_path, **OPTIONS | {"passes": 8}, threads=threads)
+            paper_figures.run(*arrays, tmp_path, **OPTIONS | {"passes": 8}, threads=threads)
     finally:
         signal.signal(signal.SIGINT, before)
     names = sorted(path.name for path in tmp_path.glob("**/*") if path.is_file())
@@ -313,7 +316,7 @@ def test_ctrl_c_and_on_again(arrays, tmp_path, monkeypatch, without_matplotlib, 
     kept = len(names) // 2
     assert 1 <= kept < 6
     calls[:] = [0] * 3
-    outcome = reproduce.run(*arrays, tmp_path, **OPTIONS | {"passes": 8}, threads=1)
+    outcome = paper_figures.run(*arrays, tmp_path, **OPTIONS | {"passes": 8}, threads=1)
     assert len(calls) - 3 == 6 - kept
     assert sum(result.kept for result in outcome.results.values()) == kept
 
@@ -325,9 +328,11 @@ def test_a_run_is_stopped_within_a_pass(arrays):
         presented.append(n)
         stop.set()
 
-    run = reproduce.Run(400, None, "lecun1998", 1000, 3)
-    with pytest.raises(_runs._Stopped):
-        _runs.train(run, reproduce.Data(*arrays), progress=_runs._Share(advance, stop))
+    run = paper_figures.Run(400, None, "lecun1998", 1000, 3)
+    with pytest.raises(paper_runs._Stopped):
+        paper_runs.train(
+            run, paper_figures.Data(*arrays), progress=paper_runs._Share(advance, stop)
+        )
     assert len(presented) == 1
     assert 0 < presented[0] < 400
 
@@ -342,7 +347,7 @@ def test_a_run_that_fails(arrays, tmp_path, monkeypatch):
 
     monkeypatch.setattr(LeNet5, "fit", failing)
     with pytest.raises(FloatingPointError, match="no longer finite"):
-        reproduce.run(*arrays, tmp_path, **OPTIONS, threads=1)
+        paper_figures.run(*arrays, tmp_path, **OPTIONS, threads=1)
     assert len(list(tmp_path.glob("runs/400-*.json"))) == 2
     assert not list(tmp_path.glob("fig*"))
 
@@ -350,16 +355,16 @@ def test_a_run_that_fails(arrays, tmp_path, monkeypatch):
 def test_progress_counts_every_presentation(arrays, tmp_path, monkeypatch, without_matplotlib):
     bars = []
 
-    class Bar(_progress.Progress):
+    class Bar(progress.Progress):
         def __init__(self, *args):
             super().__init__(*args)
             bars.append(self)
 
-    monkeypatch.setattr(_runs, "Progress", Bar)
+    monkeypatch.setattr(paper_runs, "Progress", Bar)
     options = OPTIONS | {"figures": [6], "progress": False}
-    reproduce.run(*arrays, tmp_path, **options)
+    paper_figures.run(*arrays, tmp_path, **options)
     assert [(bar.done, bar.total) for bar in bars] == [(2 * PASSES * sum(SIZES),) * 2]
-    reproduce.run(*arrays, tmp_path, **options)
+    paper_figures.run(*arrays, tmp_path, **options)
     assert len(bars) == 1
 
 
@@ -379,7 +384,7 @@ def test_progress_counts_every_presentation(arrays, tmp_path, monkeypatch, witho
 )
 def test_wrong_arguments(arrays, tmp_path, options, error, words):
     with pytest.raises(error, match=words):
-        reproduce.run(*arrays, tmp_path, **OPTIONS | options)
+        paper_figures.run(*arrays, tmp_path, **OPTIONS | options)
 
 
 # the command
@@ -392,7 +397,7 @@ def command(arrays, monkeypatch, tmp_path):
     halves = {"train": arrays[:2], "test": arrays[2:]}
     monkeypatch.setattr(lenet_c.datasets, "find_mnist", lambda: tmp_path)
     monkeypatch.setattr(lenet_c.datasets, "load_mnist", lambda split, place: halves[split])
-    monkeypatch.setattr(reproduce, "SIZES", SIZES)
+    monkeypatch.setattr(paper_figures, "SIZES", SIZES)
     monkeypatch.chdir(tmp_path)
     return lambda *args: cli.main(["reproduce", *map(str, args)])
 

@@ -7,7 +7,9 @@ import pytest
 from resume_case import EPOCHS, Killed, finished, held_out, killed_in_epoch, outcome, sample
 from test_parallel import on_ranks
 
-from lenet_c import LeNet5, Recipe, _engines, _safetensors, recipes
+from lenet_c import LeNet5, Recipe, recipes
+from lenet_c.core import choose
+from lenet_c.files import safetensors
 
 
 def whole_and_resumed(path, make, threads=1, **arguments):
@@ -62,11 +64,11 @@ def test_a_checkpoint_of_version_0_1_0_is_gone_on_with(optimizer, tmp_path):
     model, path = LeNet5("lecun1998"), tmp_path / "x"
     whole = outcome(model, model.fit(*sample(), **arguments))
     killed_in_epoch(2, LeNet5("lecun1998"), path, **arguments)
-    tensors, metadata = _safetensors.load(path)
+    tensors, metadata = safetensors.load(path)
     told = json.loads(metadata["training"])
     assert told["settings"]["recipe"].pop("curvature") == "exact"
     assert "distance" not in told["settings"]["config"]
-    _safetensors.save(path, tensors, {**metadata, "training": json.dumps(told)})
+    safetensors.save(path, tensors, {**metadata, "training": json.dumps(told)})
     constant = {**arguments, "optimizer": Recipe("sdlm", samples=30, curvature="constant")}
     with pytest.raises(ValueError, match=r": recipe\.curvature: 'exact' there, 'constant' here"):
         LeNet5("lecun1998").fit(*sample(), checkpoint=path, resume=True, **constant)
@@ -77,10 +79,10 @@ def test_a_checkpoint_of_version_0_1_0_is_gone_on_with(optimizer, tmp_path):
     assert outcome(model, model.fit(*sample(), checkpoint=path, resume=True, **arguments)) == whole
 
 
-@pytest.mark.parametrize("isa", _engines.available())
+@pytest.mark.parametrize("isa", choose.available())
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
 def test_every_recipe_on_every_instruction_set(recipe, isa, tmp_path, monkeypatch):
-    monkeypatch.setattr(_engines, "default_isa", lambda: isa)
+    monkeypatch.setattr(choose, "default_isa", lambda: isa)
     preset, fields, arguments = recipes.plan(recipe)
     arguments["epochs"] = EPOCHS
     arguments.setdefault("batch_size", None)
@@ -159,7 +161,7 @@ def test_ranks_all_fail_where_rank_0_does(tmp_path):
 def test_a_finished_training_returns_its_history(tmp_path):
     path, calls = tmp_path / "x", []
     model, history, arguments = finished(path, keep_best=True, learning_rate=0.2, epochs=5)
-    assert set(_safetensors.load(path)[0]) == set(model.parameters())
+    assert set(safetensors.load(path)[0]) == set(model.parameters())
     bytes_before = path.read_bytes()
     again = LeNet5()
     callbacks = [lambda *given: calls.append(given)]
@@ -184,7 +186,7 @@ def test_ctrl_c_then_resume(tmp_path):
                     raise KeyboardInterrupt
                 return rates(self, first, 1 if count > 1 else count, *rest)
 
-            patch.setattr("lenet_c._steps._STRETCH", 0.0)
+            patch.setattr("lenet_c.training.updates._STRETCH", 0.0)
             patch.setattr(Recipe, "rates", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 model.fit(*sample(), checkpoint=path, **arguments)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from resume_case import finished, held_out, killed_in_epoch, sample
 
-from lenet_c import FormatError, LeNet5, _engines, _safetensors
+from lenet_c import FormatError, LeNet5
+from lenet_c.core import choose
+from lenet_c.files import safetensors
 
 
 def other_images():
@@ -52,11 +54,11 @@ def test_another_training_is_refused(words, tmp_path):
 
 
 def test_another_instruction_set_is_refused(tmp_path, monkeypatch):
-    others = _engines.available()[:-1]
+    others = choose.available()[:-1]
     if not others:
         pytest.skip("this machine has one")
     _, _, arguments = finished(tmp_path / "x")
-    monkeypatch.setattr(_engines, "default_isa", lambda: others[0])
+    monkeypatch.setattr(choose, "default_isa", lambda: others[0])
     with pytest.raises(ValueError, match="engine: "):
         LeNet5().fit(*sample(), checkpoint=tmp_path / "x", resume=True, **arguments)
 
@@ -112,9 +114,9 @@ BROKEN = {
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_state_is_a_format_error(case, tmp_path):
     finished(tmp_path / "x")
-    tensors, metadata = _safetensors.load(tmp_path / "x")
+    tensors, metadata = safetensors.load(tmp_path / "x")
     metadata["training"] = BROKEN[case](json.loads(metadata["training"]))
-    _safetensors.save(tmp_path / "x", tensors, metadata)
+    safetensors.save(tmp_path / "x", tensors, metadata)
     with pytest.raises(FormatError, match="x: ") as error:
         LeNet5.load(tmp_path / "x")
     assert str(error.value).isprintable()
@@ -124,12 +126,12 @@ def test_a_broken_state_is_a_format_error(case, tmp_path):
 
 def test_settings_of_any_depth_and_name_are_told_in_short(tmp_path):
     finished(tmp_path / "x")
-    tensors, metadata = _safetensors.load(tmp_path / "x")
+    tensors, metadata = safetensors.load(tmp_path / "x")
     told, deep = json.loads(metadata["training"]), {}
     for _ in range(400):
         deep = {"\x1b": deep}
     told["settings"].update({"\x1b[31m": 1, "deep": deep, **{f"x{i}": i for i in range(999)}})
-    _safetensors.save(tmp_path / "x", tensors, {**metadata, "training": json.dumps(told)})
+    safetensors.save(tmp_path / "x", tensors, {**metadata, "training": json.dumps(told)})
     with pytest.raises(ValueError, match="not resumed") as error:
         LeNet5().fit(*sample(), epochs=2, batch_size=16, checkpoint=tmp_path / "x", resume=True)
     assert str(error.value).isprintable()
@@ -140,11 +142,11 @@ def test_settings_of_any_depth_and_name_are_told_in_short(tmp_path):
 def test_broken_moments_are_a_format_error(change, tmp_path):
     arguments = {"epochs": 3, "batch_size": 16}
     killed_in_epoch(3, LeNet5(), tmp_path / "x", **arguments)
-    tensors, metadata = _safetensors.load(tmp_path / "x")
+    tensors, metadata = safetensors.load(tmp_path / "x")
     moment = tensors.pop("training.moment0")
     if change != "missing":
         tensors["training.moment0"] = moment[1:] if change == "shape" else moment.astype("f8")
-    _safetensors.save(tmp_path / "x", tensors, metadata)
+    safetensors.save(tmp_path / "x", tensors, metadata)
     LeNet5.load(tmp_path / "x")
     with pytest.raises(FormatError, match=r"x: .*expected"):
         LeNet5().fit(*sample(), checkpoint=tmp_path / "x", resume=True, **arguments)

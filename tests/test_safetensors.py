@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenet_c._errors import FormatError
-from lenet_c._safetensors import load, save
+from lenet_c.common.errors import FormatError
+from lenet_c.files.safetensors import load, save
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8", "c8"]
 SHAPES = npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)

@@ -10,7 +10,7 @@ import pytest
 
 from lenet_c import datasets
 
-FOLDER = Path(datasets.__file__).with_name("data")
+FOLDER = Path(datasets.__file__).parents[1] / "data"
 ROOT = Path(__file__).parents[1]
 TOOL = ROOT / "tools" / "make_sample.py"
 

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
 from lenet_c import LeNet5
-from lenet_c._sample_weights import MOST_WEIGHT, spread
 from lenet_c.datasets import load_sample
+from lenet_c.training.sample_weights import MOST_WEIGHT, spread
 
 DOUBLE = {"dtype": "float64", "seed": 1}
 

@@ -30,15 +30,15 @@ def run(*arguments):
 def test_a_kernel_that_reads_past_an_array_is_reported():
     code = """
         import numpy as np
-        from lenet_c import _engines
+        from lenet_c.core import choose
         short, out = np.zeros(400, np.float32), np.zeros(480, np.float32)
         longer = np.lib.stride_tricks.as_strided(short, (480,))
-        _engines.default().squash_forward(longer, out)
+        choose.default().squash_forward(longer, out)
     """
     done = run("-c", textwrap.dedent(code))
     assert done.returncode != 0
     assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
-    assert "lenet_c/_kernels_" in done.stderr
+    assert "lenet_c/kernels/table_" in done.stderr
 
 
 @pytest.mark.parametrize(("leaked", "found"), [(16, True), (0, False)])

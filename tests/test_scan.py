@@ -8,9 +8,12 @@ from network_case import LEVELS, default_theta
 from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
-from lenet_c import LeNet5, _core, _engines, _scanning
+from lenet_c import LeNet5
+from lenet_c.core import choose
+from lenet_c.core.engine import Net
+from lenet_c.model import scanning
 
-SQUARE = _core.Net((32, 32), 0, 10, LEVELS)
+SQUARE = Net((32, 32), 0, 10, LEVELS)
 SIZES = [(32, 32), (33, 47), (32, 256), (128, 128), (64, 75), (200, 36), (35, 35)]
 
 
@@ -59,7 +62,7 @@ def test_neither_threads_nor_tiles_change_a_bit(engine, size):
 @settings(max_examples=25)
 @given(st.integers(32, 90), st.integers(32, 90), st.integers(1, 3), st.integers(0, 1000))
 def test_scan_of_any_size(height, width, threads, seed):
-    engine = _engines.default()
+    engine = choose.default()
     image = picture(height, width, seed)
     assert_array_equal(scan(engine, image, threads), scores_of_crops(engine, image))
 
@@ -87,7 +90,7 @@ def test_engine_refuses_other_arguments(engine):
     with pytest.raises(ValueError, match="threads: expected"):
         engine.scan(SQUARE, theta, image, out, 0)
     with pytest.raises(ValueError, match="one output position"):
-        engine.scan(_core.Net((40, 40), 0, 10, LEVELS), theta, image, out)
+        engine.scan(Net((40, 40), 0, 10, LEVELS), theta, image, out)
 
 
 # --- the model
@@ -113,7 +116,7 @@ def test_model_scan(model, size):
 def test_strips_change_nothing(model, monkeypatch):
     image = picture(150, 100)
     expected = model.scan(image)
-    monkeypatch.setattr(_scanning, "_STRIP", 1)
+    monkeypatch.setattr(scanning, "_STRIP", 1)
     assert_array_equal(model.scan(image), expected)
 
 

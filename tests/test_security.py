@@ -14,7 +14,8 @@ import pytest
 from docs_case import ROOT
 
 import lenet_c
-from lenet_c import _mnist, datasets
+from lenet_c import datasets
+from lenet_c.datasets import mnist_files
 
 PACKAGE = Path(lenet_c.__file__).parent
 SOURCES = sorted(PACKAGE.glob("*.py"))
@@ -281,8 +282,8 @@ pickle.loads(pickle.dumps(os.getcwd))
 def test_the_server_listens_on_loopback_and_writes_nothing(tmp_path):
     code = """
 import lenet_c
-from lenet_c._serve import Server
-from lenet_c._serve_predict import Reader
+from lenet_c.serve.server import Server
+from lenet_c.serve.answers import Reader
 with Server(Reader(lenet_c.LeNet5.pretrained(), "a model"), port=0):
     pass
 """
@@ -301,13 +302,13 @@ def test_downloads_are_https_and_pinned():
     source = (PACKAGE / "datasets.py").read_text("utf-8")
     mirrors = re.findall(r'"(\w+://[^"]+)"', source.split("_MIRRORS = (")[1].split(")")[0])
     assert len(mirrors) >= 2 and all(mirror.startswith("https://") for mirror in mirrors)
-    assert len({file.sha256 for file in _mnist.FILES.values()}) == 4
-    assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) for file in _mnist.FILES.values())
+    assert len({file.sha256 for file in mnist_files.FILES.values()}) == 4
+    assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) for file in mnist_files.FILES.values())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX permissions")
 def test_the_cache_folder_is_its_owners_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "_MIRRORS", ())
+    monkeypatch.setattr("lenet_c.datasets.mnist._MIRRORS", ())
     monkeypatch.setattr(datasets, "cache_dir", lambda: tmp_path / "cache" / "lenet-c")
     for folder, wanted in ((None, 0o700), (tmp_path / "mine", 0o755)):
         before = os.umask(0o022)

@@ -227,7 +227,7 @@ def test_nothing_is_changed_and_bad_arguments():
 
 
 def test_every_build(float32_engine, monkeypatch):
-    monkeypatch.setattr(lenet_c._engines, "default", lambda dtype: float32_engine)
+    monkeypatch.setattr(lenet_c.core.choose, "default", lambda dtype: float32_engine)
     model = make({}, "float32")
     images, labels = data(model, 3)
     found = model.sensitivities(images, labels)

@@ -13,7 +13,8 @@ import pytest
 from serve_case import JSON, PREDICT, RAW, ask, exchange, predict, request, serving, statuses
 
 import lenet_c
-from lenet_c import _drawings, _serve_predict
+from lenet_c.pictures import drawings
+from lenet_c.serve import answers
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_drawing_is_prepared(server, pretrained, digit):
     height, width = drawing.shape
     status, found = predict(server, drawing.tobytes(), RAW, f"?width={width}&height={height}")
     assert status == 200
-    image = _drawings.centre(drawing / 255, 28)
+    image = drawings.centre(drawing / 255, 28)
     assert found["prepared"] == image.tolist()
     assert found["probabilities"] == pretrained.predict_proba(image).tolist()
     assert np.abs(image.astype(int) - digit).mean() < 3  # it had been made as MNIST's are
@@ -67,7 +68,7 @@ def test_doubt_is_told(server, pretrained):
     unsure = images[p.max(1).argmin()]
     status, found = predict(server, {"image": unsure.tolist()})
     assert status == 200
-    assert found["sure"] is False and found["probability"] < _serve_predict.SURE
+    assert found["sure"] is False and found["probability"] < answers.SURE
 
 
 def test_the_model_is_described(server, pretrained):

@@ -15,8 +15,8 @@ import pytest
 from serve_case import JSON, PREDICT, RAW, ask, exchange, predict, request, serving, statuses
 
 import lenet_c
-from lenet_c._serve import Limits
-from lenet_c._serve_predict import BODY_LIMIT
+from lenet_c.serve.answers import BODY_LIMIT
+from lenet_c.serve.server import Limits
 
 
 @pytest.fixture(scope="module")

@@ -10,21 +10,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
-from lenet_c import (
-    CONNECTION_TABLE,
-    LeNet5,
-    _layer_table,
-    _pictures,
-    _show_errors,
-    _show_filters,
-    _show_maps,
-    _show_network,
-    _terminal,
-    cli,
-    config,
-    datasets,
-    layers,
-)
+from lenet_c import CONNECTION_TABLE, LeNet5, datasets, layers
+from lenet_c.cli import main as cli
+from lenet_c.network import config, layer_table
+from lenet_c.pictures import picture_files
+from lenet_c.show import errors as _show_errors
+from lenet_c.show import filters, network
+from lenet_c.show import maps as _show_maps
+from lenet_c.show import terminal as _terminal
 
 DIGITS = [str(k) for k in range(10)]
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -108,7 +101,7 @@ def make(kind, **fields):
 @pytest.mark.parametrize("preset", LeNet5.presets())
 def test_network_tells_every_count(show, preset):
     text = show("network", "--preset", preset)
-    rows = _layer_table.layer_table(config.preset(preset))
+    rows = layer_table.layer_table(config.preset(preset))
     lines = {line.split()[0].lower(): line for line in text.splitlines()[3:]}
     assert list(lines) == ["input", *(row.name for row in rows)]
     for row in rows:
@@ -123,17 +116,17 @@ def test_network_tells_every_count(show, preset):
 
 
 def test_operations_are_those_of_the_configuration():
-    words = _layer_table.operations(config.preset("softmax"))
+    words = layer_table.operations(config.preset("softmax"))
     assert words["c3"] == "convolution 5x5, Table I"
     assert words["s2"] == words["s4"] == "subsampling 2x2, trainable"
-    words = _layer_table.operations(config.preset("mnist28"))
+    words = layer_table.operations(config.preset("mnist28"))
     assert (words["c3"], words["c5"]) == ("convolution 5x5, all maps", "convolution 4x4")
-    words = _layer_table.operations(make("global_average").config)
+    words = layer_table.operations(make("global_average").config)
     assert words["s4"] == "subsampling 2x2, p-norm p = 3"
     assert list(words)[-2:] == ["average", "output"]
-    assert _layer_table.operations(config.preset("lecun1998"))["output"] == "RBF units"
+    assert layer_table.operations(config.preset("lecun1998"))["output"] == "RBF units"
     own = config.preset("softmax", connections=CONNECTION_TABLE[::-1].astype(int))
-    assert _layer_table.operations(own)["c3"] == "convolution 5x5, its own table"
+    assert layer_table.operations(own)["c3"] == "convolution 5x5, its own table"
 
 
 def test_network_of_a_model(show, tmp_path):
@@ -174,13 +167,13 @@ def test_table_of_other_models(show, tmp_path):
 def test_kernels_are_the_weights(kind):
     model = make(kind)
     parameters = model.parameters()
-    grid = _show_filters.kernels(parameters, model.config, "c3")
+    grid = filters.kernels(parameters, model.config, "c3")
     assert grid.shape == (6, 16, 5, 5)
     assert_array_equal(np.isnan(grid).all((2, 3)), ~model.config.table)
     for n, m in np.argwhere(model.config.table):
         assert_array_equal(grid[n, m], parameters["c3.weight"][m, n])
     for layer, shape in (("c1", (1, 6, 5, 5)), ("f6", (1, 1, 84, 120)), ("output", (1, 10, 12, 7))):
-        grid = _show_filters.kernels(parameters, model.config, layer)
+        grid = filters.kernels(parameters, model.config, layer)
         weights = parameters.get(f"{layer}.weight", parameters.get(f"{layer}.codes"))
         assert grid.shape == shape
         assert_array_equal(grid.ravel(), weights.ravel())
@@ -385,7 +378,7 @@ def folder(tmp_path):
         for i in range(3):
             grey = np.full((28, 28), 255, np.uint8)
             grey[6:22, 8 + i : 12 + i] = 0
-            (tmp_path / "letters" / name / f"{i}.png").write_bytes(_pictures.png(grey))
+            (tmp_path / "letters" / name / f"{i}.png").write_bytes(picture_files.png(grey))
     return tmp_path / "letters"
 
 
@@ -563,8 +556,8 @@ def words_of(figure):
 
 def test_the_drawing_of_the_network():
     pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
-    words = words_of(_show_network.draw(config.preset("softmax")))
-    for row in _layer_table.layer_table(config.preset("softmax")):
+    words = words_of(network.draw(config.preset("softmax")))
+    for row in layer_table.layer_table(config.preset("softmax")):
         assert f"{row.parameters:,} trainable" in words
         assert f"{row.connections:,} connections" in words
     assert "LeNet-5, preset softmax: 60,850 trainable parameters, 340,918 connections" in words
@@ -605,7 +598,7 @@ def test_the_drawing_of_errors(digits, count):
 def test_style_does_not_leak():
     matplotlib = pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
     before = dict(matplotlib.rcParams)
-    _show_network.draw(config.preset("softmax"))
+    network.draw(config.preset("softmax"))
     assert dict(matplotlib.rcParams) == before
 
 

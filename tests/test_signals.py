@@ -13,7 +13,8 @@ import pytest
 from resume_case import sample
 
 import lenet_c
-from lenet_c import LeNet5, cli
+from lenet_c import LeNet5
+from lenet_c.cli import main as cli
 
 if os.name == "nt":
     pytest.skip("signals of Unix", allow_module_level=True)

@@ -9,8 +9,9 @@ import variant_case as variants
 from numpy.testing import assert_array_equal
 
 import lenet_c
-from lenet_c import LeNet5, _engines
-from lenet_c._standalone import int8_model, to_c
+from lenet_c import LeNet5
+from lenet_c.core import choose
+from lenet_c.export.c99 import int8_model, to_c
 
 SUBSAMPLE_KINDS = ["average", "lp 1", "lp 3", "lp relu", *variants.STOCHASTIC]
 OTHER_KINDS = [
@@ -56,7 +57,7 @@ def test_the_pretrained_model_reads_the_whole_test_set_as_python(
 
 @pytest.mark.parametrize("kind", [*variants.PRESETS, *SUBSAMPLE_KINDS, *OTHER_KINDS, *SIZE_KINDS])
 def test_every_kind_of_network_gives_the_scores_of_python(kind, tmp_path):
-    model, images = variants.model_on(_engines.default(), kind), variants.images_of(kind, 12)
+    model, images = variants.model_on(choose.default(), kind), variants.images_of(kind, 12)
     program = case.compiled(model, tmp_path, flags=["-O1"])
     case.check(model, case.run(program, images, model.config.classes)[0], images)
 
@@ -65,19 +66,19 @@ def test_every_kind_of_network_gives_the_scores_of_python(kind, tmp_path):
     "kind", ["lecun1998", "map mean", "mnist28", "average head max", "random table rbf"]
 )
 def test_int8_computes_what_the_rounded_model_computes(kind, tmp_path):
-    model, images = variants.model_on(_engines.default(), kind), variants.images_of(kind, 12)
+    model, images = variants.model_on(choose.default(), kind), variants.images_of(kind, 12)
     program = case.compiled(model, tmp_path, flags=["-O1"], int8=True)
     found, _ = case.run(program, images, model.config.classes)
     case.check(int8_model(model), found, images)
 
 
 def test_a_float64_model_is_written_in_float32(tmp_path):
-    exact = variants.model_on(_engines.load("", "float64"), "softmax")
+    exact = variants.model_on(choose.load("", "float64"), "softmax")
     images = variants.images_of("softmax", 12)
     case.check(
         exact, case.run(case.compiled(exact, tmp_path, flags=["-O1"]), images, 10)[0], images
     )
-    near = to_c(variants.model_on(_engines.default(), "softmax"), tmp_path / "near.c")
+    near = to_c(variants.model_on(choose.default(), "softmax"), tmp_path / "near.c")
     text = (tmp_path / "lenet5.c").read_text().replace("lenet5.h", "near.h")
     assert text == Path(near.source).read_text()
 
@@ -167,7 +168,7 @@ def test_a_32_bit_arm(pretrained, sample, tmp_path):
 @pytest.mark.parametrize("kind", ["softmax", "mnist28", "lp 3", "lecun1998"])
 @case.needs("nm")
 def test_nothing_but_math_h_is_called(kind, tmp_path):
-    to_c(variants.model_on(_engines.default(), kind), tmp_path / "net.c")
+    to_c(variants.model_on(choose.default(), kind), tmp_path / "net.c")
     case.command("gcc", *case.STRICT, "-Os", "-c", "net.c", cwd=tmp_path)
     called = case.command("nm", "-u", "net.o", cwd=tmp_path).stdout.decode().split()[1::2]
     wanted = {"softmax": {"tanhf"}, "mnist28": set(), "lp 3": {"tanhf", "powf"}}

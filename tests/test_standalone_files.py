@@ -10,8 +10,9 @@ import variant_case as variants
 from numpy.testing import assert_array_equal
 
 import lenet_c
-from lenet_c import LeNet5, _engines
-from lenet_c._standalone import int8_model, to_c
+from lenet_c import LeNet5
+from lenet_c.core import choose
+from lenet_c.export.c99 import int8_model, to_c
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_the_text_does_not_change_from_time_to_time(pretrained, tmp_path):
 @pytest.mark.parametrize("int8", [False, True])
 @case.needs("gcc")
 def test_memory_is_what_is_said(kind, int8, tmp_path):
-    model = variants.model_on(_engines.default(), kind)
+    model = variants.model_on(choose.default(), kind)
     written = to_c(model, tmp_path / "net.c", int8=int8)
     said = re.search(
         r"(\d+) bytes of constants. .*?: (\d+) bytes", Path(written.header).read_text()
@@ -137,7 +138,7 @@ int main(void)
 
 @case.needs("gcc")
 def test_two_models_in_one_program_and_work_memory_that_holds_anything(pretrained, tmp_path):
-    course = variants.model_on(_engines.default(), "course")
+    course = variants.model_on(choose.default(), "course")
     to_c(pretrained, tmp_path / "one.c", name="one")
     to_c(course, tmp_path / "two.c", name="two", int8=True)
     (tmp_path / "main.c").write_text(TWO)

@@ -7,7 +7,7 @@ import pytest
 import standalone_case as case
 
 import lenet_c
-from lenet_c._standalone import to_c
+from lenet_c.export.c99 import to_c
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "standalone-c.md"
 

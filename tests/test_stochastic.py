@@ -23,7 +23,8 @@ from variant_case import (
     parameters_of,
 )
 
-from lenet_c import LeNet5, _core
+from lenet_c import LeNet5
+from lenet_c.core.engine import Net
 
 ANY_KIND = pytest.mark.parametrize("kind", list(STOCHASTIC))
 
@@ -189,7 +190,7 @@ def through_the_loss(engine, four, draws):
     J = log(1 + exp(-mean)).
     """
     table = np.arange(6)[:, None] == np.arange(16) % 6
-    net = _core.Net(
+    net = Net(
         (32, 32), 0, 2, (0.0, 1.0), np.ascontiguousarray(table.T, np.uint8).tobytes(),
         activation=("relu", 1, 1, 0), subsampling="stochastic", head="global_average",
     )  # fmt: skip

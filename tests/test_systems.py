@@ -11,8 +11,8 @@ import pytest
 from system_case import GRID, HEADS, PRESETS, combinations, covering, data_of
 
 from lenet_c import LeNet5
-from lenet_c.config import CHOICES
 from lenet_c.datasets import load_sample
+from lenet_c.network.config import CHOICES
 
 
 def _choices(fields):

@@ -16,8 +16,9 @@ from training_case import (
 )
 
 import lenet_c
-from lenet_c import History, LeNet5, Record, training
-from lenet_c.optim import SCHEDULES
+from lenet_c import History, LeNet5, Record
+from lenet_c.training import loop
+from lenet_c.training.recipe import SCHEDULES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -364,14 +365,14 @@ def test_checkpoint_in_a_missing_folder(tmp_path):
 
 
 def test_progress_off_prints_nothing(capfd, monkeypatch):
-    monkeypatch.setattr("lenet_c._progress._DELAY", 0.0)
+    monkeypatch.setattr("lenet_c.common.progress._DELAY", 0.0)
     trained(epochs=2, progress=False)
     trained(epochs=2)  # standard error is no terminal here
     assert capfd.readouterr() == ("", "")
 
 
 def test_progress_on_shows_on_standard_error(capfd, monkeypatch):
-    monkeypatch.setattr("lenet_c._progress._DELAY", 0.0)
+    monkeypatch.setattr("lenet_c.common.progress._DELAY", 0.0)
     trained(epochs=2, progress=True)
     out, err = capfd.readouterr()
     assert out == ""
@@ -399,13 +400,13 @@ def test_progress_does_not_change_training(capfd):
     ],
 )
 def test_no_last_batch_is_small(n, size, sizes):
-    assert training.batches(n, min(size, n)) == sizes
+    assert loop.batches(n, min(size, n)) == sizes
 
 
 @pytest.mark.parametrize(("n", "size"), [(n, size) for n in range(1, 70) for size in (1, 2, 5, 64)])
 def test_batches_are_all_images_in_as_few_steps(n, size):
     size = min(size, n)
-    found = training.batches(n, size)
+    found = loop.batches(n, size)
     counts, sizes = zip(*found, strict=True)
     assert np.dot(counts, sizes) == n
     assert sum(counts) == -(-n // size)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from training_case import OPTIMIZERS, assert_near, bits, digest, sample, trained
 
 from lenet_c import LeNet5, Recipe
-from lenet_c.optim import SCHEDULES
+from lenet_c.training.recipe import SCHEDULES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

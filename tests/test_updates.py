@@ -20,7 +20,8 @@ from network_case import (
 from numpy.testing import assert_array_equal
 from variant_case import images_of, labels_of, model_on
 
-from lenet_c import Recipe, _engines
+from lenet_c import Recipe
+from lenet_c.core import choose
 
 
 class Run:
@@ -64,7 +65,7 @@ def oracle_run(rule, steps=4):
     AdamW: w -= rate decay w;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
            w -= rate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
     """
-    run = Run(_engines.load("", "float64"), rule)
+    run = Run(choose.load("", "float64"), rule)
     decay, beta2, epsilon = (run.rule[k] for k in ("weight_decay", "beta2", "epsilon"))
     w, m, v = run.theta.copy(), run.state1.copy(), run.state2.copy()
     total, errors = 0.0, 0

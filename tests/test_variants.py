@@ -30,7 +30,7 @@ from variant_case import (
 )
 
 from lenet_c import LeNet5
-from lenet_c._layer_table import layer_table
+from lenet_c.network.layer_table import layer_table
 
 # preset -> trainable parameters and connections of c1 s2 c3 s4 c5 f6 output
 LAYERS = {
@@ -252,7 +252,7 @@ def test_activations_stay_within_their_bounds(engine, activation):
 GUARDED = """
 import ctypes, mmap, sys
 import numpy as np
-from lenet_c import _engines
+from lenet_c.core import choose
 from variant_case import ANY_KIND, STOCHASTIC, images_of, labels_of, model_on
 
 libc, page, pages = ctypes.CDLL(None), mmap.PAGESIZE, 256
@@ -261,8 +261,8 @@ room = mmap.mmap(-1, (pages + 1) * page)
 whole = np.frombuffer(room, np.uint8)
 if libc.mprotect(whole.ctypes.data + pages * page, page, 0):
     raise SystemExit("mprotect failed")
-for name in (*_engines.available(), "float64"):
-    engine = _engines.load(name, "float64" if name == "float64" else "float32")
+for name in (*choose.available(), "float64"):
+    engine = choose.load(name, "float64" if name == "float64" else "float32")
     for kind in (*ANY_KIND, *STOCHASTIC):
         model, images, labels = model_on(engine, kind), images_of(kind, 3), labels_of(kind, 3)
         size = model._theta.nbytes

@@ -10,7 +10,7 @@ from network_case import targets
 from numpy.testing import assert_array_equal
 
 from lenet_c import LeNet5
-from lenet_c.codes import CODES
+from lenet_c.network.codes import CODES
 
 PRESETS = LeNet5.presets()
 RANDOM = np.random.default_rng(3).random((6, 16)) < 0.5

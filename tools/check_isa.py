@@ -3,9 +3,9 @@
     python tools/check_isa.py                      # of the installed package
     python tools/check_isa.py --package DIR
 
-1. `_core`, `_kernels_baseline` and `_kernels_float64` hold no VEX or EVEX instruction: every
+1. `engine`, `table_baseline` and `table_float64` hold no VEX or EVEX instruction: every
    x86-64 runs them.
-2. In `_kernels_avx512` the steps with convolutions and full layers, on the way that an input of
+2. In `table_avx512` the steps with convolutions and full layers, on the way that an input of
    32 x 32 takes, have all their multiply-adds on zmm, and their innermost loops move no vector to
    or from the stack. So do the functions of the online schedule, but there the vectors of C1 and
    S2 hold eight maps, and are ymm by design.
@@ -22,7 +22,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
-BASELINE = ("_core", "_kernels_baseline", "_kernels_float64")
+BASELINE = ("engine", "table_baseline", "table_float64")
 STEPS = (
     "step_c1_s2", "step_c1_s2_predict", "step_c3", "step_c5", "step_f6_output",
     "step_output_f6_back", "step_c5_back", "step_c3_back_weight", "step_c3_back_input",
@@ -90,7 +90,9 @@ def functions(path):
     for part in re.split(r"\n(?=[0-9a-f]+ <)", text):
         head = re.match(r"[0-9a-f]+ <([^>]+)>:", part)
         if head:
-            name = re.sub(r"^__pyx_f_\d+lenet_c_\d+_kernels_[a-z0-9]+?_(?=step_|c_)", "", head[1])
+            name = re.sub(
+                r"^__pyx_f_\d+lenet_c_\d+kernels_\d+table_[a-z0-9]+?_(?=step_|c_)", "", head[1]
+            )
             lines = [line for line in part.splitlines()[1:] if "\t" in line]
             yield name.split(".")[0], [Instruction(line) for line in lines]
 
@@ -200,7 +202,7 @@ def check_baseline(name, path):
 
 def check_kernels(path):
     """Print a line a function of the AVX-512 build; return the violations."""
-    print(f"\n{'_kernels_avx512':<24}     zmm     ymm   other   loops  spills")
+    print(f"\n{'table_avx512':<24}     zmm     ymm   other   loops  spills")
     bad, wanted = [], STEPS + ONLINE
     found = [(name, code) for name, code in functions(path) if name in wanted]
     for name, code in sorted(found, key=lambda function: wanted.index(function[0])):
@@ -230,14 +232,14 @@ def main():
         if found is None:
             parser.error("lenet_c is not installed; --package DIR")
         folder = Path(found.submodule_search_locations[0])
-    modules = {path.name.split(".")[0]: path for path in folder.glob("_*.so")}
-    missing = [name for name in (*BASELINE, "_kernels_avx512") if name not in modules]
+    modules = {path.name.split(".")[0]: path for path in folder.rglob("*.so")}
+    missing = [name for name in (*BASELINE, "table_avx512") if name not in modules]
     if missing:
         sys.exit(f"{folder}: no {', '.join(missing)}")
     bad = []
     for name in BASELINE:
         bad += check_baseline(name, modules[name])
-    bad += check_kernels(modules["_kernels_avx512"])
+    bad += check_kernels(modules["table_avx512"])
     print(f"\n{len(bad)} violations" if bad else "\nno violation")
     for line in bad[:40]:
         print(f"  {line}")

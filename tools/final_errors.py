@@ -18,8 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 import lenet_c
-from lenet_c import LeNet5, Recipe, _steps, datasets
+from lenet_c import LeNet5, Recipe, datasets
 from lenet_c.recipes import RECIPES, plan
+from lenet_c.training import updates
 
 NAMED = {
     **{name: {"recipe": name} for name in RECIPES if name != "default"},
@@ -46,15 +47,17 @@ def first_pass(seed, images, labels):
     """Return the mean loss of each 10,000 images in the first pass of `paper`."""
     preset, fields, arguments = plan("paper", seed=seed)
     recipe, model = arguments["optimizer"], LeNet5(preset, **fields)
-    state = _steps.OptimizerState().prepare(recipe.optimizer, model._theta)
+    state = updates.OptimizerState().prepare(recipe.optimizer, model._theta)
     rng, targets = np.random.default_rng([seed, 0]), labels.astype(np.int64)
     order = rng.permutation(len(images))
     chosen = rng.permutation(len(images))[: recipe.samples]
-    _steps.set_sdlm_rates(model, images, targets, recipe, recipe.learning_rate, state, chosen)
+    updates.set_sdlm_rates(model, images, targets, recipe, recipe.learning_rate, state, chosen)
     losses = []
     for part in np.split(order, 6):
         rates = np.ones(len(part))
-        loss, _ = _steps.run(model, images, targets, None, part, 1, recipe, rates, state, threads=1)
+        loss, _ = updates.run(
+            model, images, targets, None, part, 1, recipe, rates, state, threads=1
+        )
         losses.append(loss / len(part))
     return losses
 

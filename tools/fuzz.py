@@ -25,7 +25,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ["lenet_c", "json", "zipfile", "gzip", "_compression", "PIL"]
-NATIVE = ("lenet_c._core", "lenet_c._kernels")
+NATIVE = ("lenet_c.core.engine", "lenet_c.kernels")
 ONE_CASE = 10  # seconds
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from lenet_c import cli, datasets
+from lenet_c import datasets
+from lenet_c.cli import main as cli
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COLOURS = 256

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lenet_c import _engines
+from lenet_c.core import choose
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 FILE = TESTS / "data" / "golden.json"
@@ -21,7 +21,7 @@ FILE = TESTS / "data" / "golden.json"
 
 def measured():
     """Yield {build: hashes} of each build, each from a process of its own."""
-    for isa, dtype in [*((isa, "float32") for isa in _engines.available()), ("", "float64")]:
+    for isa, dtype in [*((isa, "float32") for isa in choose.available()), ("", "float64")]:
         command = [sys.executable, TESTS / "golden_case.py", "--dtype", dtype]
         done = subprocess.run(
             command, env=os.environ | {"LENET_C_ISA": isa}, stdout=subprocess.PIPE, check=True

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from lenet_c import LeNet5
-from lenet_c._model_files import FORMAT_VERSION
 from lenet_c.datasets import load_sample
+from lenet_c.storing.model_files import FORMAT_VERSION
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "data" / "models"
 STEP = 1 / 32  # the weights are multiples of it, for the packed files to be small

@@ -11,8 +11,9 @@ import hashlib
 from pathlib import Path
 
 import lenet_c
-from lenet_c import LeNet5, cli, datasets
-from lenet_c._model_files import PRETRAINED
+from lenet_c import LeNet5, datasets
+from lenet_c.cli import main as cli
+from lenet_c.storing.model_files import PRETRAINED
 
 RECIPE, SEED = "modern", 1
 ERRORS = (0.005, 0.004, 0.003, 0.002, 0.0015, 0.001, 0.0005)

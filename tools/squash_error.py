@@ -5,7 +5,7 @@ python tools/squash_error.py            # every engine of this machine, some min
 
 import numpy as np
 
-from lenet_c import _engines
+from lenet_c.core import choose
 
 CHUNK = 1 << 22
 
@@ -25,8 +25,8 @@ def largest_error(engine):
 
 
 def main():
-    for isa in _engines.available():
-        engine = _engines.load(isa)
+    for isa in choose.available():
+        engine = choose.load(isa)
         odd = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32) * 5
         up, down = np.empty_like(odd), np.empty_like(odd)
         engine.squash_forward(odd, up)

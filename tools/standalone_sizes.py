@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 import lenet_c
-from lenet_c._standalone import int8_model, to_c
+from lenet_c.export.c99 import int8_model, to_c
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import standalone_case as case

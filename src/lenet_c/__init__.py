@@ -16,23 +16,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from . import _core, _engines, _threads, reading
-from ._engines import default_isa as _default_isa
-from ._errors import FormatError, TrainingWarning
-from .config import CONNECTION_TABLE, Config
-from .config import preset as _preset
-from .distortion import Distortion
-from .history import History, Record, Report
-from .inputs import classes_of
-from .model import LeNet5
-from .optim import Recipe
+from .common import old_names as _old_names  # noqa: F401
+from .common.errors import FormatError, TrainingWarning
+from .core import choose
+from .core import threads as _threads
+from .core.choose import default_isa as _default_isa
+from .core.engine import api
+from .model.lenet5 import LeNet5
+from .network.config import CONNECTION_TABLE, Config
+from .network.config import preset as _preset
+from .network.inputs import classes_of
+from .training.distortion import Distortion
+from .training.history import History, Record, Report
+from .training.recipe import Recipe
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from . import datasets, export, idx, images, layers, recipes
-    from ._sklearn import LeNetClassifier as LeNetClassifier
-    from ._types import TrainOptions
+    from . import codes as codes
+    from . import datasets, export, idx, images, layers, reading, recipes
+    from .common.types import TrainOptions
+    from .sklearn.classifier import LeNetClassifier as LeNetClassifier
 
 __version__ = "0.1.0"
 __all__ = [
@@ -61,7 +65,7 @@ __all__ = [
 ]
 
 
-_LAZY = ("datasets", "export", "idx", "images", "layers", "recipes")
+_LAZY = ("codes", "datasets", "export", "idx", "images", "layers", "reading", "recipes")
 
 
 if not TYPE_CHECKING:  # which know the names from above, and that there are no others
@@ -70,11 +74,9 @@ if not TYPE_CHECKING:  # which know the names from above, and that there are no 
         if name in _LAZY:  # imported on first use
             return importlib.import_module(f"lenet_c.{name}")
         if name == "_C_API":  # of include/lenet_c/api.h
-            return globals().setdefault(
-                name, _core.api(_engines.default(), _engines.default("float64"))
-            )
+            return globals().setdefault(name, api(choose.default(), choose.default("float64")))
         if name == "LeNetClassifier":  # not in __all__: import * must not need scikit-learn
-            from ._sklearn import LeNetClassifier
+            from .sklearn.classifier import LeNetClassifier
 
             return LeNetClassifier
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -114,7 +116,7 @@ def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: Unpack[TrainO
     TrainingWarning
         See `LeNet5.fit`.
     """
-    from .recipes import plan
+    from .training.named_recipes import plan
 
     preset, fields, arguments = plan(**options)
     if not {"classes", "class_names", "codes"} & set(fields):
@@ -167,11 +169,11 @@ def show_config(mode: str = "print") -> dict[str, object] | None:
     """
     import platform
 
-    engine = _engines.default()
+    engine = choose.default()
     facts = {
         "version": __version__,
         "engine": engine.isa,
-        "engines": list(_engines.available()),
+        "engines": list(choose.available()),
         "lanes": engine.lanes,
         "threads": _threads.resolve(None),
         "python": sys.version.split()[0],

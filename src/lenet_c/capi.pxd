@@ -1,15 +1,3 @@
 # cython: language_level=3
-# What include/lenet_c/api.h declares: the door of Cython extensions.
-from lenet_c.lenet cimport Kernels, Net
-
-cdef extern from "lenet_c/api.h":
-    int API_VERSION "LENET_API_VERSION"
-
-    ctypedef struct Api "lenet_api":
-        int version, size
-        const Kernels* kernels
-        const Kernels* kernels_float64
-        void (*run)(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts) noexcept nogil
-        const Kernels* (*model)(object model, Net* net, const void** theta) except NULL
-
-    const Api* lenet_c_import() except NULL
+# The door of docs/embedding.md to what core/c_api.pxd declares.
+from lenet_c.core.c_api cimport *

@@ -1,0 +1,3 @@
+"""lenet-c beside others on this machine: `measure` runs them, `competitors` are they, `timing` is
+the clock.
+"""

@@ -1,0 +1,3 @@
+"""The command line `lenet-c`: one file a command. `main` parses and turns errors into messages,
+`common` is what the commands share.
+"""

@@ -1,0 +1,11 @@
+"""MNIST: found on this machine or downloaded, always checked; and a small sample of it.
+
+MNIST is copyright Yann LeCun and Corinna Cortes, derived from the NIST databases SD-1 and SD-3,
+under the Creative Commons licence Attribution-ShareAlike 3.0.
+"""
+
+from __future__ import annotations
+
+from .mnist import cache_dir, fetch_mnist, find_mnist, load_folder, load_mnist, load_sample
+
+__all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_folder", "load_mnist", "load_sample"]

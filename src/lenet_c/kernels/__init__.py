@@ -1,0 +1,1 @@
+"""The typed loops, without Python; README.md lists them by layer, `network.pxd` joins them."""

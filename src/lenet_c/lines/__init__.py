@@ -1,0 +1,3 @@
+"""Images larger than the network's input: lines made of digits (`synthetic`), and their decoder
+(`decoder`).
+"""

@@ -1,0 +1,207 @@
+"""Lines of several digits: `LeNet5.read`, its decoder, and lines made of single digits.
+
+A model is moved over the line in steps of one column. At each column it says which digit stands in
+the middle of its window, or that none does: the class blank, the eleventh, which `train` teaches.
+The likeliest sequence of digits and blanks is the reading (LeCun 1998, section VII).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..network.inputs import as_image, as_pixels
+from ..pictures.drawings import resize
+from .synthetic import BLANK, lines, train, windows
+
+if TYPE_CHECKING:
+    from ..model.scanning import Scanning
+
+__all__ = [
+    "BLANK",
+    "Digit",
+    "columns",
+    "decode",
+    "decode_ink",
+    "digits",
+    "lines",
+    "train",
+    "windows",
+]
+
+_INK = 20  # rows of a digit's ink in MNIST
+_MOST_COLUMNS = 65536  # that a line is scaled up to
+_NEAR = 1  # columns from its middle at which a digit is seen
+_WIDEST = 24  # columns of ink that can be one digit
+_RUN = 3
+
+
+class Digit(NamedTuple):
+    """A digit of a line: its label, the column of its middle, its probability there."""
+
+    label: int
+    column: int
+    probability: float
+
+
+def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
+    """Return the line as `side` rows: given so, or with the border of an image, or placed."""
+    rows = image.shape[0]
+    if rows not in (size, side):
+        ink = np.flatnonzero(image.any(1))
+        if not len(ink):
+            return image[:0]
+        image = image[ink[0] : ink[-1] + 1]
+        if not 0.6 * _INK <= len(image) <= size:
+            rows, columns = image.shape
+            if rows < _INK and columns * _INK > _MOST_COLUMNS * rows:
+                raise ValueError(
+                    f"image: expected at most {_MOST_COLUMNS} columns once its ink is {_INK} rows "
+                    f"high, got {rows} rows of ink in {columns} columns"
+                )
+            image = resize(image if image.dtype != np.uint8 else image / 255, _INK / rows)
+        rows = image.shape[0]
+    above = (side - rows) // 2
+    return np.pad(image, ((above, side - rows - above), (0, 0)))
+
+
+def _as_line(model: Scanning, image: npt.ArrayLike) -> np.ndarray:
+    """Return the image as a line of the network's height; without rows where there is no ink."""
+    config = model.config
+    pixels = as_pixels(as_image(image)[None], config.dtype)[0]
+    return _normalised(pixels, config.image_size, config.input_size)
+
+
+def _columns(model: Scanning, line: np.ndarray, threads: int | None) -> npt.NDArray[np.float64]:
+    side, count = model.config.input_size, line.shape[1] + 1
+    line = np.pad(line, ((0, 0), (side // 2, side - side // 2 + 3)))
+    scores = np.empty((count + 3, model.config.classes))
+    for offset in range(4):
+        part = scores[offset::4]
+        part[...] = model.scan(line[:, offset:], threads=threads)[0, : len(part)]
+    scores = scores[:count] - scores[:count].max(1, keepdims=True)
+    log_p: npt.NDArray[np.float64] = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    return log_p
+
+
+def columns(
+    model: Scanning, image: npt.ArrayLike, *, threads: int | None = None
+) -> npt.NDArray[np.float64]:
+    """Return the log-probabilities (width + 1, classes) of windows around every column of a line.
+
+    Row t belongs to the window whose middle is the left edge of column t. For the image see
+    `LeNet5.read`; one that is scaled has the columns it has then. Nothing for one without ink.
+    """
+    line = _as_line(model, image)
+    return _columns(model, line, threads) if len(line) else np.zeros((0, model.config.classes))
+
+
+def decode(log_p: npt.NDArray[np.floating], blank: npt.NDArray[np.floating]) -> list[Digit]:
+    """Return the likeliest digits of a line.
+
+    Parameters
+    ----------
+    log_p : ndarray (columns, digits)
+        Log-probability of each digit at each column.
+    blank : ndarray (columns,)
+        That of none.
+
+    Notes
+    -----
+    Every column belongs to one segment: blank, or a digit of five columns, of which the outer two
+    may show it or nothing. The segments with the largest sum are found by dynamic programming;
+    digits of the same label are two where two segments explain more than one.
+    """
+    count, reach = len(log_p), _NEAR + 1
+    length = 2 * reach + 1
+    if count < length:
+        return []
+    sums = np.concatenate([np.zeros((1, log_p.shape[1])), np.cumsum(log_p, 0)])
+    first, last = 1, length - 1
+    inner = sums[last : count - length + 1 + last] - sums[first : count - length + 1 + first]
+    outer = np.logaddexp(log_p, blank[:, None])
+    segment = outer[: count - length + 1] + inner + outer[length - 1 :]
+    label = segment.argmax(1)
+    gain = segment.max(1)
+    best, taken = np.zeros(count + 1), np.zeros(count + 1, bool)
+    for t in range(1, count + 1):
+        best[t] = best[t - 1] + blank[t - 1]
+        if t >= length and best[t - length] + gain[t - length] > best[t]:
+            best[t], taken[t] = best[t - length] + gain[t - length], True
+    found: list[Digit] = []
+    t = count
+    while t > 0:
+        if taken[t]:
+            middle = t - length + reach
+            digit = int(label[t - length])
+            found.append(Digit(digit, middle, float(np.exp(log_p[middle, digit]))))
+        t -= length if taken[t] else 1
+    return found[::-1]
+
+
+def _runs(log_p: np.ndarray, reject: float) -> list[Digit]:
+    """Return a digit for every `_RUN` columns or more in a row of one label above `reject`."""
+    p, label = np.exp(log_p.max(1)), log_p.argmax(1)
+    label[p <= reject] = -1
+    edges = np.flatnonzero(np.diff(label, prepend=-2, append=-2))
+    found: list[Digit] = []
+    last = 0
+    for start, stop in pairwise(edges):
+        middle = (start + stop) // 2
+        if label[start] >= 0 and stop - start >= _RUN:
+            if found and found[-1].label == label[start] and start - last < 2:
+                found.pop()  # one column of doubt does not make two of it
+            found.append(Digit(int(label[start]), int(middle), float(p[middle])))
+            last = int(stop)
+    return found
+
+
+def decode_ink(
+    log_p: npt.NDArray[np.floating], ink: npt.NDArray[np.bool_], reject: float
+) -> list[Digit]:
+    """Return the digits of a line as a model without a blank sees them.
+
+    Every stretch of ink up to `_WIDEST` columns is one digit, by the columns around its middle. In
+    a longer one a digit is where a label keeps a probability above `reject`.
+
+    Parameters
+    ----------
+    log_p : ndarray (columns + 1, digits)
+    ink : ndarray of bool (columns,)
+        Which columns of the line have ink.
+    reject : float
+    """
+    edges = np.flatnonzero(np.diff(ink, prepend=False, append=False))
+    found = []
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        part = log_p[start + 1 : stop]
+        if stop - start > _WIDEST:
+            runs = _runs(part, reject)
+            found += [digit._replace(column=digit.column + int(start) + 1) for digit in runs]
+        else:
+            middle = int(start + stop) // 2
+            around = log_p[max(middle - 2, 0) : middle + 3].sum(0)
+            label = int(around.argmax())
+            found.append(Digit(label, middle, float(np.exp(log_p[middle, label]))))
+    return found
+
+
+def digits(
+    model: Scanning, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
+) -> list[Digit]:
+    """Return the digits of a line from left to right; the arguments are those of `LeNet5.read`."""
+    classes = model.config.classes
+    if classes not in (BLANK, BLANK + 1):
+        raise ValueError(f"read needs ten classes, or eleven with the blank last, got {classes}")
+    if not isinstance(reject, (int, float, np.floating)) or not 0 <= reject <= 1:
+        raise ValueError(f"reject: expected a probability, 0 .. 1, got {reject!r}")
+    line = _as_line(model, image)
+    if not line.any():
+        return []
+    log_p = _columns(model, line, threads)
+    if classes == BLANK:
+        return decode_ink(log_p, np.any(line, 0), reject)
+    return decode(log_p[:, :BLANK], log_p[:, BLANK])

@@ -1,0 +1,221 @@
+"""What users hand in, made into what the kernels take: images and labels."""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .config import MOST_CLASSES, Config
+
+if TYPE_CHECKING:
+    from ..common.types import ConfigFields
+
+_DIGITS = 280  # of a count: what it is multiplied by leaves it a float
+_ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
+
+
+def as_int(value: Any, name: str, kind: str = "an int") -> int:
+    """Return a whole number as an int; TypeError where it is none, as an array or a bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        with contextlib.suppress(TypeError):  # every array has __index__
+            return operator.index(value)
+    raise TypeError(f"{name}: expected {kind}, got {type(value).__name__}")
+
+
+def positive(name: str, value: int, least: int = 1) -> int:
+    """Return an int of at least `least`; TypeError or ValueError otherwise."""
+    value = as_int(value, name)
+    if value < least:
+        raise ValueError(f"{name}: expected {least} or more, got {value}")
+    if value >= 10**_DIGITS:
+        raise ValueError(f"{name}: expected {_DIGITS} digits at most")
+    return value
+
+
+def as_array(value: object, name: str) -> np.ndarray:
+    """Return value as an array of any type; objects that have only ``__dlpack__`` will do.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is none, as rows of different lengths, or not in this machine's memory.
+    """
+    if type(value) is np.ndarray:
+        return value
+    try:
+        if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+            return np.from_dlpack(value)
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected an array of numbers ({error})") from None
+    except (TypeError, RuntimeError, BufferError) as error:  # tensors on a GPU, or with gradients
+        raise TypeError(f"{name}: expected an array of numbers ({error})") from None
+
+
+def as_numbers(images: npt.ArrayLike, name: str = "images") -> np.ndarray:
+    """Return an array of integers, floats or bools of any shape; TypeError or ValueError if not."""
+    images = as_array(images, name)
+    if images.dtype.kind not in "buif":
+        raise TypeError(f"{name}: expected integers 0..255 or floats 0..1, got {images.dtype}")
+    return images
+
+
+def as_image(image: npt.ArrayLike, least: int = 1) -> np.ndarray:
+    """Return one image as an array (height, width) of its own type, `least` pixels a side or more.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The type is not a number's, or the shape is another.
+    """
+    image = as_numbers(image, "image")
+    if image.ndim != 2 or min(image.shape) < least:
+        raise ValueError(
+            f"image: expected (height, width), each at least {least}, got {image.shape}"
+        )
+    return image
+
+
+def as_batch(images: npt.ArrayLike, config: Config) -> tuple[np.ndarray, bool]:
+    """Return the images as an array (n, height, width) of their own type, and whether it was one.
+
+    Parameters
+    ----------
+    images : array_like
+        (n, h, w), (n, 1, h, w), (n, h*w), or one image without the first axis, with h = w the
+        size of an image or of the network's input.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The type is not a number's, or the shape is another.
+    """
+    images = as_numbers(images)
+    sides = {config.image_size, config.input_size}
+    shape = images.shape
+    if images.ndim == 4 and shape[1] == 1:
+        images = images.reshape(shape[0], *shape[2:])
+    elif images.ndim == 2 and shape[1] in {side * side for side in sides}:
+        side = int(shape[1] ** 0.5)
+        images = images.reshape(shape[0], side, side)
+    elif images.ndim == 1 and shape[0] in {side * side for side in sides}:
+        side = int(shape[0] ** 0.5)
+        return images.reshape(1, side, side), True
+    elif images.ndim == 2 and shape[0] == shape[1] and shape[0] in sides:
+        return images[None], True
+    elif images.ndim == 1 and shape[0] == 0:
+        images = images.reshape(0, config.image_size, config.image_size)
+    if images.ndim != 3 or images.shape[1] != images.shape[2] or images.shape[1] not in sides:
+        small, large = config.image_size, config.input_size
+        raise ValueError(
+            f"images: expected (n, {small}, {small}), (n, {small * small}), (n, {large}, {large}) "
+            f"or one image without the first axis, got {shape}"
+        )
+    return images, False
+
+
+def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
+    """Return images (n, h, w) as the kernels take them: uint8 0..255, or `dtype` 0..1, contiguous.
+
+    Nothing is copied where it is that already.
+
+    Raises
+    ------
+    ValueError
+        Integers outside 0..255, floats outside 0..1, NaN or infinity.
+    """
+    if images.dtype == np.uint8:
+        return images if images.flags.carray else np.require(images, np.uint8, ("C", "A"))
+    if images.dtype.kind in "iu":
+        low, high = (images.min(), images.max()) if images.size else (0, 0)
+        if low < 0 or high > 255:
+            raise ValueError(f"images: integers must be 0..255, got {low}..{high}")
+        return np.require(images, np.uint8, ("C", "A"))
+    if images.size:
+        low, high = images.min(), images.max()
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ValueError("images: NaN or infinity among the pixels")
+        if low < -_ROUNDING or high > 1 + _ROUNDING:
+            hint = (
+                ": these look like 0..255, divide by 255" if low >= 0 and 1.01 < high <= 255 else ""
+            )
+            raise ValueError(f"images: floats must be 0..1, got {low:.7g}..{high:.7g}{hint}")
+        if low < 0 or high > 1:
+            images = images.clip(0, 1)
+    return np.require(images, dtype, ("C", "A"))
+
+
+def as_labels(
+    labels: npt.ArrayLike, n: int, classes: int, names: tuple[str, ...] | None = None
+) -> npt.NDArray[np.int64]:
+    """Return a copy of the labels as int64 (n,); strings among `names` count as their places.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not integers, another length, outside 0..classes-1, an unknown name.
+    """
+    array = as_array(labels, "labels")
+    if array.ndim == 0:
+        array = array[None]
+    if array.size and array.dtype.kind not in "iu":
+        if names is not None and _are_names(array):
+            array = _places(array, names)
+        else:
+            whole = array.dtype.kind == "f" and np.isfinite(array).all() and not (array % 1).any()
+            if not whole:
+                raise TypeError(f"labels: expected integers 0..{classes - 1}, got {array.dtype}")
+    if array.ndim != 1:
+        raise ValueError(f"labels: expected ({n},), got {array.shape}")
+    if len(array) != n:
+        raise ValueError(f"{n} images but {len(array)} labels")
+    array = np.array(array, order="C")  # a label that changes after the check is out of bounds
+    if array.size and (array.min() < 0 or array.max() >= classes):
+        raise ValueError(f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}")
+    return array.astype(np.int64, copy=False)
+
+
+def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
+    """Return the fields of a configuration that follow from the labels it is to learn.
+
+    None for RBF units, whose codes say it, and for labels that `as_labels` refuses.
+    """
+    if config.output == "rbf":
+        return {}
+    try:
+        array = as_array(labels, "labels")
+    except (TypeError, ValueError):
+        return {}
+    if array.size and _are_names(array):
+        return {"class_names": tuple(np.unique(_as_text(array)).tolist())}
+    whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and np.isfinite(array).all())
+    if not whole or not array.size:
+        return {}
+    return {"classes": max(2, min(int(array.max()) + 1, MOST_CLASSES))}
+
+
+def _are_names(array: np.ndarray) -> bool:
+    if array.dtype.kind in "OT":
+        return all(isinstance(name, str) for name in array.flat)
+    return array.dtype.kind == "U"
+
+
+def _as_text(array: np.ndarray) -> npt.NDArray[np.str_]:
+    """Return an array of strings, NumPy's StringDType or objects too, as one of a fixed length."""
+    return array.astype(object).astype(str) if array.dtype.kind == "T" else array.astype(str)
+
+
+def _places(array: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the place of each string among `names`, in any order."""
+    order = sorted(range(len(names)), key=names.__getitem__)
+    array, known = _as_text(array), np.array([names[k] for k in order])
+    at = np.searchsorted(known, array).clip(max=len(names) - 1)
+    strange = array[known[at] != array]
+    if len(strange):
+        raise ValueError(f"labels: no class is named {str(strange[0])!r}; they are {names}")
+    places: npt.NDArray[np.int64] = np.array(order)[at]
+    return places

@@ -1,0 +1,3 @@
+"""Photographs and drawings to MNIST's form: `ink` finds the marks, `mnist_form` scales and centres
+them.
+"""

@@ -1,0 +1,81 @@
+"""The sheet in a photograph that shows what it lies on as well."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_SIDE = 96  # px of the longer side on which the sheet is looked for
+_STEP = 0.2  # of the brighter level: sheet and surroundings differ by more
+_AREA = 0.45, 0.95  # of the picture is sheet; a large digit fills 0.4
+_FILLED = 0.7  # of the rectangle around a sheet is sheet, as long as it is not turned far
+_WRITING = 0.2  # of a sheet at most is not of its level: a ring is no sheet
+_SEEN = 0.1  # of a side of the picture at most is sheet where the surroundings are seen
+_INSET = 2  # px of the search: blurred edges of the sheet are not sheet
+
+
+def alone(values: np.ndarray) -> tuple[np.ndarray, bool] | None:
+    """Return a picture with what surrounds the sheet painted as the sheet's rim is.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (h, w) or (h, w, 3)
+
+    Returns
+    -------
+    (values, framed) or None
+        An array of the same shape, and whether the surroundings are seen on three sides or four;
+        None if there is no sheet in one piece, or if it fills the picture anyway.
+    """
+    from scipy import ndimage
+
+    from .ink import resized
+
+    height, width = values.shape[:2]
+    scale = min(1.0, _SIDE / max(height, width))
+    grey = values if values.ndim == 2 else values.mean(axis=2)
+    small = ndimage.median_filter(resized(grey, round(width * scale), round(height * scale)), 3)
+    if np.ptp(small) < 1:
+        return None
+    bright = small > _otsu(small)
+    light, dark = float(small[bright].mean()), float(small[~bright].mean())
+    if light - dark < _STEP * light:
+        return None
+    for side in (bright, ~bright):  # paper on a table, a board on a wall
+        labels, count = ndimage.label(side)
+        if not count:
+            continue
+        sheet = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+        plain = sheet.sum()
+        sheet = ndimage.binary_fill_holes(sheet)
+        rows, columns = np.flatnonzero(sheet.any(1)), np.flatnonzero(sheet.any(0))
+        around = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+        if not _AREA[0] < sheet.mean() < _AREA[1] or sheet.sum() < _FILLED * around:
+            continue
+        if plain < (1 - _WRITING) * sheet.sum():
+            continue
+        sheet = ndimage.binary_erosion(sheet, iterations=_INSET, border_value=1)
+        if sheet.any():
+            rims = (sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1])
+            framed = sum(rim.mean() < _SEEN for rim in rims) >= 3
+            return _painted(values, resized(sheet, width, height) > 0.99), framed
+    return None
+
+
+def _painted(values: np.ndarray, sheet: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
+    nearest = ndimage.distance_transform_edt(~sheet, return_distances=False, return_indices=True)
+    painted: np.ndarray = values[tuple(nearest)]
+    return painted
+
+
+def _otsu(grey: np.ndarray) -> float:
+    """Return the level that parts the pixels into the two most even classes."""
+    counts, edges = np.histogram(grey, 64)
+    levels = (edges[:-1] + edges[1:]) / 2
+    below = counts.cumsum()
+    sums = (counts * levels).cumsum()
+    above = below[-1] - below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return float(edges[1:][np.nanargmax(apart)])

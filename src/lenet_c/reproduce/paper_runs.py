@@ -1,0 +1,280 @@
+"""The training runs behind the figures: planned, trained side by side, kept and found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__
+from ..common.progress import Progress
+from ..core import choose
+from ..files.safe_files import StrPath, atomic_write
+from ..model.lenet5 import LeNet5
+from ..network import config as _config
+from ..training.defaults import recipe_of
+from ..training.distortion import Distortion
+from ..training.history import Record
+
+OPTIMIZER = "sdlm"
+AUGMENT = "affine"
+_POLL = 0.1  # seconds between two looks at the workers, and for Ctrl-C
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """MNIST, or what is taken for it."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the contents."""
+        digest = hashlib.sha256()
+        for array in (self.images, self.labels, self.test_images, self.test_labels):
+            digest.update(f"{array.dtype.str}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def part(self, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return `size` training images drawn at random; less are a part of more."""
+        if size == len(self.images):
+            return self.images, self.labels
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(self.images))[:size])
+        return self.images[chosen], self.labels[chosen]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training from the first weights to the last pass."""
+
+    size: int
+    augment: str | None
+    preset: str
+    passes: int
+    seed: int
+
+    @property
+    def presentations(self) -> int:
+        """Images presented in all passes."""
+        return self.size * self.passes
+
+    def key(self, data: Data) -> dict[str, object]:
+        """Return everything that the result depends on, as JSON gives it back."""
+        distortion = Distortion.of(self.augment)
+        config = _config.preset(self.preset, seed=self.seed)
+        key = {
+            **dataclasses.asdict(self),
+            "augment": distortion and dataclasses.asdict(distortion),
+            "config": dataclasses.asdict(config),
+            "recipe": dataclasses.asdict(recipe_of(config, 1, OPTIMIZER)),
+            "data": data.fingerprint,
+            "lenet_c": __version__,
+        }
+        stored: dict[str, object] = json.loads(json.dumps(key))
+        return stored
+
+    def path(self, folder: Path, data: Data) -> Path:
+        """Return the name of its files, but for the suffix."""
+        text = json.dumps(self.key(data), sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        return folder / f"{self.size}-{self.augment or 'plain'}-{digest}"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass over the training images.
+
+    Attributes
+    ----------
+    loss, learning_error : float
+        Means over the images as they were presented, each before the update it led to.
+    train_error, test_error : float
+        After the pass, of the training images without distortion, and of the test images; 0 .. 1.
+    seconds : float
+        Of training alone.
+    """
+
+    number: int
+    loss: float
+    learning_error: float
+    train_error: float
+    test_error: float
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run led to; `kept` if it was found in the folder."""
+
+    run: Run
+    passes: tuple[Pass, ...]
+    model: LeNet5
+    kept: bool
+
+    @property
+    def last(self) -> Pass:
+        """The last pass."""
+        return self.passes[-1]
+
+
+def find(run: Run, data: Data, folder: Path) -> Result | None:
+    """Return the result that the folder holds; None if there is none, or no sound one."""
+    path = run.path(folder, data)
+    try:
+        stored = json.loads(Path(f"{path}.json").read_text("utf-8"))
+        if stored["key"] != run.key(data):
+            return None
+        passes = tuple(Pass(**fields) for fields in stored["passes"])
+        model = LeNet5.load(f"{path}.safetensors")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if [one.number for one in passes] != list(range(1, run.passes + 1)):
+        return None
+    return Result(run, passes, model, kept=True)
+
+
+def keep(result: Result, data: Data, folder: Path) -> None:
+    """Write a result into the folder; the JSON file, which makes it count, comes last."""
+    path = result.run.path(folder, data)
+    result.model.save(f"{path}.safetensors")
+    stored = {
+        "key": result.run.key(data),
+        "engine": choose.default_isa(),
+        "passes": [dataclasses.asdict(one) for one in result.passes],
+    }
+    with atomic_write(f"{path}.json") as file:
+        file.write(json.dumps(stored, indent=1).encode() + b"\n")
+
+
+class _Stopped(Exception):
+    """A run is to end before its last pass."""
+
+
+class _Share(Progress):
+    """One run's part in the progress of all; here it is stopped, too."""
+
+    def __init__(self, advance: Callable[[int], object], stop: threading.Event) -> None:
+        super().__init__(None, enabled=False)
+        self._advance, self._stop = advance, stop
+
+    def update(self, n: int, **shown: object) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        self._advance(n)
+
+
+def train(
+    run: Run,
+    data: Data,
+    threads: int = 1,
+    progress: bool | Progress = False,
+) -> Result:
+    """Train a model from the start, as the paper does, and measure it after every pass."""
+    images, labels = data.part(run.size, run.seed)
+    model, passes = LeNet5(run.preset, seed=run.seed), []
+
+    def after(model: LeNet5, record: Record) -> None:
+        train_error, test_error = (
+            model.evaluate(*pair, threads=threads).error_rate
+            for pair in ((images, labels), (data.test_images, data.test_labels))
+        )
+        passes.append(
+            Pass(
+                record.epoch,
+                record.loss,
+                record.train_error,
+                train_error,
+                test_error,
+                record.seconds,
+            )
+        )
+
+    model.fit(
+        images,
+        labels,
+        epochs=run.passes,
+        optimizer=OPTIMIZER,
+        augment=run.augment,
+        callbacks=(after,),
+        threads=threads,
+        progress=progress,
+        seed=run.seed,
+    )
+    return Result(run, tuple(passes), model, kept=False)
+
+
+def train_all(
+    runs: Iterable[Run],
+    data: Data,
+    folder: StrPath,
+    *,
+    threads: int,
+    progress: bool | None = None,
+    report: Callable[[Result], object] | None = None,
+) -> dict[Run, Result]:
+    """Return the results of all runs: those that the folder holds, the others trained.
+
+    As many runs at a time as threads, each in a Python thread; the longest first. Finished runs
+    are kept in the folder even if another fails or Ctrl-C ends the whole.
+
+    Parameters
+    ----------
+    runs : iterable of Run
+    data : Data
+    folder : path
+    threads : int
+    progress : bool, optional
+        None: where standard error is a terminal.
+    report : callable, optional
+        Called with each result, in the order in which they come.
+    """
+    folder, results, missing = Path(folder), {}, []
+    report = report or (lambda result: None)
+    for run in runs:
+        result = find(run, data, folder)
+        if result is None:
+            missing.append(run)
+        else:
+            results[run] = result
+            report(result)
+    if not missing:
+        return results
+    missing.sort(key=lambda run: (run.size, run.augment is not None), reverse=True)
+    workers = min(threads, len(missing))
+    stop = threading.Event()
+    presented: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+    def work(run: Run) -> Result:
+        result = train(run, data, threads // workers, _Share(presented.put, stop))
+        keep(result, data, folder)
+        return result
+
+    total = sum(run.presentations for run in missing)
+    with Progress(total, "training", "image", progress) as bar, ThreadPoolExecutor(workers) as pool:
+        try:
+            waiting = {pool.submit(work, run) for run in missing}
+            while waiting:
+                done, waiting = wait(waiting, _POLL, FIRST_COMPLETED)
+                images = sum(presented.get_nowait() for _ in range(presented.qsize()))
+                for result in [future.result() for future in done]:
+                    results[result.run] = result
+                    report(result)
+                bar.update(images, runs=f"{len(missing) - len(waiting)} of {len(missing)}")
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return results

@@ -1,0 +1,1 @@
+"""The scikit-learn estimator: `classifier`, and in `inputs` what it is handed."""

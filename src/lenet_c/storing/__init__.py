@@ -1,0 +1,3 @@
+"""A model in a file: configuration, parameters, metadata, as safetensors (`model_files`) or .npz
+(`npz`).
+"""

@@ -1,0 +1,3 @@
+"""Training: `loop` goes through the epochs, `updates` through the steps, `recipe` holds the
+constants.
+"""
