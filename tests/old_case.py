@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lenet_c import LeNet5, _engines
+from lenet_c import LeNet5
+from lenet_c.core import choose
 from lenet_c.datasets import load_sample
 
 FOLDER = Path(__file__).with_name("data") / "old"
@@ -160,7 +161,7 @@ def beginning(name):
     fields, arguments, isa = TRAININGS[name]
     model = LeNet5(**fields)
     if model.config.dtype == "float32":
-        model._engine = _engines.load(isa)
+        model._engine = choose.load(isa)
     return model, {**arguments, "validation": held_out()}
 
 

@@ -15,14 +15,14 @@ from lenet_c.benchmark import competitors, measure
 from lenet_c.benchmark import timing as _timing
 from lenet_c.benchmark.numpy_competitor import NumpyLeNet
 from lenet_c.cli import benchmark
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.core import choose
 
 QUICK = ("--seconds", "0.002")
 INTERRUPTIBLE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from lenet_c.cli import main
+from lenet_c.cli import command_line as cli
 sys.exit(main())
 """
 

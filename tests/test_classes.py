@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 
 import lenet_c
 from lenet_c import Config, LeNet5, datasets
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.datasets.folders import split
 from lenet_c.network.inputs import as_labels, classes_of
 from lenet_c.pictures.picture_files import png

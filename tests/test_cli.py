@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import lenet_c
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.pictures import picture_files
 
 COMMANDS = (
@@ -25,7 +25,7 @@ COMMANDS = (
 TIMEOUT = 60
 
 # runs the command line as the console script does, after some preparation
-SCRIPT = "import sys; {before}; from lenet_c.cli.main import main; sys.exit(main())"
+SCRIPT = "import sys; {before}; from lenet_c.cli import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")

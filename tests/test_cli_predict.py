@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lenet_c import LeNet5, datasets, images
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.cli import predict
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")

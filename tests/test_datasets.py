@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lenet_c import datasets, idx
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.common.errors import FormatError
 from lenet_c.datasets import mnist, mnist_files
 

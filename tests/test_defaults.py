@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from resume_case import killed_in_epoch, outcome, sample
 
 from lenet_c import LeNet5, Recipe
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.datasets import load_sample
 from lenet_c.files import safetensors
 

@@ -12,7 +12,7 @@ import pytest
 from docs_case import PAGES, ROOT, blocks, commands, parse, read, run, run_page, shell_commands
 
 import lenet_c
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 
 PACKAGE = Path(lenet_c.__file__).parent
 CHECKOUT = (ROOT / "src").is_dir()

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
 from lenet_c import LeNet5
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.export import to_c, to_onnx
 
 

@@ -33,7 +33,8 @@ from old_case import (
 )
 
 import lenet_c
-from lenet_c import LeNet5, _engines
+from lenet_c import LeNet5
+from lenet_c.core import choose
 
 EXPECTED = json.loads((FOLDER / "expected.json").read_text("utf-8"))
 RUNS_HERE = (
@@ -181,7 +182,7 @@ def test_a_training_goes_on_from_its_checkpoint(name, tmp_path):
     path.write_bytes(unpacked(f"checkpoint-{name}"))
     *_, isa = TRAININGS[name]
     assert 0 < len(LeNet5.load(path).history) < len(EXPECTED["checkpoints"][name]["history"]) // 5
-    if isa not in _engines.available():
+    if isa not in choose.available():
         pytest.skip(f"the training is one of {isa}")
     assert_close(resumed(path, name), EXPECTED["checkpoints"][name], 1e-3)
 

@@ -9,7 +9,7 @@ import pytest
 
 import lenet_c
 from lenet_c import LeNet5, Recipe, datasets
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.recipes import RECIPES, plan
 from lenet_c.storing import model_files
 

@@ -14,7 +14,7 @@ import pytest
 
 import lenet_c
 from lenet_c import LeNet5
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.common import progress
 from lenet_c.reproduce import paper_figures, paper_runs
 

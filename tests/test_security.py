@@ -184,7 +184,7 @@ def files_of(folder):
 
 COMMANDS = """
 from pathlib import Path
-from lenet_c.cli import main
+from lenet_c.cli import command_line as cli
 out = Path(sys.argv[1])
 model = str(out / "model.safetensors")
 for command in (
@@ -249,7 +249,7 @@ def test_what_matplotlib_does_for_a_picture(tmp_path):
     out.mkdir()
     code = f"""
 os.environ["MPLCONFIGDIR"] = {str(own)!r}
-from lenet_c.cli import main
+from lenet_c.cli import command_line as cli
 assert main(["show", "filters", "--output", os.path.join(sys.argv[1], "a.png")]) == 0
 """
     seen = watched(code, tmp_path, str(out))

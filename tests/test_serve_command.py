@@ -60,7 +60,7 @@ def test_the_command(tmp_path):
 def test_the_command_opens_the_page_and_is_quiet(monkeypatch, capsys):
     import webbrowser
 
-    from lenet_c.cli import main as cli
+    from lenet_c.cli import command_line as cli
     from lenet_c.serve import server as _serve
 
     opened = threading.Event()

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import lenet_c
 from lenet_c import CONNECTION_TABLE, LeNet5, datasets, layers
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.network import config, layer_table
 from lenet_c.pictures import picture_files
 from lenet_c.show import errors as _show_errors

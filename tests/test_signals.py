@@ -14,7 +14,7 @@ from resume_case import sample
 
 import lenet_c
 from lenet_c import LeNet5
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 
 if os.name == "nt":
     pytest.skip("signals of Unix", allow_module_level=True)
@@ -28,7 +28,7 @@ import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_DFL)
-from lenet_c.cli import main
+from lenet_c.cli import command_line as cli
 sys.exit(main())
 """
 

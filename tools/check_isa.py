@@ -90,9 +90,7 @@ def functions(path):
     for part in re.split(r"\n(?=[0-9a-f]+ <)", text):
         head = re.match(r"[0-9a-f]+ <([^>]+)>:", part)
         if head:
-            name = re.sub(
-                r"^__pyx_f_\d+lenet_c_\d+kernels_\d+table_[a-z0-9]+?_(?=step_|c_)", "", head[1]
-            )
+            name = re.sub(r"^__pyx_f_\d+lenet_c_\d+kernels_\d+table_[a-z0-9]+?_", "", head[1])
             lines = [line for line in part.splitlines()[1:] if "\t" in line]
             yield name.split(".")[0], [Instruction(line) for line in lines]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from lenet_c import datasets
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 COLOURS = 256

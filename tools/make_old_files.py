@@ -22,7 +22,8 @@ from pathlib import Path
 import numpy as np
 
 import lenet_c
-from lenet_c import Config, Distortion, LeNet5, Recipe, _safetensors, images, reading, reproduce
+from lenet_c import Config, Distortion, LeNet5, Recipe, images, reading, reproduce
+from lenet_c.files import safetensors
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import old_case
@@ -209,8 +210,8 @@ def checkpoint(name, path):
     except Stop:
         pass
     if path.suffix == ".safetensors":
-        tensors, metadata = _safetensors.load(path)
-        _safetensors.save(path, {key: coarse(value) for key, value in tensors.items()}, metadata)
+        tensors, metadata = safetensors.load(path)
+        safetensors.save(path, {key: coarse(value) for key, value in tensors.items()}, metadata)
     return path.read_bytes()
 
 

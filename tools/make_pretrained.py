@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lenet_c
 from lenet_c import LeNet5, datasets
-from lenet_c.cli import main as cli
+from lenet_c.cli import command_line as cli
 from lenet_c.storing.model_files import PRETRAINED
 
 RECIPE, SEED = "modern", 1

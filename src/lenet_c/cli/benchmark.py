@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 BATCH_SIZES = [1, 4, 16, 64, 256, 1024, 4096]
 CHILD = "LENET_C_BENCHMARK_CHILD"  # set in the process whose BLAS has one thread
 
-_START = "import sys; sys.path[:] = {!r}; from lenet_c.cli.main import main; sys.exit(main())"
+_START = "import sys; sys.path[:] = {!r}; from lenet_c.cli import main; sys.exit(main())"
 _COLUMNS = "{:<11}{:>6}{:>12}{:>8}{:>12}{:>8}{:>8}  {}"
 
 

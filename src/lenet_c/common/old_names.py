@@ -10,10 +10,15 @@ from types import ModuleType
 #: Old name -> new name, both in lenet_c. `model` and `datasets` are rooms now, which name their
 #: classes themselves.
 NAMES = {
-    "_checkpoint": "training.checkpoint",
     "_errors": "common.errors",
-    "_folders": "datasets.folders",
+    "_export_onnx": "export.onnx_model",
+    "_layer_maps": "layers.maps",
+    "_layer_units": "layers.units",
+    "_lines": "reading",
+    "_marks": "pictures.ink",
+    "_runs": "reproduce.paper_runs",
     "_sklearn": "sklearn.classifier",
+    "_standalone": "export.c99",
     "_steps": "training.updates",
     "config": "network.config",
     "distortion": "training.distortion",
