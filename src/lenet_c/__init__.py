@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from .common import old_names as _old_names  # noqa: F401
 from .common.errors import FormatError, TrainingWarning
+from .common.version import __version__
 from .core import choose
 from .core import threads as _threads
 from .core.choose import default_isa as _default_isa
@@ -35,10 +36,9 @@ if TYPE_CHECKING:
 
     from . import codes as codes
     from . import datasets, export, idx, images, layers, reading, recipes
-    from .common.types import TrainOptions
     from .sklearn.classifier import LeNetClassifier as LeNetClassifier
+    from .training.arguments import TrainOptions
 
-__version__ = "0.1.0"
 __all__ = [
     "CONNECTION_TABLE",
     "Config",

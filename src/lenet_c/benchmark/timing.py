@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
+from ..common.version import __version__
 from ..core import choose
 from ..files.safe_files import atomic_write
 

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from .. import __version__
 from ..common.errors import printable
+from ..common.version import __version__
 from . import evaluate, export, predict, reproduce, serve, show, train
 from .common import (
     UsageError,

@@ -19,12 +19,13 @@ import numpy as np
 
 from ..common import progress as _progress
 from ..common.errors import TrainingWarning, printable
+from ..common.paths import STANDARD_OUTPUT, StrPath, naming, shown
 from ..datasets import folders, mnist
-from ..files.safe_files import STANDARD_OUTPUT, StrPath, naming, replaceable, shown
+from ..files.safe_files import replaceable
 from ..show import style
 
 if TYPE_CHECKING:
-    from ..common.types import ConfigFields
+    from ..network.config_fields import ConfigFields
 
 
 class UsageError(Exception):

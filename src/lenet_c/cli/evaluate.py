@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .. import show_config
-from ..files.safe_files import shown
+from ..common.paths import shown
 from ..model.lenet5 import LeNet5
 from .common import FolderSource, Source, UsageError, error_text
 

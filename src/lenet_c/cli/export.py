@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from ..files.safe_files import shown
+from ..common.paths import shown
 from ..model.lenet5 import LeNet5
 from .common import UsageError, check_output
 

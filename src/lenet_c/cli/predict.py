@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..files.safe_files import shown
+from ..common.paths import shown
 from ..model import photographs
 from ..model.lenet5 import LeNet5
 from ..network.inputs import as_batch, as_pixels

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from ..common import progress
+from ..common.paths import shown
 from ..core import threads as _threads
-from ..files.safe_files import shown
 from ..network.config import PRESETS
 from .common import (
     Source,

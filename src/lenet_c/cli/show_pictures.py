@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common import progress
+from ..common.paths import shown
 from ..datasets import mnist
-from ..files.safe_files import atomic_write, shown
+from ..files.safe_files import atomic_write
 from ..model.lenet5 import LeNet5
 from ..network.config import Config, preset
 from ..pictures.picture_files import png, read_images
@@ -41,7 +42,7 @@ from .evaluate import confusion_table, test_source
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..common.types import Shade
+    from ..show.terminal import Shade
 
 _LONGEST_NAME = 32
 

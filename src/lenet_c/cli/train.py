@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common import progress
+from ..common.paths import shown
 from ..core import threads as _threads
 from ..datasets import mnist
-from ..files.safe_files import shown
 from ..model.lenet5 import LeNet5
 from ..network.config import CHOICES, PRESETS
 from ..network.layer_table import layer_table
@@ -36,7 +36,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
-    from ..common.types import TrainingFields
+    from ..training.arguments import TrainingFields
 
 _FROM_RECIPE = (
     *("preset", "epochs", "batch_size", "optimizer", "learning_rate", "schedule", "momentum"),

@@ -48,4 +48,4 @@ class Finder:
         sys.modules[module.__name__] = importlib.import_module(f"lenet_c.{NAMES[name]}")
 
 
-sys.meta_path.append(Finder)  # type: ignore[arg-type]
+sys.meta_path.append(Finder)

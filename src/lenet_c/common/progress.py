@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from ..files.safe_files import STANDARD_OUTPUT, naming
+from .paths import STANDARD_OUTPUT, naming
 
 _DELAY = 1.0  # seconds of silence: short work shows nothing
 _INTERVAL = 0.1  # seconds between two drawings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
-from ..network.inputs import as_int
+from ..common.numbers import as_int
 
 MAX_THREADS = 64
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from ..common.errors import FormatError
-from ..files.safe_files import naming
+from ..common.paths import naming
 
 Check = Callable[[Path], object]
 Progress = Callable[[int, int | None], object]

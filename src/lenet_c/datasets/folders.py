@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..common.errors import FormatError
-from ..files.safe_files import StrPath, at_home, shown
+from ..common.paths import StrPath, at_home, shown
 from ..model import photographs as pictures
 from ..network.config import Config
 from ..network.inputs import as_batch, as_pixels

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..common.errors import FormatError
+from ..common.paths import StrPath, at_home, shown
 from ..files import idx
-from ..files.safe_files import StrPath, at_home, shown
 from .mnist_files import FILES, read_checked
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..files.safe_files import StrPath, atomic_write
+from ..common.paths import StrPath
+from ..common.version import __version__
+from ..files.safe_files import atomic_write
 from ..network.config import distance_scale
 from . import c99_pieces as pieces
 from .c99_source import HEADER, SOURCE
@@ -239,7 +241,6 @@ def _geometry(config: Config) -> dict[str, int]:
 
 def _fields(model: LeNet5, name: str, header: str, int8: bool) -> dict[str, Any]:
     """Return what the templates take."""
-    from .. import __version__  # not known yet while the package is imported
 
     config, parameters = model.config, _parameters(model)
     fields: dict[str, Any] = {**_geometry(config)}

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..files.safe_files import StrPath, atomic_write
+from ..common.paths import StrPath
+from ..common.version import __version__
+from ..files.safe_files import atomic_write
 from ..network.config import distance_scale
 from .onnx_format import Graph, TensorType
 
@@ -66,7 +68,6 @@ def to_onnx(model: LeNet5, path: StrPath, *, preprocessing: bool = True) -> None
 
 def onnx_bytes(model: LeNet5, *, preprocessing: bool = True) -> bytes:
     """Return what `to_onnx` writes."""
-    from .. import __version__
 
     config, graph = model.config, Graph()
     kind: TensorType

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
+from ..common.numbers import as_array
 from ..model.network import Network
-from ..network.inputs import as_array
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     import torch
 
-    from ..common.types import ConfigFields
+    from ..network.config_fields import ConfigFields
 
 _LAYERS = ("c1", "c3", "c5", "f6", "output")
 _LINEAR_C5 = ("conv2_fc3", "features_classifier", "sequential")

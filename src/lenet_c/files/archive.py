@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator
 
 from ..common.errors import FormatError
-from .safe_files import StrPath
+from ..common.paths import StrPath
 
 _MOST_DIRECTORY = 1 << 17  # bytes: zipfile makes objects of ten times its size
 

@@ -12,9 +12,9 @@ from typing import BinaryIO
 import numpy as np
 
 from ..common.errors import FormatError
+from ..common.paths import StrPath
 from .safe_files import (
     MAX_AXES,
-    StrPath,
     atomic_write,
     byte_count,
     most_bytes,

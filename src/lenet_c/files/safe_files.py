@@ -10,17 +10,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO, cast
 
-from ..common.errors import FormatError, printable
+from ..common.errors import FormatError
+from ..common.paths import StrPath, naming
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-StrPath = str | os.PathLike[str]
-
 MAX_AXES = 64  # of a NumPy array
-STANDARD_OUTPUT = "standard output"  # its name in errors
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20  # bytes read at once
 _UNPACKED, _RATIO = 1 << 26, 100
@@ -106,41 +104,10 @@ def replaceable(path: str) -> str | None:
     return target if os.path.isfile(target) else None  # /dev/stdout leads to "pipe:[7]"
 
 
-def shown(path: StrPath) -> str:
-    """Return a path for a message or the terminal: without control characters."""
-    return printable(os.fsdecode(path))
-
-
-def at_home(path: StrPath) -> str:
-    """Return a path whose "~" or "~user" is the folder it stands for.
-
-    Raises
-    ------
-    FileNotFoundError
-        Nobody knows that folder.
-    """
-    path = os.fsdecode(path)
-    place = os.path.expanduser(path)
-    if place == path and path.startswith("~"):
-        raise FileNotFoundError(errno.ENOENT, "the home folder it names is not known", path)
-    return place
-
-
 def check_seekable(file: BinaryIO, path: StrPath) -> None:
     """Raise OSError of a pipe: its beginning tells who reads it, and cannot be read again."""
     if not file.seekable():
         raise OSError(errno.ESPIPE, "expected a file, got a pipe", os.fsdecode(path))
-
-
-@contextlib.contextmanager
-def naming(path: StrPath, temporary: str | None = None) -> Iterator[None]:
-    """Let errors of the system that name no file, or the temporary one, name `path`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename not in (None, temporary):
-            raise
-        raise OSError(error.errno, error.strerror, os.fsdecode(path)) from None
 
 
 def _create(temporary: str, target: str) -> BinaryIO | None:

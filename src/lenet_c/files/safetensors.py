@@ -17,7 +17,8 @@ import numpy as np
 
 from ..common import strict_json
 from ..common.errors import FormatError
-from .safe_files import StrPath, atomic_write, byte_count
+from ..common.paths import StrPath
+from .safe_files import atomic_write, byte_count
 
 _DTYPES = {
     "BOOL": "b1",

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
+from ..common.numbers import as_array, as_int
 from ..core import choose
 from ..core.engine import Engine
 from ..network import config
-from ..network.inputs import as_array, as_int
 
-if TYPE_CHECKING:
-    from ..common.types import KernelSubsampling
+
+class KernelSubsampling(TypedDict):
+    """Arguments of the kernels' pool_forward, the arrays excepted."""
+
+    kind: str
+    p: float
+    draw: int | None
+    layer: int
 
 
 def as_numbers(

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TypedDict
 
 import numpy as np
 
-from ..layers import (
-    activation_backward,
-    activation_forward,
+from ..network.config import Config
+from .maps import (
     conv_backward,
     conv_forward,
-    dense_backward,
-    dense_forward,
     global_average_backward,
     global_average_forward,
-    map_loss,
-    mse_loss,
     pool_backward,
     pool_forward,
-    rbf_backward,
-    rbf_forward,
-    softmax_cross_entropy,
     subsample_backward,
     subsample_forward,
 )
-from ..network.config import Config
-
-if TYPE_CHECKING:
-    from ..common.types import Subsampling
+from .units import (
+    activation_backward,
+    activation_forward,
+    dense_backward,
+    dense_forward,
+    map_loss,
+    mse_loss,
+    rbf_backward,
+    rbf_forward,
+    softmax_cross_entropy,
+)
 
 Parameters = dict[str, np.ndarray]
 Parts = dict[str, np.ndarray]
 Curve = tuple[str, float | None]
+
+
+class Subsampling(TypedDict):
+    """Arguments of `layers.pool_forward`, x excepted."""
+
+    kind: str
+    p: float
+    seed: int | None
+    layer: int
 
 
 def to_input(config: Config, pixels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..network.inputs import as_labels, as_numbers, positive
+from ..common.numbers import as_numbers, positive
+from ..network.inputs import as_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from ..common.numbers import positive
 from ..common.progress import Progress
 from ..core import threads as _threads
-from ..network.inputs import as_batch, as_pixels, positive
+from ..network.inputs import as_batch, as_pixels
 from ..training import checkpoint as _checkpoint
 from ..training import loop, updates
 from ..training.defaults import BATCH, optimizer_of, recipe_of, training_of
@@ -25,7 +26,7 @@ from .network import Network
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..common.types import TrainingFields
+    from ..training.arguments import TrainingFields
     from .lenet5 import LeNet5
 
 

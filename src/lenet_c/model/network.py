@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..common.numbers import as_array
 from ..core import choose
 from ..core.engine import Net, Writer
 from ..layers import sensitivities as _sensitivities
@@ -18,14 +19,14 @@ from ..network import config as _config
 from ..network import layer_table
 from ..network.config import Config
 from ..network.first_weights import initialise
-from ..network.inputs import as_array, as_batch, as_labels, as_pixels
+from ..network.inputs import as_batch, as_labels, as_pixels
 from ..training import updates
 from ..training.history import History
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..common.types import ConfigFields
+    from ..network.config_fields import ConfigFields
 
 
 # Of a model, what is made anew from its configuration and its weights.

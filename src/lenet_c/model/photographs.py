@@ -22,8 +22,8 @@ from ..pictures.mnist_form import in_mnist_form, luminance, normal_form
 from .lenet5 import LeNet5
 
 if TYPE_CHECKING:
-    from ..common.types import Picture
-    from ..files.safe_files import StrPath
+    from ..common.paths import StrPath
+    from ..pictures.levels import Picture
 
 __all__ = [
     "REJECT",

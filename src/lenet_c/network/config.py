@@ -20,7 +20,7 @@ from .config_values import as_codes, as_connections, as_levels, as_names
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..common.types import ConfigFields
+    from .config_fields import ConfigFields
 
 #: Table I of the paper (the course's set Cbn): rows S2 maps, columns C3 maps, 60 connections.
 CONNECTION_TABLE = np.array(

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from PIL import Image, ImageFile
 
-    from ..common.types import Picture
-    from ..files.safe_files import StrPath
+    from ..common.paths import StrPath
+
+    #: What is read: a file, a picture, or its levels.
+    Picture = StrPath | IO[bytes] | Image.Image | npt.ArrayLike
 
 #: Pixels of the longer side that a picture is reduced to.
 LONGEST = 800

@@ -9,8 +9,9 @@ from typing import BinaryIO
 import numpy as np
 
 from ..common.errors import FormatError
+from ..common.paths import StrPath
 from ..files import idx, npy
-from ..files.safe_files import StrPath, check_seekable, most_bytes, open_unpacked
+from ..files.safe_files import check_seekable, most_bytes, open_unpacked
 
 _NPY_MAGIC = b"\x93NUMPY"
 _SIDE = 28  # of MNIST's images

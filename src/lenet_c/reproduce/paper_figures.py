@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from ..common.numbers import positive
+from ..common.paths import StrPath
 from ..core import threads as _threads
-from ..files.safe_files import StrPath, atomic_write
-from ..network.inputs import positive
+from ..files.safe_files import atomic_write
 from ..show import style
 from . import figures as _figures
 from . import paper_runs

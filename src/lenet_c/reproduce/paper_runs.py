@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
+from ..common.paths import StrPath
 from ..common.progress import Progress
+from ..common.version import __version__
 from ..core import choose
-from ..files.safe_files import StrPath, atomic_write
+from ..files.safe_files import atomic_write
 from ..model.lenet5 import LeNet5
 from ..network import config as _config
 from ..training.defaults import recipe_of

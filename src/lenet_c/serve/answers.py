@@ -10,8 +10,10 @@ import numpy as np
 
 from ..common import strict_json
 from ..common.errors import FormatError
+from ..common.numbers import as_numbers
+from ..common.version import __version__
 from ..model.lenet5 import LeNet5
-from ..network.inputs import as_numbers, as_pixels
+from ..network.inputs import as_pixels
 from ..network.layer_table import layer_table
 from ..pictures import drawings
 
@@ -53,8 +55,6 @@ class Reader:
 
     def describe(self) -> dict[str, object]:
         """Return what GET /api/model answers."""
-        from .. import __version__
-
         config = self.model.config
         return {
             "version": __version__,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..common import strict_json
 from ..common.errors import FormatError
-from ..files.safe_files import StrPath, read_at_most
+from ..common.paths import StrPath
+from ..files.safe_files import read_at_most
 from ..training.history import Record
 from . import style
 from .style import BLUE, ORANGE

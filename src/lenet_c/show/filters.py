@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..common.types import Shade
+    from .terminal import Shade
 
 LAYERS = ("c1", "c3", "f6", "output")
 _WIDTH = 8.0

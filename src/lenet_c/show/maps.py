@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..common.types import Shade
+    from .terminal import Shade
 
 _WIDTH, _LEFT, _TALL = 8.0, 0.95, 1.35  # inches: the figure, the names, the input
 _ROOM = _WIDTH - _LEFT - 0.1

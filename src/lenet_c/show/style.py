@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import numpy as np
 
-from ..files.safe_files import StrPath, atomic_write
+from ..common.paths import StrPath
+from ..files.safe_files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TextIO
+from typing import NotRequired, TextIO, TypedDict
 
 import numpy as np
 
 _BLACK, _GREYS = 232, 24  # of the 256 colours of a terminal
 _BLOCKS, _ASCII = " ░▒▓█", " .:-=+*#%@"
+
+
+class Shade(TypedDict):
+    """Arguments of `shade`, the picture excepted."""
+
+    colour: bool
+    characters: NotRequired[str]
 
 
 def fitting(count: int, width: int) -> int:

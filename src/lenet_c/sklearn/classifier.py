@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import TrainingWarning
+from ..common.numbers import positive
 from ..model.lenet5 import _CHUNK, LeNet5
-from ..network.inputs import positive
 from ..training.defaults import BATCH
 from ..training.distortion import Distortion
 from ..training.history import History
@@ -35,7 +35,7 @@ except ImportError as _error:
 
 
 if TYPE_CHECKING:
-    from ..common.types import ConfigFields
+    from ..network.config_fields import ConfigFields
 
 
 class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # without types

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..common.paths import StrPath
 from ..files import npy
 from ..files.archive import open_archive
-from ..files.safe_files import StrPath, atomic_write, most_unpacked
+from ..files.safe_files import atomic_write, most_unpacked
 from ..network.config import MOST_BYTES as _MOST_BYTES
 
 _MOST_MEMBERS = 64

@@ -24,8 +24,8 @@ from .recipe import CONSTANTS, Recipe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..common.types import TrainingFields
     from ..model.lenet5 import LeNet5
+    from .arguments import TrainingFields
     from .mpi_ranks import Ranks
     from .updates import OptimizerState
 

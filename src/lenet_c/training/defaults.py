@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from ..common.numbers import positive
 from ..network.config import distance_scale
-from ..network.inputs import positive
 from .recipe import DEFAULTS, Recipe
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from ..common.types import Constants, RecipeFields
     from ..network.config import Config
+    from .arguments import Constants
+    from .recipe import RecipeFields
 
 BATCH = 64  # that the rates are for
 #: optimizer -> head (see `head_of`) -> activation -> highest rate, for batches of 64.

@@ -10,10 +10,11 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from ..common.numbers import as_array, as_int
 from ..core import choose
 from ..core import threads as _threads
 from ..core.engine import Draws
-from ..network.inputs import as_array, as_int, as_pixels
+from ..network.inputs import as_pixels
 
 _LIMITS = {  # lowest, highest; what the kernels can compute, and then some sense
     "translation": (0, 1000),

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..common.numbers import positive
 from ..common.progress import Progress
-from ..network.inputs import positive
 from .checkpoint import Checkpoint, Position, digest
 from .defaults import Training
 from .diagnosis import Watch
@@ -25,8 +25,8 @@ from .updates import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..common.types import Callback
     from ..model.lenet5 import LeNet5
+    from .arguments import Callback
 
 
 def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:

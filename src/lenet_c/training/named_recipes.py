@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Unpack
 
-    from ..common.types import ConfigFields, FitArguments, PlanOptions
+    from ..network.config_fields import ConfigFields
+    from .arguments import FitArguments, PlanOptions
 
 #: Name -> fields of `Config` and arguments of `LeNet5.fit`. docs/accuracy.md tells how each was
 #: chosen and its error on MNIST. paper: LeCun 1998, section III, with the reading of eq. 7 by which

@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from ..network.inputs import as_int
+from ..common.numbers import as_int
 
 if TYPE_CHECKING:
     from typing import Unpack
-
-    from ..common.types import RecipeFields
 
 #: optimizer -> learning rate, momentum (beta1 of adamw), weight decay, for batches of 64. Chosen
 #: on images held out of the training set, see docs/accuracy.md. sdlm: the paper's.
@@ -42,6 +40,21 @@ def _rise(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         sine = sine * square + coefficient
     sine = sine * x
     return sine * sine
+
+
+class RecipeFields(TypedDict, total=False):
+    """Fields of `Recipe`, for type checkers."""
+
+    optimizer: str
+    learning_rate: float | None
+    momentum: float | None
+    weight_decay: float | None
+    schedule: str | None
+    beta2: float
+    epsilon: float
+    mu: float
+    samples: int
+    curvature: str
 
 
 @dataclass(frozen=True)

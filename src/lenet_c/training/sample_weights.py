@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..network.inputs import as_array
+from ..common.numbers import as_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
