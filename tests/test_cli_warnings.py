@@ -6,6 +6,7 @@ import warnings
 import pytest
 
 from lenet_c import LeNet5, TrainingWarning
+from lenet_c.cli import main
 from lenet_c.reproduce import paper_figures
 
 NOT_LEARNT = "this network has not learnt: its test error is no better than guessing, or hardly ("
