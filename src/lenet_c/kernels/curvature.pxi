@@ -89,6 +89,12 @@ cdef void rbf_curvature(Block* block, const int64_t* label, const real* code, co
                 block.g_output[c * F6 + n] += d
 
 
+cdef void conv_curvature(vec* sums, const vec* h, const vec* x2, const Links* links, int height,
+                         int width) noexcept nogil:
+    # sums[link] += sum h x^2, by the kernel of the gradient
+    conv_backward_weight(sums, h, x2, links.first, links.input, links.n_out, height, width, KERNEL, 1, 1)
+
+
 cdef void curvature_backward(Block* block, real* sum, const real* theta, const real* theta2, const int64_t* label,
                              int count, const Net* net, int kind) noexcept nogil:
     # adds to the sums, and turns c1 and c3 into h of their pre-activations
@@ -100,10 +106,9 @@ cdef void curvature_backward(Block* block, real* sum, const real* theta, const r
             softmax_curvature(block, net, count)
         if net.output_f:
             activate_curvature(block.d_output, block.output, net.classes, &net.f)
-        dense_backward_weight(sum + net.output_weight, block.g_output, block.d_output,
-                              squares(block, block.f6, net.last), block.transposed, net.last, net.classes, block.add,
-                              1, 1)
-        dense_backward_input(block.d_f6, block.d_output, theta2 + net.output_weight, net.last, net.classes)
+        dense_backward_noinline(block.d_f6, sum + net.output_weight, block.g_output, block.d_output,
+                                squares(block, block.f6, net.last), theta2 + net.output_weight, block.transposed,
+                                net.last, net.classes, block.add)
     elif kind == CONSTANT:
         unit_curvature(block.d_f6, F6, count)
         for i in range(net.size - net.codes):
@@ -112,33 +117,32 @@ cdef void curvature_backward(Block* block, real* sum, const real* theta, const r
         rbf_curvature(block, label, theta + net.codes, net, count)
     if net.head == FULL:
         activate_curvature(block.d_f6, block.f6, F6, &net.f6_f)
-        dense_backward_weight(sum + net.f6_weight, block.g_f6, block.d_f6, squares(block, block.c5, C5),
-                              block.transposed, C5, F6, block.add, 4, 4)
-        dense_backward_input(block.d_c5, block.d_f6, theta2 + net.f6_weight, C5, F6)
+        dense_backward_noinline(block.d_c5, sum + net.f6_weight, block.g_f6, block.d_f6, squares(block, block.c5, C5),
+                                theta2 + net.f6_weight, block.transposed, C5, F6, block.add)
         activate_curvature(block.d_c5, block.c5, C5, &net.f)
-        dense_backward_weight(sum + net.c5_weight, block.g_c5, block.d_c5, squares(block, block.s4, inputs),
-                              block.transposed, inputs, C5, block.add, 4, 4)
-        dense_backward_input(block.d_s4, block.d_c5, theta2 + net.c5_weight, inputs, C5)
+        dense_backward_noinline(block.d_s4, sum + net.c5_weight, block.g_c5, block.d_c5,
+                                squares(block, block.s4, inputs), theta2 + net.c5_weight, block.transposed, inputs,
+                                C5, block.add)
     else:
         for m in range(C3):
             for i in range(size):
                 block.d_s4[m * size + i] = block.d_f6[m] / splat(<real>(size * size))
     if net.subsampling == TRAINABLE:
         activate_curvature(block.d_s4, block.s4, C3 * size, &net.f)
-    pool_back_of_any_kind(block.c3, block.g_s4, block.g_s4 + C3, block.g_c3 + C3 * C1 * KERNEL * KERNEL, block.d_s4,
-                          block.s4, block.c3, theta + net.s4_coefficient, C3, net.c3.height, net.c3.width,
-                          &block.s4_pool, &net.f, True)
-    conv_backward_weight(block.g_c3, block.c3, squares(block, block.s2, C1 * net.s2.height * net.s2.width),
-                         net.c3_links.first, net.c3_links.input, C3, net.s2.height, net.s2.width, KERNEL, 1, 1)
-    conv_backward_input(block.d_s2, block.c3, theta2 + net.c3_weight, net.c3_links.out_first, net.c3_links.output,
-                        C1, C3, net.s2.height, net.s2.width, KERNEL, BACK_COLUMNS)
+    pool_backward_noinline(block.c3, block.g_s4, block.g_s4 + C3, block.g_c3 + C3 * C1 * KERNEL * KERNEL, block.d_s4,
+                           block.s4, block.c3, theta + net.s4_coefficient, C3, net.c3.height, net.c3.width,
+                           &block.s4_pool, &net.f, True)
+    conv_curvature(block.g_c3, block.c3, squares(block, block.s2, C1 * net.s2.height * net.s2.width), &net.c3_links,
+                   net.s2.height, net.s2.width)
+    conv_backward_input_noinline(block.d_s2, block.c3, theta2 + net.c3_weight, &net.c3_links, net.s2.height,
+                                 net.s2.width)
     if net.subsampling == TRAINABLE:
         activate_curvature(block.d_s2, block.s2, C1 * net.s2.height * net.s2.width, &net.f)
-    pool_back_of_any_kind(block.c1, block.g_s2, block.g_s2 + C1, block.g_c1 + C1 * KERNEL * KERNEL, block.d_s2,
-                          block.s2, block.c1, theta + net.s2_coefficient, C1, net.c1.height, net.c1.width,
-                          &block.s2_pool, &net.f, True)
-    conv_backward_weight(block.g_c1, block.c1, squares(block, block.x, net.x.height * net.x.width),
-                         net.c1_links.first, net.c1_links.input, C1, net.x.height, net.x.width, KERNEL, 1, 1)
+    pool_backward_noinline(block.c1, block.g_s2, block.g_s2 + C1, block.g_c1 + C1 * KERNEL * KERNEL, block.d_s2,
+                           block.s2, block.c1, theta + net.s2_coefficient, C1, net.c1.height, net.c1.width,
+                           &block.s2_pool, &net.f, True)
+    conv_curvature(block.g_c1, block.c1, squares(block, block.x, net.x.height * net.x.width), &net.c1_links,
+                   net.x.height, net.x.width)
     block.add = True
 
 
@@ -157,7 +161,7 @@ cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_images(block.x, images, first + done, count, block.level, net)
-        draws(&block, images, first + done, count, net)
+        set_draws(&block, images, first + done, count, net)
         forward(&block, theta, net, True)
         for lane in range(count):
             label[lane] = labels[image_number(images, first + done + lane)]

@@ -17,12 +17,14 @@ from libc.math cimport cos, exp, sin, sqrt
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy, memset
 
-from lenet_c.kernels.guard cimport GUARD, guard
 from lenet_c.kernels.types cimport Distortion, Images
 from lenet_c.kernels.pack cimport image_number
+from lenet_c.kernels.random cimport fraction, splitmix
 from lenet_c.kernels.simd cimport LANES, load, real, real_in, splat, store, vec, vmax, vmin
+from lenet_c.kernels.workspace cimport take
 
 cdef enum:
+    LINE = 64                  # bytes: buffers begin on cache lines
     TAPS = 8                   # grid points that reach a pixel, along each axis
     NUMBERS = 6                # drawn before the field's noise
 
@@ -49,28 +51,14 @@ cdef struct Map:
     double xx, xy, yx, yy, x, y
 
 
-cdef inline uint64_t mix(uint64_t z) noexcept nogil:
-    # SplitMix64 (Steele, Lea and Flood 2014): the number after state z
-    z = z + <uint64_t>0x9E3779B97F4A7C15ULL
-    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9ULL
-    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EBULL
-    return z ^ (z >> 31)
-
-
 cdef inline uint64_t draw(uint64_t key, int k) noexcept nogil:
     # number k of SplitMix64 from state `key`
-    return mix(key + <uint64_t>k * <uint64_t>0x9E3779B97F4A7C15ULL)
+    return splitmix(key + <uint64_t>k * <uint64_t>0x9E3779B97F4A7C15ULL)
 
 
 cdef inline double uniform(uint64_t key, int k) noexcept nogil:
-    return <double>(draw(key, k) >> 11) * (1.0 / 4503599627370496.0) - 1
-
-
-cdef inline void* take(char** at, size_t size) noexcept nogil:
-    cdef char* here = at[0]
-    guard(here, size)
-    at[0] = here + (size + 63) // 64 * 64 + GUARD
-    return here
+    # in [-1, 1)
+    return 2 * fraction(draw(key, k)) - 1
 
 
 cdef inline size_t warp_layout(Warp* w, void* workspace, const Distortion* d, int height, int width) noexcept nogil:
@@ -81,20 +69,20 @@ cdef inline size_t warp_layout(Warp* w, void* workspace, const Distortion* d, in
     w.height, w.width, w.row = height, width, <int>row
     w.grid_height = <int>((height - 1) / d.sigma) + TAPS if field else 0
     w.grid_width = <int>((width - 1) / d.sigma) + TAPS if field else 0
-    w.source = <real*>take(&at, number * (height + 3) * (width + 3))
-    w.x = <real*>take(&at, number * row)
-    w.u = <real*>take(&at, number * row)
-    w.v = <real*>take(&at, number * row)
-    w.place = <int*>take(&at, sizeof(int) * row)
-    w.top = <real*>take(&at, number * 2 * row)
-    w.bottom = <real*>take(&at, number * 2 * row)
-    w.value = <real*>take(&at, number * (<size_t>height * width + row))
-    w.noise = <real*>take(&at, number * (2 * <size_t>w.grid_height * w.grid_width + 3))
-    w.half = <real*>take(&at, number * 2 * w.grid_height * row)
-    w.across = <real*>take(&at, number * w.grid_width * row)
-    w.down = <real*>take(&at, number * TAPS * height)
-    w.first_across = <int*>take(&at, sizeof(int) * width)
-    w.first_down = <int*>take(&at, sizeof(int) * height)
+    w.source = <real*>take(&at, number * (height + 3) * (width + 3), LINE)
+    w.x = <real*>take(&at, number * row, LINE)
+    w.u = <real*>take(&at, number * row, LINE)
+    w.v = <real*>take(&at, number * row, LINE)
+    w.place = <int*>take(&at, sizeof(int) * row, LINE)
+    w.top = <real*>take(&at, number * 2 * row, LINE)
+    w.bottom = <real*>take(&at, number * 2 * row, LINE)
+    w.value = <real*>take(&at, number * (<size_t>height * width + row), LINE)
+    w.noise = <real*>take(&at, number * (2 * <size_t>w.grid_height * w.grid_width + 3), LINE)
+    w.half = <real*>take(&at, number * 2 * w.grid_height * row, LINE)
+    w.across = <real*>take(&at, number * w.grid_width * row, LINE)
+    w.down = <real*>take(&at, number * TAPS * height, LINE)
+    w.first_across = <int*>take(&at, sizeof(int) * width, LINE)
+    w.first_down = <int*>take(&at, sizeof(int) * height, LINE)
     return at - <char*>workspace
 
 
@@ -260,10 +248,10 @@ cdef inline void distort(void* out, const Images* images, Py_ssize_t first, Py_s
                          uint64_t seed, uint64_t epoch, int height, int width, void* workspace) noexcept nogil:
     cdef Warp w
     cdef Py_ssize_t i, number, size = <Py_ssize_t>height * width * (1 if images.bytes else sizeof(real))
-    cdef uint64_t stream = mix(mix(seed) + epoch)
+    cdef uint64_t stream = splitmix(splitmix(seed) + epoch)
     warp_layout(&w, workspace, d, height, width)
     warp_begin(&w, d)
     for i in range(n):
         number = image_number(images, first + i)
         distort_image(<char*>out + i * size, <const char*>images.pixels + number * size, images.bytes, &w, d,
-                      mix(stream + <uint64_t>number))
+                      splitmix(stream + <uint64_t>number))

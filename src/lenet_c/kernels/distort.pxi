@@ -11,7 +11,3 @@ cdef size_t c_distort_workspace(const Distortion* d, int height, int width) noex
 cdef void c_distort(void* out, const Images* images, Py_ssize_t first, Py_ssize_t n, const Distortion* d,
                     uint64_t seed, uint64_t epoch, int height, int width, void* workspace) noexcept nogil:
     distort(out, images, first, n, d, seed, epoch, height, width, workspace)
-
-
-TABLE.distort_workspace = c_distort_workspace
-TABLE.distort = c_distort

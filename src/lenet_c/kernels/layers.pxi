@@ -1,16 +1,45 @@
 # Single layers on ordinary arrays (n, maps, height, width) and (n, units), by the kernels of the network: each block of
-# LANES images is packed, computed and unpacked. Buffers are taken from `workspace` one after another.
-from lenet_c.kernels.conv cimport conv_backward_bias, conv_backward_input, conv_backward_weight, conv_forward
-from lenet_c.kernels.dense cimport dense_backward_input, dense_backward_weight, dense_forward
+# LANES images is packed, computed and unpacked. A function of the table says in a Layer what it is handed.
+from libc.string cimport memcpy
+
+from lenet_c.kernels.activation cimport activate, activate_backward
+from lenet_c.kernels.conv cimport conv_backward_bias
 from lenet_c.kernels.guard cimport clear
-from lenet_c.kernels.network cimport sum_lanes, take
-from lenet_c.kernels.pack cimport pack
-from lenet_c.kernels.simd cimport C1_COLUMNS, C1_MAPS, BACK_COLUMNS, C3_COLUMNS, C3_ROWS
+from lenet_c.kernels.pack cimport pack, sum_lanes, unpack
+from lenet_c.kernels.pool cimport average_maps, average_maps_backward
+from lenet_c.kernels.random cimport image_draw
 from lenet_c.kernels.subsample cimport subsample_backward, subsample_forward
+from lenet_c.kernels.types cimport SCALED_TANH, Pooling
+from lenet_c.kernels.workspace cimport take_vecs
 
+cdef enum:
+    CONV
+    SUBSAMPLE
+    POOL
+    GLOBAL
+    DENSE
+    RBF
+    LOSS
 
-cdef int block_count(Py_ssize_t n, Py_ssize_t done) noexcept nogil:
-    return <int>(n - done if n - done < LANES else LANES)
+cdef struct Layer:
+    int kind
+    int n_in, n_out                    # maps or units
+    int height, width                  # of an input map; of units 1
+    Py_ssize_t x_size, y_size          # numbers of an image
+    const Links* links                 # CONV
+    const Pooling* pooling             # POOL
+    double s                           # RBF: the distances' scale. LOSS: j
+    int loss                           # LOSS: which
+    const int64_t* labels
+    double* losses
+    const real* x
+    const real* w                      # weights, coefficients or codes
+    const real* b
+    real* y                            # LOSS: its derivative by x
+    const real* dy                     # the layer's sensitivity
+    real* dx                           # NULL: not wanted
+    real* dw                           # gradients are added
+    real* db
 
 
 cdef bint shared_inputs(const Links* links) noexcept nogil:
@@ -19,173 +48,273 @@ cdef bint shared_inputs(const Links* links) noexcept nogil:
             and links.n_out % 2 == 0)
 
 
-cdef void c_conv_forward(real* y, const real* x, const real* w, const real* b, const Links* links, Py_ssize_t n,
-                         int height, int width, void* workspace) noexcept nogil:
-    cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = <Py_ssize_t>links.n_in * height * width
-    cdef Py_ssize_t y_size = <Py_ssize_t>links.n_out * (height - KERNEL + 1) * (width - KERNEL + 1)
-    cdef vec* x_block = take(&at, x_size)
-    cdef vec* y_block = take(&at, y_size)
+cdef Layer maps_layer(int kind, int n_in, int n_out, int height, int width, int rows, int columns) noexcept nogil:
+    # of feature maps; rows, columns: of an output map
+    cdef Layer l
+    l.kind, l.n_in, l.n_out, l.height, l.width = kind, n_in, n_out, height, width
+    l.x_size, l.y_size = <Py_ssize_t>n_in * height * width, <Py_ssize_t>n_out * rows * columns
+    l.links, l.pooling = NULL, NULL
+    return l
+
+
+cdef Layer units_layer(int kind, int n_in, int n_out) noexcept nogil:
+    return maps_layer(kind, n_in, n_out, 1, 1, 1, 1)
+
+
+cdef Layer conv_layer(const Links* links, int height, int width) noexcept nogil:
+    cdef Layer l = maps_layer(CONV, links.n_in, links.n_out, height, width, height - KERNEL + 1, width - KERNEL + 1)
+    l.links = links
+    return l
+
+
+cdef Pool pool_of(const Layer* l, uint64_t* draw, Py_ssize_t first) noexcept nogil:
+    # draw: of each lane, images first .. first + LANES - 1
+    cdef int lane
+    for lane in range(LANES):
+        draw[lane] = image_draw(l.pooling.draw, first + lane)
+    return Pool(l.pooling.kind, l.pooling.p, <const uint64_t*>(draw if l.pooling.draw != 0 else NULL), l.pooling.layer)
+
+
+cdef void block_forward(const Layer* l, vec* y, const vec* x, Py_ssize_t first, int count) noexcept nogil:
+    cdef uint64_t[MOST_LANES] draw
+    cdef Pool pool
+    cdef int64_t errors = 0
+    if l.kind == CONV:
+        if shared_inputs(l.links):
+            conv_forward_shared_noinline(y, x, l.w, l.b, l.links, l.height, l.width)
+        else:
+            conv_forward_noinline(y, x, l.w, l.b, l.links, l.height, l.width)
+    elif l.kind == SUBSAMPLE:
+        subsample_forward(y, x, l.w, l.b, l.n_in, l.height, l.width)
+    elif l.kind == POOL:
+        pool = pool_of(l, draw, first)
+        pool_forward_noinline(y, x, NULL, NULL, l.n_in, l.height, l.width, &pool, NULL)
+    elif l.kind == GLOBAL:
+        average_maps(y, x, l.n_in, <Py_ssize_t>l.height * l.width)
+    elif l.kind == DENSE:
+        dense_forward_noinline(y, 1, x, 1, l.w, l.b, l.n_in, l.n_out)
+    elif l.kind == RBF:
+        rbf_forward_noinline(y, 1, x, 1, l.w, l.n_in, l.n_out, l.s)
+    else:
+        loss_noinline(y, l.losses + first, &errors, x, l.labels + first, NULL, 1, count, l.n_in, l.loss, l.s)
+
+
+cdef void block_backward(const Layer* l, vec* dx, vec* dw, vec* db, const vec* dy, const vec* x, vec* scratch,
+                         Py_ssize_t first) noexcept nogil:
+    # dw, db: lanes not yet summed, but the weights of a full layer go straight into the gradient
+    cdef uint64_t[MOST_LANES] draw
+    cdef Pool pool
+    if l.kind == CONV:
+        if shared_inputs(l.links):
+            conv_backward_weight_shared_noinline(dw, dy, x, l.links, l.height, l.width)
+        else:
+            conv_backward_weight_noinline(dw, dy, x, l.links, l.height, l.width)
+        conv_backward_bias(db, dy, l.n_out, l.y_size // l.n_out)
+        if l.dx != NULL:
+            conv_backward_input_noinline(dx, dy, l.w, l.links, l.height, l.width)
+    elif l.kind == SUBSAMPLE:
+        subsample_backward(dx, dw, db, NULL, dy, NULL, x, l.w, l.n_in, l.height, l.width, False)
+    elif l.kind == POOL:
+        pool = pool_of(l, draw, first)
+        pool_forward_noinline(scratch, x, NULL, NULL, l.n_in, l.height, l.width, &pool, NULL)
+        pool_backward_noinline(dx, NULL, NULL, NULL, dy, scratch, x, NULL, l.n_in, l.height, l.width, &pool, NULL,
+                               False)
+    elif l.kind == GLOBAL:
+        average_maps_backward(dx, dy, l.n_in, <Py_ssize_t>l.height * l.width)
+    elif l.kind == DENSE:
+        dense_backward_noinline(dx if l.dx != NULL else NULL, l.dw, db, dy, x, l.w, <real*>scratch, l.n_in, l.n_out,
+                                True)
+    else:
+        rbf_backward_noinline(dx, dw, dy, x, l.w, l.n_in, l.n_out, l.s)
+
+
+cdef void layer_forward(const Layer* l, Py_ssize_t n, void* workspace) noexcept nogil:
+    cdef char* at = <char*>workspace
+    cdef vec* x = take_vecs(&at, l.x_size)
+    cdef vec* y = take_vecs(&at, l.y_size)
     cdef Py_ssize_t done = 0
     cdef int count
     while done < n:
-        count = block_count(n, done)
-        pack(x_block, x + done * x_size, x_size, count)
-        if shared_inputs(links):
-            conv_forward(y_block, x_block, w, b, links.first, links.input, links.n_in, links.n_out, height, width,
-                         KERNEL, C1_MAPS, 1, C1_COLUMNS)
-        else:
-            conv_forward(y_block, x_block, w, b, links.first, links.input, links.n_in, links.n_out, height, width,
-                         KERNEL, 1, C3_ROWS, C3_COLUMNS)
-        unpack(y + done * y_size, y_block, y_size, count)
+        count = <int>min(<Py_ssize_t>LANES, n - done)
+        pack(x, l.x + done * l.x_size, l.x_size, count)
+        block_forward(l, y, x, done, count)
+        unpack(l.y + done * l.y_size, y, l.y_size, count)
         done += count
+
+
+cdef void layer_backward(const Layer* l, Py_ssize_t n, void* workspace) noexcept nogil:
+    # the sensitivity of a subsampling's input takes the input's place
+    cdef char* at = <char*>workspace
+    cdef Py_ssize_t done = 0, taps = KERNEL * KERNEL
+    cdef int count, m, link, all_links = l.links.first[l.n_out] if l.kind == CONV else 0
+    cdef bint separate = l.kind == CONV or l.kind == DENSE or l.kind == RBF
+    cdef Py_ssize_t weights = all_links * taps if l.kind == CONV else l.n_in if l.kind == SUBSAMPLE else 0
+    cdef Py_ssize_t biases = l.n_out if l.kind == CONV or l.kind == SUBSAMPLE or l.kind == DENSE else 0
+    if l.kind == RBF:
+        weights = <Py_ssize_t>l.n_in * l.n_out
+    cdef vec* x = take_vecs(&at, l.x_size)
+    cdef vec* dx = take_vecs(&at, l.x_size) if separate else x
+    cdef vec* dy = take_vecs(&at, l.y_size)
+    cdef vec* dw = take_vecs(&at, weights)
+    cdef vec* db = take_vecs(&at, biases)
+    cdef vec* scratch = take_vecs(&at, l.n_in + 1 if l.kind == DENSE else l.y_size if l.kind == POOL else 0)
+    clear(dw, <char*>(db + biases) - <char*>dw)
+    while done < n:
+        count = <int>min(<Py_ssize_t>LANES, n - done)
+        if l.x != NULL:
+            pack(x, l.x + done * l.x_size, l.x_size, count)
+        pack(dy, l.dy + done * l.y_size, l.y_size, count)
+        block_backward(l, dx, dw, db, dy, x, scratch, done)
+        if l.dx != NULL:
+            unpack(l.dx + done * l.x_size, dx, l.x_size, count)
+        done += count
+    if l.kind == CONV:
+        for m in range(l.n_out):
+            for link in range(l.links.first[m], l.links.first[m + 1]):
+                sum_lanes(l.dw + (m * l.n_in + l.links.input[link]) * taps, dw + link * taps, taps)
+    else:
+        sum_lanes(l.dw, dw, weights)
+    sum_lanes(l.db, db, biases)
+
+
+# The functions of the table
+
+
+cdef void c_conv_forward(real* y, const real* x, const real* w, const real* b, const Links* links, Py_ssize_t n,
+                         int height, int width, void* workspace) noexcept nogil:
+    cdef Layer l = conv_layer(links, height, width)
+    l.y, l.x, l.w, l.b = y, x, w, b
+    layer_forward(&l, n, workspace)
 
 
 cdef void c_conv_backward(real* dx, real* dw, real* db, const real* du, const real* x, const real* w,
                           const Links* links, Py_ssize_t n, int height, int width, void* workspace) noexcept nogil:
-    cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = <Py_ssize_t>links.n_in * height * width, taps = KERNEL * KERNEL
-    cdef Py_ssize_t y_map = <Py_ssize_t>(height - KERNEL + 1) * (width - KERNEL + 1), y_size = links.n_out * y_map
-    cdef Py_ssize_t done = 0
-    cdef int all_links = links.first[links.n_out], count, m, link
-    cdef vec* x_block = take(&at, x_size)
-    cdef vec* dx_block = take(&at, x_size)
-    cdef vec* du_block = take(&at, y_size)
-    cdef vec* dw_sum = take(&at, all_links * taps)
-    cdef vec* db_sum = take(&at, links.n_out)
-    clear(dw_sum, <char*>(db_sum + links.n_out) - <char*>dw_sum)
-    while done < n:
-        count = block_count(n, done)
-        pack(x_block, x + done * x_size, x_size, count)
-        pack(du_block, du + done * y_size, y_size, count)
-        if shared_inputs(links):
-            conv_backward_weight(dw_sum, du_block, x_block, links.first, links.input, links.n_out, height, width,
-                                 KERNEL, 2, 1)
-        else:
-            conv_backward_weight(dw_sum, du_block, x_block, links.first, links.input, links.n_out, height, width,
-                                 KERNEL, 1, 2)
-        conv_backward_bias(db_sum, du_block, links.n_out, y_map)
-        if dx != NULL:
-            conv_backward_input(dx_block, du_block, w, links.out_first, links.output, links.n_in, links.n_out,
-                                height, width, KERNEL, BACK_COLUMNS)
-            unpack(dx + done * x_size, dx_block, x_size, count)
-        done += count
-    for m in range(links.n_out):
-        for link in range(links.first[m], links.first[m + 1]):
-            sum_lanes(dw + (m * links.n_in + links.input[link]) * taps, dw_sum + link * taps, taps)
-    sum_lanes(db, db_sum, links.n_out)
+    cdef Layer l = conv_layer(links, height, width)
+    l.dx, l.dw, l.db, l.dy, l.x, l.w = dx, dw, db, du, x, w
+    layer_backward(&l, n, workspace)
 
 
 cdef void c_subsample_forward(real* y, const real* x, const real* c, const real* b, Py_ssize_t n, int maps,
                               int height, int width, void* workspace) noexcept nogil:
-    cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = <Py_ssize_t>maps * height * width, done = 0
-    cdef Py_ssize_t y_size = <Py_ssize_t>maps * (height // 2) * (width // 2)
-    cdef vec* x_block = take(&at, x_size)
-    cdef vec* y_block = take(&at, y_size)
-    cdef int count
-    while done < n:
-        count = block_count(n, done)
-        pack(x_block, x + done * x_size, x_size, count)
-        subsample_forward(y_block, x_block, c, b, maps, height, width)
-        unpack(y + done * y_size, y_block, y_size, count)
-        done += count
+    cdef Layer l = maps_layer(SUBSAMPLE, maps, maps, height, width, height // 2, width // 2)
+    l.y, l.x, l.w, l.b = y, x, c, b
+    layer_forward(&l, n, workspace)
 
 
 cdef void c_subsample_backward(real* dx, real* dc, real* db, const real* du, const real* x, const real* c,
                                Py_ssize_t n, int maps, int height, int width, void* workspace) noexcept nogil:
-    cdef vec* at = <vec*>workspace
-    cdef Py_ssize_t x_size = <Py_ssize_t>maps * height * width, done = 0
-    cdef Py_ssize_t y_size = <Py_ssize_t>maps * (height // 2) * (width // 2)
-    cdef vec* x_block = take(&at, x_size)
-    cdef vec* du_block = take(&at, y_size)
-    cdef vec* dc_sum = take(&at, maps)
-    cdef vec* db_sum = take(&at, maps)
-    cdef int count
-    clear(dc_sum, <char*>(db_sum + maps) - <char*>dc_sum)
-    while done < n:
-        count = block_count(n, done)
-        pack(x_block, x + done * x_size, x_size, count)
-        pack(du_block, du + done * y_size, y_size, count)
-        subsample_backward(x_block, dc_sum, db_sum, NULL, du_block, NULL, x_block, c, maps, height, width, False)
-        if dx != NULL:
-            unpack(dx + done * x_size, x_block, x_size, count)
-        done += count
-    sum_lanes(dc, dc_sum, maps)
-    sum_lanes(db, db_sum, maps)
+    cdef Layer l = maps_layer(SUBSAMPLE, maps, maps, height, width, height // 2, width // 2)
+    l.dx, l.dw, l.db, l.dy, l.x, l.w = dx, dc, db, du, x, c
+    layer_backward(&l, n, workspace)
+
+
+cdef void c_pool_forward(real* y, const real* x, const Pooling* pooling, Py_ssize_t n, int maps, int height, int width,
+                         void* workspace) noexcept nogil:
+    cdef Layer l = maps_layer(POOL, maps, maps, height, width, height // 2, width // 2)
+    l.y, l.x, l.pooling = y, x, pooling
+    layer_forward(&l, n, workspace)
+
+
+cdef void c_pool_backward(real* dx, const real* dy, const real* x, const Pooling* pooling, Py_ssize_t n, int maps,
+                          int height, int width, void* workspace) noexcept nogil:
+    cdef Layer l = maps_layer(POOL, maps, maps, height, width, height // 2, width // 2)
+    l.dx, l.dw, l.db, l.dy, l.x, l.pooling = dx, NULL, NULL, dy, x, pooling
+    layer_backward(&l, n, workspace)
+
+
+cdef void c_average_forward(real* y, const real* x, Py_ssize_t n, int maps, int height, int width,
+                            void* workspace) noexcept nogil:
+    cdef Layer l = maps_layer(GLOBAL, maps, maps, height, width, 1, 1)
+    l.y, l.x = y, x
+    layer_forward(&l, n, workspace)
+
+
+cdef void c_average_backward(real* dx, const real* dy, Py_ssize_t n, int maps, int height, int width,
+                             void* workspace) noexcept nogil:
+    cdef Layer l = maps_layer(GLOBAL, maps, maps, height, width, 1, 1)
+    l.dx, l.dw, l.db, l.dy, l.x = dx, NULL, NULL, dy, NULL
+    layer_backward(&l, n, workspace)
 
 
 cdef void c_dense_forward(real* y, const real* x, const real* w, const real* b, Py_ssize_t n, int n_in, int n_out,
                           void* workspace) noexcept nogil:
-    cdef vec* at = <vec*>workspace
-    cdef vec* x_block = take(&at, n_in)
-    cdef vec* y_block = take(&at, n_out)
-    cdef Py_ssize_t done = 0
-    cdef int count
-    while done < n:
-        count = block_count(n, done)
-        pack(x_block, x + done * n_in, n_in, count)
-        dense_forward(y_block, 1, x_block, 1, w, b, n_in, n_out)
-        unpack(y + done * n_out, y_block, n_out, count)
-        done += count
+    cdef Layer l = units_layer(DENSE, n_in, n_out)
+    l.y, l.x, l.w, l.b = y, x, w, b
+    layer_forward(&l, n, workspace)
 
 
 cdef void c_dense_backward(real* dx, real* dw, real* db, const real* du, const real* x, const real* w, Py_ssize_t n,
                            int n_in, int n_out, void* workspace) noexcept nogil:
-    cdef vec* at = <vec*>workspace
-    cdef vec* x_block = take(&at, n_in)
-    cdef vec* dx_block = take(&at, n_in)
-    cdef vec* du_block = take(&at, n_out)
-    cdef vec* db_sum = take(&at, n_out)
-    cdef real* transposed = <real*>take(&at, n_in + 1)
-    cdef Py_ssize_t done = 0
-    cdef int count
-    memset(db_sum, 0, n_out * sizeof(vec))
-    while done < n:
-        count = block_count(n, done)
-        pack(x_block, x + done * n_in, n_in, count)
-        pack(du_block, du + done * n_out, n_out, count)
-        dense_backward_weight(dw, db_sum, du_block, x_block, transposed, n_in, n_out, True, 4, 5)
-        if dx != NULL:
-            dense_backward_input(dx_block, du_block, w, n_in, n_out)
-            unpack(dx + done * n_in, dx_block, n_in, count)
-        done += count
-    sum_lanes(db, db_sum, n_out)
+    cdef Layer l = units_layer(DENSE, n_in, n_out)
+    l.dx, l.dw, l.db, l.dy, l.x, l.w = dx, dw, db, du, x, w
+    layer_backward(&l, n, workspace)
 
 
-cdef void c_squash_forward(real* y, const real* a, Py_ssize_t n) noexcept nogil:
-    cdef vec rest = splat(0)
-    cdef Py_ssize_t i
-    for i in range(n // LANES):
-        store(y + i * LANES, squash(load(a + i * LANES)))
-    for i in range(n - n % LANES, n):
-        (<real*>&rest)[0] = a[i]
-        rest = squash(rest)
-        y[i] = (<real*>&rest)[0]
+cdef void c_rbf_forward(real* y, const real* x, const real* codes, Py_ssize_t n, int n_in, int classes,
+                        double distance_scale, void* workspace) noexcept nogil:
+    cdef Layer l = units_layer(RBF, n_in, classes)
+    l.y, l.x, l.w, l.s = y, x, codes, distance_scale
+    layer_forward(&l, n, workspace)
 
 
-cdef void c_squash_backward(real* da, const real* dy, const real* y, Py_ssize_t n) noexcept nogil:
-    cdef vec rest = splat(0)
-    cdef Py_ssize_t i
-    for i in range(n // LANES):
-        store(da + i * LANES, load(dy + i * LANES) * squash_derivative(load(y + i * LANES)))
-    for i in range(n - n % LANES, n):
-        (<real*>&rest)[0] = y[i]
-        rest = squash_derivative(rest)
-        da[i] = dy[i] * (<real*>&rest)[0]
+cdef void c_rbf_backward(real* dx, real* dcodes, const real* dy, const real* x, const real* codes, Py_ssize_t n,
+                         int n_in, int classes, double distance_scale, void* workspace) noexcept nogil:
+    cdef Layer l = units_layer(RBF, n_in, classes)
+    l.dx, l.dw, l.db, l.dy, l.x, l.w, l.s = dx, dcodes, NULL, dy, x, codes, distance_scale
+    layer_backward(&l, n, workspace)
+
+
+cdef void c_rbf_loss(real* dy, double* loss, const real* y, const int64_t* labels, Py_ssize_t n, int classes,
+                     int kind, double j, void* workspace) noexcept nogil:
+    cdef Layer l = units_layer(LOSS, classes, classes)
+    l.y, l.losses, l.x, l.labels, l.loss, l.s = dy, loss, y, labels, kind, j
+    layer_forward(&l, n, workspace)
 
 
 cdef void c_softmax_cross_entropy(real* da, double* loss, const real* a, const int64_t* labels, Py_ssize_t n,
                                   int classes, void* workspace) noexcept nogil:
-    cdef vec* at = <vec*>workspace
-    cdef vec* a_block = take(&at, classes)
-    cdef vec* da_block = take(&at, classes)
-    cdef Py_ssize_t done = 0
-    cdef int64_t errors = 0
-    cdef int count
+    c_rbf_loss(da, loss, a, labels, n, classes, CROSS_ENTROPY, 0, workspace)
+
+
+cdef enum:
+    CHUNK = 16                         # vecs
+
+
+cdef void c_activation_forward(real* y, const real* a, Py_ssize_t n, const Activation* f) noexcept nogil:
+    cdef vec[CHUNK] block
+    cdef Py_ssize_t done = 0, count
+    clear(block, CHUNK * sizeof(vec))
     while done < n:
-        count = block_count(n, done)
-        pack(a_block, a + done * classes, classes, count)
-        softmax_cross_entropy(da_block, loss + done, &errors, a_block, labels + done, NULL, 1, count, classes)
-        unpack(da + done * classes, da_block, classes, count)
+        count = min(<Py_ssize_t>(CHUNK * LANES), n - done)
+        memcpy(block, a + done, count * sizeof(real))
+        activate(block, (count + LANES - 1) // LANES, f)
+        memcpy(y + done, block, count * sizeof(real))
         done += count
+
+
+cdef void c_activation_backward(real* da, const real* dy, const real* y, Py_ssize_t n,
+                                const Activation* f) noexcept nogil:
+    cdef vec[CHUNK] delta
+    cdef vec[CHUNK] block
+    cdef Py_ssize_t done = 0, count
+    clear(delta, CHUNK * sizeof(vec))
+    clear(block, CHUNK * sizeof(vec))
+    while done < n:
+        count = min(<Py_ssize_t>(CHUNK * LANES), n - done)
+        memcpy(delta, dy + done, count * sizeof(real))
+        memcpy(block, y + done, count * sizeof(real))
+        activate_backward(delta, block, (count + LANES - 1) // LANES, f)
+        memcpy(da + done, delta, count * sizeof(real))
+        done += count
+
+
+cdef void c_squash_forward(real* y, const real* a, Py_ssize_t n) noexcept nogil:
+    cdef Activation f
+    f.kind = SCALED_TANH
+    c_activation_forward(y, a, n, &f)
+
+
+cdef void c_squash_backward(real* da, const real* dy, const real* y, Py_ssize_t n) noexcept nogil:
+    cdef Activation f
+    f.kind = SCALED_TANH
+    c_activation_backward(da, dy, y, n, &f)

@@ -6,10 +6,10 @@
 #
 # The sums run in the order of the batch schedule (bias, input map, row and column of the kernel): adding a zero weight
 # times a number changes nothing, so both schedules give the same bits.
-from lenet_c.kernels.guard cimport GUARD, guard
 from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Net
-from lenet_c.kernels.simd cimport HALF_LANES, LANES, ONLINE_TILE, half, half_splat, real, splat, vec
+from lenet_c.kernels.simd cimport HALF_LANES, LANES, IMAGE_TILE, half, half_splat, real, splat, vec
 from lenet_c.kernels.activation cimport squash_forward
+from lenet_c.kernels.workspace cimport take
 
 cdef enum:
     MAPS1 = 8                  # of C1 and S2
@@ -17,15 +17,20 @@ cdef enum:
     UNITS5 = 128               # of C5 and F6, with padding
     UNITS6 = 96
 
+# What holds the maps of C1 and S2, or those of C3 and S4
+ctypedef fused lanes:
+    half
+    vec
+
 # The parameters in this layout, one flat buffer: offsets of its parts, and its size.
-cdef struct Online:
+cdef struct Packed:
     Py_ssize_t w1, b1, c2, b2, w3, b3, c4, b4, w5, b5, w6, b6, w7, b7, size
     Py_ssize_t outputs         # classes, whole 16s
     bint rbf                   # w7: the codes of RBF units, which are trained where train_codes
     bint train_codes
     real distance_scale
 
-cdef struct OnlineBlock:
+cdef struct ImageBlock:
     real* x                    # (32, 32)
     real* c1                   # (28, 28, 8); becomes C1's delta
     real* s2
@@ -49,8 +54,8 @@ cdef inline Py_ssize_t place(Py_ssize_t* next, Py_ssize_t count) noexcept nogil:
     return next[0] - count
 
 
-cdef inline Online online_layout(const Net* net) noexcept nogil:
-    cdef Online o
+cdef inline Packed packed_layout(const Net* net) noexcept nogil:
+    cdef Packed o
     cdef Py_ssize_t next = 0
     o.outputs = (net.classes + 15) // 16 * 16
     o.rbf = net.loss != CROSS_ENTROPY
@@ -75,33 +80,30 @@ cdef inline Online online_layout(const Net* net) noexcept nogil:
     return o
 
 
-cdef inline real* take(real** at, Py_ssize_t count) noexcept nogil:
-    cdef real* here = at[0]
-    guard(here, count * sizeof(real))
-    at[0] = <real*>(<char*>(here + count) + GUARD)
-    return here
+cdef inline real* take_reals(char** at, Py_ssize_t count) noexcept nogil:
+    return <real*>take(at, count * sizeof(real), 1)
 
 
-cdef inline size_t online_block(OnlineBlock* block, void* workspace, const Net* net) noexcept nogil:
+cdef inline size_t image_layout(ImageBlock* block, void* workspace, const Net* net) noexcept nogil:
     # Lays a block into a workspace; returns its size in bytes.
-    cdef real* at = <real*>workspace
-    block.x = take(&at, 32 * 32)
-    block.c1 = take(&at, 28 * 28 * MAPS1)
-    block.s2 = take(&at, 14 * 14 * MAPS1)
-    block.c3 = take(&at, 10 * 10 * MAPS3)
-    block.s4 = take(&at, 5 * 5 * MAPS3)
-    block.c5 = take(&at, UNITS5)
-    block.f6 = take(&at, UNITS6)
-    block.output = take(&at, (net.classes + 15) // 16 * 16)
-    block.d_s2 = take(&at, 14 * 14 * MAPS1)
-    block.d_s4 = take(&at, 5 * 5 * MAPS3)
-    block.d_c5 = take(&at, UNITS5)
-    block.d_f6 = take(&at, UNITS6)
-    block.d_output = take(&at, (net.classes + 15) // 16 * 16)
-    block.w3t = take(&at, KERNEL * KERNEL * MAPS3 * MAPS1)
-    block.mask = take(&at, C1 * MAPS3)
-    block.level = take(&at, 256)
-    return <char*>at - <char*>workspace
+    cdef char* at = <char*>workspace
+    block.x = take_reals(&at, 32 * 32)
+    block.c1 = take_reals(&at, 28 * 28 * MAPS1)
+    block.s2 = take_reals(&at, 14 * 14 * MAPS1)
+    block.c3 = take_reals(&at, 10 * 10 * MAPS3)
+    block.s4 = take_reals(&at, 5 * 5 * MAPS3)
+    block.c5 = take_reals(&at, UNITS5)
+    block.f6 = take_reals(&at, UNITS6)
+    block.output = take_reals(&at, (net.classes + 15) // 16 * 16)
+    block.d_s2 = take_reals(&at, 14 * 14 * MAPS1)
+    block.d_s4 = take_reals(&at, 5 * 5 * MAPS3)
+    block.d_c5 = take_reals(&at, UNITS5)
+    block.d_f6 = take_reals(&at, UNITS6)
+    block.d_output = take_reals(&at, (net.classes + 15) // 16 * 16)
+    block.w3t = take_reals(&at, KERNEL * KERNEL * MAPS3 * MAPS1)
+    block.mask = take_reals(&at, C1 * MAPS3)
+    block.level = take_reals(&at, 256)
+    return at - <char*>workspace
 
 
 cdef inline void move(real* packed, real* flat, int outputs, int inputs, int units, bint back) noexcept nogil:
@@ -115,9 +117,9 @@ cdef inline void move(real* packed, real* flat, int outputs, int inputs, int uni
                 packed[l * units + n] = flat[n * inputs + l]
 
 
-cdef inline void online_move(real* packed, real* theta, const Net* net, bint back) noexcept nogil:
+cdef inline void move_parameters(real* packed, real* theta, const Net* net, bint back) noexcept nogil:
     # theta -> packed, or back. The padding of packed must be zero, and stays so.
-    cdef Online o = online_layout(net)
+    cdef Packed o = packed_layout(net)
     cdef int taps = KERNEL * KERNEL
     move(packed + o.w1, theta + net.c1_weight, C1, taps, MAPS1, back)
     move(packed + o.b1, theta + net.c1_bias, C1, 1, MAPS1, back)
@@ -138,7 +140,7 @@ cdef inline void online_move(real* packed, real* theta, const Net* net, bint bac
     move(packed + o.b7, theta + net.output_bias, net.classes, 1, <int>o.outputs, back)
 
 
-cdef inline void online_c1(real* y, const real* x, const real* w, const real* b) noexcept nogil:
+cdef inline void c1_forward(real* y, const real* x, const real* w, const real* b) noexcept nogil:
     # y (28, 28, 8), pre-activations
     cdef half[14] acc
     cdef half weight
@@ -159,20 +161,19 @@ cdef inline void online_c1(real* y, const real* x, const real* w, const real* b)
                     out[(i * 28 + jj * 14 + j) * (MAPS1 // HALF_LANES) + p] = acc[j]
 
 
-cdef inline void online_s2(real* y, const real* x, const real* c, const real* b) noexcept nogil:
-    # y (14, 14, 8), pre-activations
-    cdef const half* top
-    cdef half* out = <half*>y
-    cdef int i, j, p, row = 28 * (MAPS1 // HALF_LANES), step = MAPS1 // HALF_LANES
-    for i in range(14):
-        for j in range(14):
-            for p in range(MAPS1 // HALF_LANES):
-                top = <const half*>x + 2 * i * row + 2 * j * step + p
-                out[(i * 14 + j) * step + p] = (((top[0] + top[step]) + top[row]) + top[row + step]) * \
-                    (<const half*>c)[p] + (<const half*>b)[p]
+cdef inline void subsample_forward(lanes* y, const lanes* x, const lanes* c, const lanes* b, int rows, int columns,
+                                   int MAPS) noexcept nogil:
+    # y (rows, columns, maps), pre-activations; maps: MAPS vectors of `lanes`
+    cdef const lanes* top
+    cdef int i, j, p, row = 2 * columns * MAPS
+    for i in range(rows):
+        for j in range(columns):
+            for p in range(MAPS):
+                top = x + 2 * i * row + 2 * j * MAPS + p
+                y[(i * columns + j) * MAPS + p] = (((top[0] + top[MAPS]) + top[row]) + top[row + MAPS]) * c[p] + b[p]
 
 
-cdef inline void online_c3(real* y, const real* x, const real* w, const real* b) noexcept nogil:
+cdef inline void c3_forward(real* y, const real* x, const real* w, const real* b) noexcept nogil:
     # y (10, 10, 16), pre-activations, from x (14, 14, 8)
     cdef vec[10] acc
     cdef vec weight
@@ -193,24 +194,11 @@ cdef inline void online_c3(real* y, const real* x, const real* w, const real* b)
                 out[(i * 10 + j) * (MAPS3 // LANES) + p] = acc[j]
 
 
-cdef inline void online_s4(real* y, const real* x, const real* c, const real* b) noexcept nogil:
-    # y (5, 5, 16), pre-activations
-    cdef const vec* top
-    cdef vec* out = <vec*>y
-    cdef int i, j, p, row = 10 * (MAPS3 // LANES), step = MAPS3 // LANES
-    for i in range(5):
-        for j in range(5):
-            for p in range(MAPS3 // LANES):
-                top = <const vec*>x + 2 * i * row + 2 * j * step + p
-                out[(i * 5 + j) * step + p] = (((top[0] + top[step]) + top[row]) + top[row + step]) * \
-                    (<const vec*>c)[p] + (<const vec*>b)[p]
-
-
-cdef inline void online_dense(real* y, const real* x, const real* w, const real* b, int units, int groups, int group,
+cdef inline void dense_forward(real* y, const real* x, const real* w, const real* b, int units, int groups, int group,
                               int step, int PARTS) noexcept nogil:
     # y[n] = b[n] + sum_l w[l,n] x[l], PARTS vecs of y at a time; input l = g * group + q stands at x[q * step + g]:
     # units of a full layer (groups 1, step 1), or maps of S4 (16 groups of 25, step 16)
-    cdef vec[ONLINE_TILE] acc
+    cdef vec[IMAGE_TILE] acc
     cdef const vec* weight
     cdef int tile, t, g, q
     for tile in range(units // LANES // PARTS):
@@ -226,7 +214,7 @@ cdef inline void online_dense(real* y, const real* x, const real* w, const real*
             (<vec*>y)[tile * PARTS + t] = acc[t]
 
 
-cdef inline void online_rbf(real* y, const real* x, const real* code, int outputs, real s) noexcept nogil:
+cdef inline void rbf_forward(real* y, const real* x, const real* code, int outputs, real s) noexcept nogil:
     # y[c] = s sum_n (x[n] - code[n,c])^2
     cdef vec sum, d
     cdef int p, n
@@ -238,21 +226,23 @@ cdef inline void online_rbf(real* y, const real* x, const real* code, int output
         (<vec*>y)[p] = sum * splat(s)
 
 
-cdef inline void online_forward(OnlineBlock* block, const real* w, const Online* o) noexcept nogil:
-    online_c1(block.c1, block.x, w + o.w1, w + o.b1)
+cdef inline void image_forward(ImageBlock* block, const real* w, const Packed* o) noexcept nogil:
+    c1_forward(block.c1, block.x, w + o.w1, w + o.b1)
     squash_forward(<vec*>block.c1, 28 * 28 * MAPS1 // LANES)
-    online_s2(block.s2, block.c1, w + o.c2, w + o.b2)
+    subsample_forward[half](<half*>block.s2, <const half*>block.c1, <const half*>(w + o.c2), <const half*>(w + o.b2), 14, 14,
+                      MAPS1 // HALF_LANES)
     squash_forward(<vec*>block.s2, 14 * 14 * MAPS1 // LANES)
-    online_c3(block.c3, block.s2, w + o.w3, w + o.b3)
+    c3_forward(block.c3, block.s2, w + o.w3, w + o.b3)
     squash_forward(<vec*>block.c3, 10 * 10 * MAPS3 // LANES)
-    online_s4(block.s4, block.c3, w + o.c4, w + o.b4)
+    subsample_forward[vec](<vec*>block.s4, <const vec*>block.c3, <const vec*>(w + o.c4), <const vec*>(w + o.b4), 5, 5,
+                      MAPS3 // LANES)
     squash_forward(<vec*>block.s4, 5 * 5 * MAPS3 // LANES)
-    online_dense(block.c5, block.s4, w + o.w5, w + o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
-                 ONLINE_TILE)
+    dense_forward(block.c5, block.s4, w + o.w5, w + o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
+                 IMAGE_TILE)
     squash_forward(<vec*>block.c5, UNITS5 // LANES)
-    online_dense(block.f6, block.c5, w + o.w6, w + o.b6, UNITS6, 1, C5, 1, 6)
+    dense_forward(block.f6, block.c5, w + o.w6, w + o.b6, UNITS6, 1, C5, 1, 6)
     squash_forward(<vec*>block.f6, UNITS6 // LANES)
     if o.rbf:
-        online_rbf(block.output, block.f6, w + o.w7, <int>o.outputs, o.distance_scale)
+        rbf_forward(block.output, block.f6, w + o.w7, <int>o.outputs, o.distance_scale)
     else:
-        online_dense(block.output, block.f6, w + o.w7, w + o.b7, <int>o.outputs, 1, F6, 1, 1)
+        dense_forward(block.output, block.f6, w + o.w7, w + o.b7, <int>o.outputs, 1, F6, 1, 1)

@@ -8,8 +8,9 @@
 #
 # A weight is read for the input's sensitivity before it is written.
 from lenet_c.kernels.types cimport C1, C3, C5, F6, KERNEL
-from lenet_c.kernels.one_image cimport MAPS1, MAPS3, UNITS5, UNITS6, Online, OnlineBlock
-from lenet_c.kernels.simd cimport HALF_LANES, LANES, ONLINE_TILE, half, half_splat, lane_sum, real, splat, vec
+from lenet_c.kernels.one_image cimport MAPS1, MAPS3, UNITS5, UNITS6, ImageBlock, Packed, lanes
+from lenet_c.kernels.simd cimport (HALF_LANES, IMAGE_TILE, LANES, SQUASH_A, SQUASH_S, half, half_splat, lane_sum, real,
+                                   splat, vec)
 from lenet_c.kernels.activation cimport squash_backward, squash_derivative
 
 cdef enum:
@@ -40,11 +41,11 @@ cdef inline void put(Sink* sink, Py_ssize_t at, vec g, int KIND) noexcept nogil:
         w[0] = w[0] - splat(sink.rate) * v[0]
 
 
-cdef inline void dense_back(Sink* sink, real* dx, const real* du, const real* x, const real* w, Py_ssize_t at_w,
+cdef inline void dense_backward(Sink* sink, real* dx, const real* du, const real* x, const real* w, Py_ssize_t at_w,
                             Py_ssize_t at_b, int units, int groups, int group, int step, int PARTS,
                             int KIND) noexcept nogil:
-    # dx (as x), from du (units); w: the weights at offset at_w, in the order of online_dense
-    cdef vec[ONLINE_TILE] delta
+    # dx (as x), from du (units); w: the weights at offset at_w, in the order of dense_forward
+    cdef vec[IMAGE_TILE] delta
     cdef vec sum, unit
     cdef const vec* weight
     cdef int tile, t, g, q
@@ -71,7 +72,7 @@ cdef inline void dense_back(Sink* sink, real* dx, const real* du, const real* x,
             put(sink, at_b + (tile * PARTS + t) * LANES, delta[t], KIND)
 
 
-cdef inline void rbf_back(Sink* sink, real* dx, const real* dy, const real* x, const real* code, Py_ssize_t at,
+cdef inline void rbf_backward(Sink* sink, real* dx, const real* dy, const real* x, const real* code, Py_ssize_t at,
                           int outputs, bint train, real s, int KIND) noexcept nogil:
     # dx[n] = sum_c dy[c] 2s (x[n] - code[n,c]); code (n, outputs) at offset `at`, changed where `train`
     cdef vec sum, d, slope = splat(2 * s)
@@ -86,43 +87,54 @@ cdef inline void rbf_back(Sink* sink, real* dx, const real* dy, const real* x, c
         dx[n] = lane_sum(sum)
 
 
-cdef inline void s4_back(Sink* sink, real* dx, const real* dy, const real* y, const real* x, const real* c,
-                         Py_ssize_t at_c, Py_ssize_t at_b, Py_ssize_t at_below, int KIND) noexcept nogil:
-    # dx (10, 10, 16) becomes C3's delta, and may be x; its sum is the gradient of C3's bias
-    cdef int i, j, p, q, step = MAPS3 // LANES
-    cdef vec du, e, sum_c, sum_b, sum_below, coefficient
-    cdef vec[4] s
+cdef inline lanes slope(lanes y) noexcept nogil:
+    # f'(a) from y = f(a)
+    if lanes is half:
+        return half_splat(<real>(SQUASH_S * SQUASH_A)) - y * y * half_splat(<real>(SQUASH_S / SQUASH_A))
+    else:
+        return squash_derivative(y)
+
+
+cdef inline void subsample_backward(lanes* dx, lanes* dc, lanes* db, lanes* dbelow, const lanes* dy, const lanes* y,
+                                    const lanes* x, const lanes* c, int rows, int columns, int MAPS) noexcept nogil:
+    # dx (2 rows, 2 columns, maps) becomes the delta of the convolution below, and may be x; overwrites dc, db and
+    # dbelow, the gradient of that convolution's bias
+    cdef int i, j, p, q
+    cdef lanes du, e, sum_c, sum_b, sum_below
+    cdef lanes[4] s
     cdef Py_ssize_t[4] at
     cdef Py_ssize_t o
     at[0] = 0
-    at[1] = step
-    at[2] = 10 * step
-    at[3] = 11 * step
-    for p in range(MAPS3 // LANES):
-        sum_c = splat(0)
-        sum_b = splat(0)
-        sum_below = splat(0)
-        coefficient = (<const vec*>c)[p]
-        for i in range(5):
-            for j in range(5):
-                o = (i * 5 + j) * step + p
-                du = (<const vec*>dy)[o] * squash_derivative((<const vec*>y)[o])
-                o = (2 * i * 10 + 2 * j) * step + p
+    at[1] = MAPS
+    at[2] = 2 * columns * MAPS
+    at[3] = (2 * columns + 1) * MAPS
+    for p in range(MAPS):
+        if lanes is half:
+            sum_c = half_splat(0)
+        else:
+            sum_c = splat(0)
+        sum_b = sum_c
+        sum_below = sum_c
+        for i in range(rows):
+            for j in range(columns):
+                o = (i * columns + j) * MAPS + p
+                du = dy[o] * slope[lanes](y[o])
+                o = (4 * i * columns + 2 * j) * MAPS + p
                 for q in range(4):
-                    s[q] = (<const vec*>x)[o + at[q]]
+                    s[q] = x[o + at[q]]
                 sum_c += du * (((s[0] + s[1]) + s[2]) + s[3])
                 sum_b += du
-                e = coefficient * du
+                e = c[p] * du
                 for q in range(4):
-                    s[q] = e * squash_derivative(s[q])
+                    s[q] = e * slope[lanes](s[q])
                     sum_below += s[q]
-                    (<vec*>dx)[o + at[q]] = s[q]
-        put(sink, at_c + p * LANES, sum_c, KIND)
-        put(sink, at_b + p * LANES, sum_b, KIND)
-        put(sink, at_below + p * LANES, sum_below, KIND)
+                    dx[o + at[q]] = s[q]
+        dc[p] = sum_c
+        db[p] = sum_b
+        dbelow[p] = sum_below
 
 
-cdef inline void c3_back_input(real* dx, const real* du, const real* wt) noexcept nogil:
+cdef inline void c3_backward_input(real* dx, const real* du, const real* wt) noexcept nogil:
     # dx (14, 14, 8) from du (10, 10, 16) and wt (5, 5, 16, 8)
     cdef half[KERNEL] acc
     cdef half delta
@@ -146,7 +158,7 @@ cdef inline void c3_back_input(real* dx, const real* du, const real* wt) noexcep
                         out[((i + u) * 14 + j + v) * step + p] = acc[v]
 
 
-cdef inline void c3_back_weight(Sink* sink, const real* du, const real* x, const real* mask, Py_ssize_t at_w,
+cdef inline void c3_backward_weight(Sink* sink, const real* du, const real* x, const real* mask, Py_ssize_t at_w,
                                 int KIND) noexcept nogil:
     # dw[k,u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v,k], 0 where mask (6, 16) is
     cdef vec[C1] acc
@@ -167,44 +179,7 @@ cdef inline void c3_back_weight(Sink* sink, const real* du, const real* x, const
                         acc[k] * (<const vec*>mask)[k * (MAPS3 // LANES) + p], KIND)
 
 
-cdef inline void s2_back(real* dx, real* dc, real* db, real* dbelow, const real* dy, const real* y, const real* x,
-                         const real* c) noexcept nogil:
-    # dx (28, 28, 8) becomes C1's delta, and may be x; overwrites dc, db, dbelow (8)
-    cdef int i, j, p, q, step = MAPS1 // HALF_LANES
-    cdef half du, e, sum_c, sum_b, sum_below, coefficient
-    cdef half at0 = half_splat(<real>(2.0 / 3.0 * 1.7159)), at2 = half_splat(<real>(2.0 / 3.0 / 1.7159))
-    cdef half[4] s
-    cdef Py_ssize_t[4] at
-    cdef Py_ssize_t o
-    at[0] = 0
-    at[1] = step
-    at[2] = 28 * step
-    at[3] = 29 * step
-    for p in range(MAPS1 // HALF_LANES):
-        sum_c = half_splat(0)
-        sum_b = half_splat(0)
-        sum_below = half_splat(0)
-        coefficient = (<const half*>c)[p]
-        for i in range(14):
-            for j in range(14):
-                o = (i * 14 + j) * step + p
-                du = (<const half*>dy)[o] * (at0 - (<const half*>y)[o] * (<const half*>y)[o] * at2)
-                o = (2 * i * 28 + 2 * j) * step + p
-                for q in range(4):
-                    s[q] = (<const half*>x)[o + at[q]]
-                sum_c += du * (((s[0] + s[1]) + s[2]) + s[3])
-                sum_b += du
-                e = coefficient * du
-                for q in range(4):
-                    s[q] = e * (at0 - s[q] * s[q] * at2)
-                    sum_below += s[q]
-                    (<half*>dx)[o + at[q]] = s[q]
-        (<half*>dc)[p] = sum_c
-        (<half*>db)[p] = sum_b
-        (<half*>dbelow)[p] = sum_below
-
-
-cdef inline void c1_back_weight(real* dw, const real* du, const real* x) noexcept nogil:
+cdef inline void c1_backward_weight(real* dw, const real* du, const real* x) noexcept nogil:
     # Overwrites dw (5, 5, 8): dw[u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v]
     cdef half[2 * KERNEL] acc
     cdef half delta
@@ -230,31 +205,35 @@ cdef inline void put_all(Sink* sink, Py_ssize_t at, const real* g, int n, int KI
         put(sink, at + i * LANES, (<const vec*>g)[i], KIND)
 
 
-cdef inline void online_backward(OnlineBlock* block, Sink* sink, const real* w, const Online* o,
+cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, const Packed* o,
                                  int KIND) noexcept nogil:
     # From d_output. c1 and c3 become deltas.
     cdef int u, v, m, k
-    cdef real* g = block.w3t                  # scratch once C3 is done: C1's weights, biases, S2's coefficients, biases
+    cdef real* g = block.w3t                              # scratch before and after the weights of C3 are there
     if o.rbf:
-        rbf_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, <int>o.outputs, o.train_codes,
+        rbf_backward(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, <int>o.outputs, o.train_codes,
                  o.distance_scale, KIND)
     else:
-        dense_back(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1,
+        dense_backward(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1,
                    KIND)
     squash_backward(<vec*>block.d_f6, <vec*>block.f6, UNITS6 // LANES)
-    dense_back(sink, block.d_c5, block.d_f6, block.c5, w + o.w6, o.w6, o.b6, UNITS6, 1, C5, 1, 6, KIND)
+    dense_backward(sink, block.d_c5, block.d_f6, block.c5, w + o.w6, o.w6, o.b6, UNITS6, 1, C5, 1, 6, KIND)
     squash_backward(<vec*>block.d_c5, <vec*>block.c5, UNITS5 // LANES)
-    dense_back(sink, block.d_s4, block.d_c5, block.s4, w + o.w5, o.w5, o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
-               ONLINE_TILE, KIND)
-    s4_back(sink, block.c3, block.d_s4, block.s4, block.c3, w + o.c4, o.c4, o.b4, o.b3, KIND)
+    dense_backward(sink, block.d_s4, block.d_c5, block.s4, w + o.w5, o.w5, o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
+               IMAGE_TILE, KIND)
+    subsample_backward[vec](<vec*>block.c3, <vec*>(g + MAPS3), <vec*>(g + 2 * MAPS3), <vec*>g, <const vec*>block.d_s4,
+                       <const vec*>block.s4, <const vec*>block.c3, <const vec*>(w + o.c4), 5, 5, MAPS3 // LANES)
+    put_all(sink, o.b3, g, 3 * MAPS3, KIND)               # C3's biases, S4's coefficients and biases
     for u in range(KERNEL):
         for v in range(KERNEL):
             for m in range(MAPS3):
                 for k in range(C1):
                     block.w3t[((u * KERNEL + v) * MAPS3 + m) * MAPS1 + k] = \
                         w[o.w3 + ((k * KERNEL + u) * KERNEL + v) * MAPS3 + m]
-    c3_back_input(block.d_s2, block.c3, block.w3t)
-    c3_back_weight(sink, block.c3, block.s2, block.mask, o.w3, KIND)
-    s2_back(block.c1, g + o.c2, g + o.b2, g + o.b1, block.d_s2, block.s2, block.c1, w + o.c2)
-    c1_back_weight(g + o.w1, block.c1, block.x)
-    put_all(sink, o.w1, g + o.w1, KERNEL * KERNEL * MAPS1 + 3 * MAPS1, KIND)
+    c3_backward_input(block.d_s2, block.c3, block.w3t)
+    c3_backward_weight(sink, block.c3, block.s2, block.mask, o.w3, KIND)
+    subsample_backward[half](<half*>block.c1, <half*>(g + o.c2), <half*>(g + o.b2), <half*>(g + o.b1),
+                       <const half*>block.d_s2, <const half*>block.s2, <const half*>block.c1, <const half*>(w + o.c2),
+                       14, 14, MAPS1 // HALF_LANES)
+    c1_backward_weight(g + o.w1, block.c1, block.x)
+    put_all(sink, o.w1, g + o.w1, KERNEL * KERNEL * MAPS1 + 3 * MAPS1, KIND)    # C1's weights, biases, S2's too

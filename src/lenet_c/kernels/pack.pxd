@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from lenet_c.kernels.types cimport Images, Net, Scan
-from lenet_c.kernels.simd cimport LANES, MOST_LANES, ROW_WORDS, WORDS, bytes_of, load, real, splat, store, vec
+from lenet_c.kernels.simd cimport LANES, MOST_LANES, ROW_WORDS, WORDS, bytes_of, lane_sum, load, real, splat, store, vec
 
 
 cdef inline void level_table(real* level, const Net* net) noexcept nogil:
@@ -132,3 +132,10 @@ cdef inline void unpack(real* array, const vec* x, Py_ssize_t size, int count) n
     for lane in range(count):
         for i in range(size):
             array[lane * size + i] = block[i * LANES + lane]
+
+
+cdef inline void sum_lanes(real* out, const vec* sums, Py_ssize_t n) noexcept nogil:
+    # out (n) += the sums over the lanes
+    cdef Py_ssize_t i
+    for i in range(n):
+        out[i] += lane_sum(sums[i])

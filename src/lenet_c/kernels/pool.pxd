@@ -12,6 +12,7 @@ from libc.math cimport HUGE_VAL, fabs, pow, sqrt
 from libc.stdint cimport uint64_t
 
 from lenet_c.kernels.types cimport AVERAGE, LP, MAX, RELU, SCALED_TANH, STOCHASTIC, TANH, TRAINABLE, Activation
+from lenet_c.kernels.random cimport fraction, mix
 from lenet_c.kernels.simd cimport LANES, nan_of, real, splat, vec, vequal, vmax
 from lenet_c.kernels.activation cimport activate, activate_backward, derivative
 
@@ -22,16 +23,9 @@ cdef struct Pool:
     uint64_t layer             # tells S2 from S4
 
 
-cdef inline uint64_t mix(uint64_t a) noexcept nogil:
-    # a bijection of 64 bits that leaves no pattern (Steele, Lea, Flood 2014)
-    a = (a ^ (a >> 30)) * <uint64_t>0xbf58476d1ce4e5b9
-    a = (a ^ (a >> 27)) * <uint64_t>0x94d049bb133111eb
-    return a ^ (a >> 31)
-
-
 cdef inline double uniform(const Pool* pool, int lane, Py_ssize_t unit) noexcept nogil:
     # in [0, 1): a function of the draw, the layer and the unit
-    return <double>(mix(mix(pool.draw[lane] + pool.layer) + <uint64_t>unit) >> 11) / 9007199254740992.0
+    return fraction(mix(mix(pool.draw[lane] + pool.layer) + <uint64_t>unit))
 
 
 cdef inline void chosen(vec* part, const vec* s, const Pool* pool, Py_ssize_t unit) noexcept nogil:

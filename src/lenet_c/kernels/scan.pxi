@@ -20,9 +20,9 @@ cdef void c_scan_tiles(real* s4, const Scan* scan, Py_ssize_t first, Py_ssize_t 
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_tiles(block.x, scan, first + done, count, across, block.level, tile)
-        step_c1_s2_predict(&block, NULL, theta, tile)
-        step_c3(&block, NULL, theta, tile)
-        step_s4(&block, NULL, theta, tile)
+        c1_s2_predict(&block, theta, tile)
+        c3_forward(&block, theta, tile)
+        s4_forward(&block, theta, tile)
         for lane in range(count):
             number = first + done + lane
             row, column = <int>(number // across * scan.tile.height), <int>(number % across * scan.tile.width)
@@ -71,8 +71,7 @@ cdef void c_scan_scores(real* scores, const real* s4, const Scan* scan, Py_ssize
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         gather(<real*>block.s4, s4, scan, first + done, count, net.s4.height, net.s4.width)
-        step_c5(&block, NULL, theta, net)
-        step_f6_output(&block, NULL, theta, net)
+        head_forward(&block, theta, net)
         for lane in range(count):
             out = scores + (first + done + lane) * net.classes
             for c in range(net.classes):

@@ -1,11 +1,11 @@
 # cython: language_level=3
-# The vector type of include/lenet_c/simd.h. Cython takes `real` and `vec` for float: write constants as
-# <real>0.1 and use the helpers, never abs, max or ** on them.
+# The vector type of include/lenet_c/simd.h. Cython takes `real` and `vec` for float, and `half` for double so that it
+# tells the two apart: write constants as <real>0.1 and use the helpers, never abs, max or ** on them.
 
 cdef extern from "lenet_c/simd.h" nogil:
     ctypedef float real "lenet_real"
     ctypedef float vec "lenet_vec"
-    ctypedef float half "lenet_half"
+    ctypedef double half "lenet_half"
     ctypedef const float* real_in "lenet_real_in"
     ctypedef const float* vec_in "lenet_vec_in"
     int LANES "LENET_LANES"
@@ -21,7 +21,7 @@ cdef extern from "lenet_c/simd.h" nogil:
         UNITS "LENET_UNITS"
         TILE "LENET_TILE"
         TILE_ROW "LENET_TILE_ROW"
-        ONLINE_TILE "LENET_ONLINE_TILE"
+        IMAGE_TILE "LENET_ONLINE_TILE"
         MOST_LANES "LENET_MOST_LANES"
         ROW_WORDS "LENET_ROW_WORDS"
     double SQUASH_A "LENET_SQUASH_A"
