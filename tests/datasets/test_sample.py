@@ -1,0 +1,81 @@
+"""The sample of MNIST in the package: its counts, its size, and that it is a part of MNIST."""
+
+import hashlib
+import importlib.util
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from places import ROOT
+
+from lenet_c import datasets
+
+FOLDER = Path(datasets.__file__).parents[1] / "data"
+TOOL = ROOT / "tools" / "make_sample.py"
+
+# SHA-256 of the images' bytes, then the labels' bytes.
+CONTENTS = {
+    "train": "e190f2e9aba4417be7714dabb804b6715d311de10b10f896ea1c87128555eb9e",
+    "test": "b588c27cbfb8dc3e66b5cb525ff03f93c0dfba3558345f75a55be7d78e74bffd",
+}
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """A folder with all of MNIST."""
+    named = os.environ.get("LENET_C_DATA") or ROOT.parent / "shared" / "data" / "mnist"
+    try:
+        return datasets.find_mnist(named)
+    except FileNotFoundError:
+        pytest.skip("all of MNIST is not at hand: name its folder in LENET_C_DATA")
+
+
+@pytest.mark.parametrize(("split", "per_class"), [("train", 600), ("test", 100)])
+def test_shapes_classes_and_contents(split, per_class):
+    images, labels = datasets.load_sample(split)
+    assert images.shape == (10 * per_class, 28, 28) and images.dtype == np.uint8
+    assert labels.shape == (10 * per_class,) and labels.dtype == np.uint8
+    assert np.bincount(labels).tolist() == [per_class] * 10
+    assert images.min() == 0 and images.max() == 255
+    assert hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest() == CONTENTS[split]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_order_is_mixed(split):
+    _, labels = datasets.load_sample(split)
+    for part in np.split(labels, 5):
+        counts = np.bincount(part, minlength=10)
+        assert counts.min() > 0.4 * counts.mean() and counts.max() < 1.8 * counts.mean()
+
+
+def test_splits_share_no_image_and_none_comes_twice():
+    images = np.concatenate([datasets.load_sample(split)[0] for split in ("train", "test")])
+    assert len({image.tobytes() for image in images}) == len(images)
+
+
+def test_files_are_small_and_have_their_licence():
+    files = sorted(FOLDER.glob("sample-*.gz"))
+    assert len(files) == 4
+    assert sum(file.stat().st_size for file in files) <= 1_200_000
+    licence = (FOLDER / "LICENSE.mnist").read_text("utf-8")
+    for words in ("Yann LeCun and Corinna Cortes", "CC BY-SA 3.0", "Special Database 3"):
+        assert words in licence
+
+
+def test_splits_have_names():
+    with pytest.raises(ValueError, match='expected "train" or "test", got \'valid\''):
+        datasets.load_sample("valid")
+
+
+@pytest.mark.skipif(not TOOL.exists(), reason="tools/make_sample.py is in the repository only")
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_rule_gives_the_sample(mnist, split):
+    spec = importlib.util.spec_from_file_location("make_sample", TOOL)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    images, labels = datasets.load_mnist(split, mnist)
+    chosen = tool.choose(labels, split)
+    sample = datasets.load_sample(split)
+    np.testing.assert_array_equal(sample[0], images[chosen])
+    np.testing.assert_array_equal(sample[1], labels[chosen])
