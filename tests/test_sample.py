@@ -55,9 +55,9 @@ def test_splits_share_no_image_and_none_comes_twice():
 
 
 def test_files_are_small_and_have_their_licence():
-    files = sorted(FOLDER.glob("sample-*.gz"))
+    files = sorted(FOLDER.glob("sample-*.xz"))
     assert len(files) == 4
-    assert sum(file.stat().st_size for file in files) <= 1_200_000
+    assert sum(file.stat().st_size for file in files) <= 1_000_000
     licence = (FOLDER / "LICENSE.mnist").read_text("utf-8")
     for words in ("Yann LeCun and Corinna Cortes", "CC BY-SA 3.0", "Special Database 3"):
         assert words in licence
