@@ -4,6 +4,7 @@ import functools
 import gzip
 import io
 import json
+import lzma
 import struct
 import tempfile
 import zipfile
@@ -105,6 +106,11 @@ def mnist_seeds() -> list[bytes]:
     stream, labels = io.BytesIO(), np.zeros(10_000, np.uint8)
     np.savez_compressed(stream, y_test=labels)
     return [gzip.compress(idx_file(labels), 6, mtime=0), stream.getvalue()]
+
+
+def sample_seeds() -> list[bytes]:
+    """Return IDX files packed with xz."""
+    return [lzma.compress(idx_file(array), check=lzma.CHECK_CRC32) for array in _arrays()]
 
 
 def tensor_seeds() -> list[bytes]:

@@ -33,11 +33,12 @@ from fuzz_seeds import (
     npz_file,
     picture_seeds,
     query_seeds,
+    sample_seeds,
     tensor_seeds,
 )
 
 from lenet_c import Config, FormatError, LeNet5, idx
-from lenet_c.datasets import mnist_files
+from lenet_c.datasets import mnist_files, sample
 from lenet_c.files import safetensors
 from lenet_c.pictures import picture_files
 from lenet_c.serve.answers import JSON, Reader, RequestError
@@ -111,6 +112,11 @@ def run_mnist(data: bytes) -> None:
     """Read a file that should be one of MNIST's."""
     for name in ("hostile", "hostile.npz"):
         _refused(lambda path: mnist_files.read_checked(path, "t10k-labels-idx1-ubyte"), data, name)
+
+
+def run_sample(data: bytes) -> None:
+    """Read a file as the sample's are packed."""
+    _refused(sample.read, data)
 
 
 def run_safetensors(data: bytes) -> None:
@@ -201,6 +207,7 @@ TARGETS = {
     "unpacked": Target(run_unpacked, lambda: idx_seeds()[:3], (b"\0\0\x0e\x02", b"\xff\xff\xff")),
     "array": Target(run_array, array_seeds, _NPY_WORDS),
     "mnist": Target(run_mnist, mnist_seeds, (b"PK\1\2", b"PK\3\4", b"PK\5\6", b"y_test.npy")),
+    "sample": Target(run_sample, sample_seeds, (b"\xfd7zXZ\0", b"YZ")),
     "safetensors": Target(run_safetensors, tensor_seeds, _TENSOR_WORDS),
     "header": Target(run_header, header_seeds, _TENSOR_WORDS),
     "model": Target(run_model, model_seeds, (b"PK\1\2", b"PK\5\6", *_TENSOR_WORDS)),

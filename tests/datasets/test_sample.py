@@ -2,14 +2,17 @@
 
 import hashlib
 import importlib.util
+import lzma
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from places import ROOT
 
-from lenet_c import datasets
+from lenet_c import FormatError, datasets, idx
+from lenet_c.datasets import sample
 
 FOLDER = Path(datasets.__file__).parents[1] / "data"
 TOOL = ROOT / "tools" / "make_sample.py"
@@ -55,12 +58,58 @@ def test_splits_share_no_image_and_none_comes_twice():
 
 
 def test_files_are_small_and_have_their_licence():
-    files = sorted(FOLDER.glob("sample-*.gz"))
+    files = sorted(FOLDER.glob("sample-*.xz"))
     assert len(files) == 4
-    assert sum(file.stat().st_size for file in files) <= 1_200_000
+    assert sum(file.stat().st_size for file in files) <= 1_000_000
     licence = (FOLDER / "LICENSE.mnist").read_text("utf-8")
     for words in ("Yann LeCun and Corinna Cortes", "CC BY-SA 3.0", "Special Database 3"):
         assert words in licence
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """The bytes of a small packed file."""
+    file = tmp_path_factory.mktemp("idx") / "array"
+    idx.write(file, np.arange(200, dtype=np.uint8))
+    return lzma.compress(file.read_bytes())
+
+
+BROKEN = {
+    "truncated, or too long": [
+        lambda packed: b"",
+        lambda packed: packed[:-1],
+        lambda packed: packed[: len(packed) // 2],
+        lambda packed: packed + b"\0",
+        lambda packed: lzma.compress(bytes(9 << 20)),
+    ],
+    "broken xz data": [
+        lambda packed: packed[:30] + bytes([packed[30] ^ 1]) + packed[31:],
+        lambda packed: b"\0\0\x08\x01",
+        lambda packed: lzma.compress(lzma.decompress(packed), lzma.FORMAT_ALONE),
+        lambda packed: lzma.compress(b"a", preset=9),  # takes 65 MiB of memory
+    ],
+    "not an IDX file": [lambda packed: lzma.compress(b"digits")],
+    "truncated: shape": [lambda packed: lzma.compress(lzma.decompress(packed)[:-1])],
+    "bytes follow": [lambda packed: lzma.compress(lzma.decompress(packed) + b"\0")],
+}
+
+
+@pytest.mark.parametrize(
+    ("match", "spoil"), [(match, spoil) for match, spoils in BROKEN.items() for spoil in spoils]
+)
+def test_broken_file_is_refused(packed, tmp_path, match, spoil):
+    (tmp_path / "sample").write_bytes(packed)
+    np.testing.assert_array_equal(sample.read(tmp_path / "sample"), np.arange(200))
+    (tmp_path / "sample").write_bytes(spoil(packed))
+    with pytest.raises(FormatError, match=match) as caught:
+        sample.read(tmp_path / "sample")
+    assert str(caught.value).startswith(f"{tmp_path / 'sample'}: ")
+
+
+def test_python_without_lzma(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    with pytest.raises(ImportError, match=r"without lzma: build it where .* or use all of MNIST"):
+        datasets.load_sample("test")
 
 
 def test_splits_have_names():
