@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the wheel for AArch64 with a cross compiler and runs it, NEON kernels and tests, under qemu:
 #
-#     tools/aarch64.sh FOLDER [TEST ...]      FOLDER is made; tests/test_kernels.py and others by default
+#     tools/aarch64.sh FOLDER [TEST ...]      FOLDER is made; tests/kernels/test_kernels.py and others by default
 #
 # For Debian and its like, as root: installs gcc-aarch64-linux-gnu and qemu-user, and unpacks Debian's Python for
 # arm64 into the folder (it installs no package of that architecture). Exit status 77: the tools are not to be had.
@@ -10,8 +10,8 @@ folder=$(realpath -m "$1")
 shift
 source=$(cd "$(dirname "$0")/.." && pwd)
 tests=("$@")
-[ ${#tests[@]} -gt 0 ] || tests=(tests/test_kernels.py tests/test_network.py tests/test_gradients.py
-  tests/test_updates.py tests/test_online.py tests/test_online_training.py tests/test_scan.py tests/test_layers.py)
+[ ${#tests[@]} -gt 0 ] || tests=(tests/kernels/test_{kernels,network,gradients,updates,online,online_training}.py
+  tests/lines/test_scan.py tests/layers/test_layers.py)
 packages=(python3.X-minimal libpython3.X-minimal libpython3.X-stdlib libc6 zlib1g libexpat1 libffi8 libssl3 libbz2-1.0
   liblzma5 libgcc-s1 libstdc++6 libuuid1 libsqlite3-0 libcrypt1)
 
@@ -67,5 +67,5 @@ print(f"{right} of 1,000 digits of the sample right")
 assert lenet_c.show_config("dict")["engine"] == "neon"
 assert right >= 990'
 # the others start Python themselves, which the system cannot without QEMU
-run -m pytest -q -p no:cacheprovider --deselect tests/test_online.py::test_inputs_that_are_not_32_x_32 \
-  --deselect tests/test_layers.py::test_public_names "${tests[@]}"
+run -m pytest -q -p no:cacheprovider --deselect tests/kernels/test_online.py::test_inputs_that_are_not_32_x_32 \
+  --deselect tests/layers/test_layers.py::test_public_names "${tests[@]}"

@@ -4,7 +4,7 @@
     python tools/fuzz.py --seconds 60                 # each target for a minute, one after another
     python tools/fuzz.py idx model --seconds 600 --corpus ~/fuzz
 
-The targets are those of tests/fuzz_targets.py. What is instrumented: lenet_c, json, zipfile, gzip,
+The targets are those of tests/cases/fuzz_targets.py. Instrumented: lenet_c, json, zipfile, gzip,
 Pillow's plugins; not what is compiled. A finding is kept as FOLDER/findings/TARGET-*, by its
 exception and the place that raised it, and the run goes on; the exit status is 1 then. A case that
 takes over ten seconds, or memory above the limit, ends the run of its target.
@@ -40,7 +40,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.inside:
         fuzz(args.inside, args)
-    sys.path.insert(0, str(ROOT / "tests"))
+    sys.path.insert(0, str(ROOT / "tests" / "cases"))
     from fuzz_targets import TARGETS
 
     for name in args.targets:
@@ -82,7 +82,7 @@ def fuzz(name: str, args: argparse.Namespace) -> None:
     """Fuzz one target in this process, and leave."""
     import atheris
 
-    sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+    sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests" / "cases")]
     with atheris.instrument_imports(include=MODULES):
         import fuzz_targets
 

@@ -1,7 +1,7 @@
-"""Write the hashes that tests/test_repetition.py expects, for every build this machine can run.
+"""Write the hashes of tests/whole/test_repetition.py, for every build this machine can run.
 
     python tools/make_golden.py              # writes tests/data/golden.json, tells what changed
-    python tools/make_golden.py FILE ...     # adds what tests/golden_case.py printed elsewhere
+    python tools/make_golden.py FILE ...     # adds what tests/cases/golden_case.py printed
 
 Other builds keep their entries. docs/reliability.md says when the file may be changed.
 """
@@ -22,7 +22,7 @@ FILE = TESTS / "data" / "golden.json"
 def measured():
     """Yield {build: hashes} of each build, each from a process of its own."""
     for isa, dtype in [*((isa, "float32") for isa in choose.available()), ("", "float64")]:
-        command = [sys.executable, TESTS / "golden_case.py", "--dtype", dtype]
+        command = [sys.executable, TESTS / "cases" / "golden_case.py", "--dtype", dtype]
         done = subprocess.run(
             command, env=os.environ | {"LENET_C_ISA": isa}, stdout=subprocess.PIPE, check=True
         )

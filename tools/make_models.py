@@ -1,4 +1,4 @@
-"""Write the model files that tests/test_model_files.py loads: python tools/make_models.py
+"""Write the model files that tests/storing/test_model_files.py loads: python tools/make_models.py
 
 For the format version in use, one file a preset, one as .npz and small ones of other kinds, and in
 expected.json what each of them predicts. A file that is there is left alone: files of a format

@@ -1,4 +1,4 @@
-"""Write the files that tests/test_old_files.py opens: python tools/make_old_files.py
+"""Write the files that tests/whole/test_old_files.py opens: python tools/make_old_files.py
 
 Pickles of what is public, checkpoints of trainings that did not end, model files and a compiled
 extension go into tests/data/old, what they hold and compute into expected.json. What is there is
@@ -25,7 +25,7 @@ import lenet_c
 from lenet_c import Config, Distortion, LeNet5, Recipe, images, reading, reproduce
 from lenet_c.files import safetensors
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cases"))
 import old_case
 from old_case import (
     FOLDER,

@@ -1,9 +1,9 @@
-"""Read the 2,000 photographs of tests/photo_case.py: python tools/read_photos.py
+"""Read the 2,000 photographs of tests/cases/photo_case.py: python tools/read_photos.py
 
 Prints the share read rightly by kind of damage and by source, for the halves that were seen and
 unseen while `lenet_c.images` was tuned, beside the whole pictures resized into the same model;
 rejected pictures count as wrong. Then the share rejected of the pictures without a digit of
-tests/absurd_case.py, and the errors on MNIST's test images with and without `prepare`.
+tests/cases/absurd_case.py, and the errors on MNIST's test images with and without `prepare`.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import numpy as np
 
 from lenet_c import LeNet5, datasets, images
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cases"))
 
 import absurd_case
 import photo_case

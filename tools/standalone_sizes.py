@@ -16,7 +16,7 @@ import numpy as np
 import lenet_c
 from lenet_c.export.c99 import int8_model, to_c
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cases"))
 import standalone_case as case
 
 

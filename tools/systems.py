@@ -1,6 +1,6 @@
 """Trains every system of the sources by its own defaults, and prints what it reaches.
 
-    python tools/systems.py grid [--results FILE]           # on the sample: tests/system_case.py
+    python tools/systems.py grid [--results FILE]        # on the sample: tests/cases/system_case.py
     python tools/systems.py tables DIR [--results FILE]     # on all of MNIST, for docs/accuracy.md
     python tools/systems.py tables DIR --held-out           # learns from 50,000, measures the rest
     python tools/systems.py weights                         # one class of the sample made rare
@@ -26,7 +26,7 @@ import numpy as np
 import lenet_c
 from lenet_c import LeNet5, datasets
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cases"))
 from system_case import GRID, System, data_of
 
 TABLES = {

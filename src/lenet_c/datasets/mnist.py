@@ -18,7 +18,7 @@ import numpy as np
 
 from ..common.errors import FormatError
 from ..common.paths import StrPath, at_home, shown
-from ..files import idx
+from . import sample
 from .mnist_files import FILES, read_checked
 
 if TYPE_CHECKING:
@@ -110,9 +110,11 @@ def load_sample(split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     ------
     ValueError
         `split` is neither "train" nor "test".
+    ImportError
+        This Python was built without lzma, with which the sample is packed.
     """
-    folder = Path(__file__).parents[1] / "data"
-    images, labels = (idx.read(folder / f"sample-{name}.gz") for name in _names_of(split))
+    files = (sample.FOLDER / f"sample-{name}.xz" for name in _names_of(split))
+    images, labels = map(sample.read, files)
     return images, labels
 
 

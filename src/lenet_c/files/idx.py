@@ -7,6 +7,7 @@ elements in C order; everything big-endian. https://yann.lecun.com/exdb/mnist/ d
 import gzip
 import os
 import struct
+import sys
 from typing import BinaryIO
 
 import numpy as np
@@ -53,26 +54,29 @@ def read(path: StrPath) -> np.ndarray:
     """
     name = os.fsdecode(path)
     with open_unpacked(path) as stream:
-        dtype, shape = _read_header(stream, name)
-        size = byte_count(shape, dtype.itemsize)
-        if size is None:
-            raise FormatError(f"{name}: no array can have the announced shape {shape}")
-        most = most_bytes(stream)
-        if size > most:
-            raise FormatError(
-                f"{name}: shape {shape} of {dtype.name} takes {size} bytes, expected at most "
-                f"{most} of a packed file of this size (unpack it first if it does hold them)"
-            )
-        data = read_at_most(stream, size)
-        if len(data) < size:
-            raise FormatError(
-                f"{name}: truncated: shape {shape} of {dtype.name} takes {size} bytes, "
-                f"got {len(data)}"
-            )
-        if stream.read(1):
-            raise FormatError(
-                f"{name}: bytes follow the {size} that shape {shape} of {dtype.name} takes"
-            )
+        return read_stream(stream, name, most_bytes(stream))
+
+
+def read_stream(stream: BinaryIO, name: str, most: int = sys.maxsize) -> np.ndarray:
+    """Read the array that a stream holds to its end, of at most so many bytes; see `read`."""
+    dtype, shape = _read_header(stream, name)
+    size = byte_count(shape, dtype.itemsize)
+    if size is None:
+        raise FormatError(f"{name}: no array can have the announced shape {shape}")
+    if size > most:
+        raise FormatError(
+            f"{name}: shape {shape} of {dtype.name} takes {size} bytes, expected at most "
+            f"{most} of a packed file of this size (unpack it first if it does hold them)"
+        )
+    data = read_at_most(stream, size)
+    if len(data) < size:
+        raise FormatError(
+            f"{name}: truncated: shape {shape} of {dtype.name} takes {size} bytes, got {len(data)}"
+        )
+    if stream.read(1):
+        raise FormatError(
+            f"{name}: bytes follow the {size} that shape {shape} of {dtype.name} takes"
+        )
     array = np.ndarray(shape, dtype.newbyteorder(">"), buffer=data)
     return array.astype(dtype, copy=False)
 
@@ -120,7 +124,7 @@ def write(path: StrPath, array: np.ndarray) -> None:
             file.write(data)
 
 
-def _read_header(stream: BinaryIO | gzip.GzipFile, name: str) -> tuple[np.dtype, tuple[int, ...]]:
+def _read_header(stream: BinaryIO, name: str) -> tuple[np.dtype, tuple[int, ...]]:
     """Read and check the type and the shape."""
     magic = stream.read(4)
     if len(magic) < 4:
