@@ -1,4 +1,8 @@
 # Distorted images, and training on them: each thread distorts what it is about to present.
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
+
+from lenet_c.kernels.types cimport Distortion, Images, Kernels
 
 cdef enum:
     CHUNK = 32                           # images distorted at a time where there are no shards
@@ -83,10 +87,10 @@ cdef void distorted_gradients_job(void* arg, int i, int parts) noexcept nogil:
         s += parts
 
 
-cdef void online_train(const Job* job, number* packed, number* velocity, const number* scales, number* gradient,
+cdef void train_images(const Job* job, number* packed, number* velocity, const number* scales, number* gradient,
                        double* loss, int64_t* errors, const double* rates, const double* momenta, double decay,
                        double scale, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    # the online schedule on images first .. first + n - 1, distorted or not; rates, momenta: of image `first` on
+    # one after another, images first .. first + n - 1, distorted or not; rates, momenta: of image `first` on
     cdef Batch batch
     cdef Py_ssize_t done = 0, count
     if job.draw == NULL:
@@ -110,26 +114,22 @@ cdef void distort_job(void* arg, int i, int parts) noexcept nogil:
                         job.draw.seed, job.draw.epoch, job.height, job.width, job.workspace + i * job.room)
 
 
-cdef class Distorting(Measured):
-    """A kernel build that distorts images."""
-
-    def distort(self, Draws draws, images, out, int threads=1):
-        """Write the images (n, height, width), uint8 or `dtype` 0..1, distorted into `out`."""
-        cdef Array x = view(images, "images", "B" + self.code, (None, None, None)), y
-        cdef Py_ssize_t n = x.buffer.shape[0], height = x.buffer.shape[1], width = x.buffer.shape[2]
-        cdef int parts = <int>min(<Py_ssize_t>check_threads(threads), max((n + CHUNK - 1) // CHUNK, 1))
-        cdef Memory memory
-        cdef Images source
-        cdef DistortJob job
-        if not (1 <= height <= 16384 and 1 <= width <= 16384):
-            raise ValueError(f"images: expected 1 to 16384 rows and columns, got {height} x {width}")
-        y = view(out, "out", x.buffer.format.decode(), (n, height, width), True)
-        source = all_images(x)
-        job.kernels, job.images, job.draw, job.out, job.n = self.k, &source, &draws.draw, <char*>y.data, n
-        job.height, job.width, job.image_bytes = <int>height, <int>width, height * width * x.buffer.itemsize
-        job.room = align64(self.k.distort_workspace(&draws.draw.ranges, job.height, job.width))
-        memory = take_memory(job.room * parts)
-        job.workspace = memory.data
-        with nogil:
-            lenet_pool_run(distort_job, &job, parts)
-        give_memory(memory)
+cdef int distort(Engine engine, Draws draws, images, out, int threads) except -1:
+    cdef Array x = view(images, "images", "B" + engine.code, (None, None, None)), y
+    cdef Py_ssize_t n = x.buffer.shape[0], height = x.buffer.shape[1], width = x.buffer.shape[2]
+    cdef int parts = <int>min(<Py_ssize_t>check_threads(threads), max((n + CHUNK - 1) // CHUNK, 1))
+    cdef Images source = all_images(x)
+    cdef Memory memory
+    cdef DistortJob job
+    if not (1 <= height <= 16384 and 1 <= width <= 16384):
+        raise ValueError(f"images: expected 1 to 16384 rows and columns, got {height} x {width}")
+    y = view(out, "out", x.buffer.format.decode(), (n, height, width), True)
+    job.kernels, job.images, job.draw, job.out, job.n = engine.k, &source, &draws.draw, <char*>y.data, n
+    job.height, job.width, job.image_bytes = <int>height, <int>width, height * width * x.buffer.itemsize
+    job.room = align64(engine.k.distort_workspace(&draws.draw.ranges, job.height, job.width))
+    memory = take_memory(job.room * parts)
+    job.workspace = memory.data
+    with nogil:
+        lenet_pool_run(distort_job, &job, parts)
+    give_memory(memory)
+    return 0

@@ -17,6 +17,9 @@ CURVATURES: dict[str, int]
 HEADS: dict[str, int]
 LOSSES: dict[str, int]
 POOLS: dict[str, int]
+MAPS: tuple[None, None, None, None]
+TABLE_1: bytes
+UNITS: tuple[None, None]
 SUBSAMPLING: dict[str, int]
 
 def cpu_level() -> int: ...
@@ -72,7 +75,28 @@ class Draws:
     def __new__(cls, ranges: Sequence[float], seed: int, epoch: int) -> Draws: ...
 
 @disjoint_base
-class Layers:
+class Pass:
+    def __new__(
+        cls,
+        engine: Engine,
+        net: Net,
+        theta: _Numbers,
+        images: _Pixels,
+        labels: _Labels,
+        weight: _Numbers | None = None,
+        rule: Mapping[str, object] | None = None,
+        state1: _Numbers | None = None,
+        state2: _Numbers | None = None,
+        gradient: _Numbers | None = None,
+        *,
+        draw: int = 0,
+        draws: Draws | None = None,
+        count: int = 0,
+        threads: int = 1,
+    ) -> Pass: ...
+
+@disjoint_base
+class Engine:
     def __new__(cls, capsule: CapsuleType) -> Layers: ...
     @property
     def isa(self) -> str: ...
@@ -106,13 +130,9 @@ class Layers:
     def dense_backward(
         self, du: _Numbers, x: _Numbers, w: _Numbers, dx: _Numbers, dw: _Numbers, db: _Numbers
     ) -> None: ...
-    def squash_forward(self, a: _Numbers, out: _Numbers) -> None: ...
-    def squash_backward(self, dy: _Numbers, y: _Numbers, da: _Numbers) -> None: ...
     def softmax_cross_entropy(
         self, a: _Numbers, labels: _Labels, da: _Numbers, loss: npt.NDArray[np.float64]
     ) -> None: ...
-
-class Variants(Layers):
     def pool_forward(
         self,
         x: _Numbers,
@@ -159,17 +179,11 @@ class Variants(Layers):
         dy: _Numbers,
         loss: npt.NDArray[np.float64],
     ) -> None: ...
-
-class Measured(Variants):
     def profile(
         self, net: Net, theta: _Numbers, images: _Pixels, labels: _Labels, seconds: float = 0.2
     ) -> list[tuple[str, float, int]]: ...
     def fma_peak(self, seconds: float = 0.5) -> float: ...
-
-class Distorting(Measured):
     def distort(self, draws: Draws, images: _Pixels, out: _Pixels, threads: int = 1) -> None: ...
-
-class Scanner(Distorting):
     def scan(
         self,
         net: Net,
@@ -179,8 +193,6 @@ class Scanner(Distorting):
         threads: int = 1,
         tile: tuple[int, int] | None = None,
     ) -> bool: ...
-
-class Online(Scanner):
     def online_size(self, net: Net) -> int: ...
     def prefers_online_training(self, net: Net, batch: int) -> bool: ...
     def online_move(
@@ -192,8 +204,6 @@ class Online(Scanner):
     def online_gradient(
         self, net: Net, packed: _Numbers, images: _Pixels, labels: _Labels, gradient: _Numbers
     ) -> tuple[float, int]: ...
-
-class Engine(Online):
     def scores(
         self, net: Net, theta: _Numbers, images: _Pixels, out: _Numbers, threads: int = 1
     ) -> bool: ...
@@ -202,25 +212,13 @@ class Engine(Online):
     ) -> None: ...
     def train(
         self,
-        net: Net,
-        theta: _Numbers,
-        images: _Pixels,
-        labels: _Labels,
-        weight: _Numbers | None,
+        presented: Pass,
         order: _Labels,
         batch: int,
-        rule: Mapping[str, object] | None,
-        rates: npt.NDArray[np.float64] | None,
-        momenta: npt.NDArray[np.float64] | None,
-        state1: _Numbers | None = None,
-        state2: _Numbers | None = None,
-        gradient: _Numbers | None = None,
+        rates: npt.NDArray[np.float64] | None = None,
+        momenta: npt.NDArray[np.float64] | None = None,
         step: int = 0,
-        threads: int = 1,
         loss: float = 0.0,
-        draw: int = 0,
-        draws: Draws | None = None,
-        count: int = 0,
     ) -> tuple[float, int]: ...
     def update(
         self,

@@ -1,7 +1,11 @@
 # The geometry of a network.
-from lenet_c.kernels.types cimport (AVERAGE, CONSTANT, CROSS_ENTROPY, EXACT, FULL, GLOBAL_AVERAGE, LP, MAP, MAX, MSE, RELU,
-                            SCALED_TANH, STOCHASTIC, TABLE1, TANH, TRAINABLE, Activation, lenet_layout)
+from libc.string cimport memcpy
 
+from lenet_c.kernels.types cimport (AVERAGE, C1, C3, C5, CONSTANT, CROSS_ENTROPY, EXACT, F6, FULL, GLOBAL_AVERAGE,
+                                    KERNEL, LP, MAP, MAX, MSE, RELU, SCALED_TANH, STOCHASTIC, TABLE1, TANH, TRAINABLE,
+                                    Activation, Images, lenet_layout)
+
+TABLE_1 = bytes([TABLE1[i] for i in range(C1 * C3)])
 ACTIVATIONS = {"scaled_tanh": SCALED_TANH, "tanh": TANH, "relu": RELU}
 SUBSAMPLING = {"trainable": TRAINABLE, "average": AVERAGE, "max": MAX, "lp": LP, "stochastic": STOCHASTIC}
 HEADS = {"full": FULL, "global_average": GLOBAL_AVERAGE}
@@ -21,11 +25,11 @@ cdef Images all_images(Array x) noexcept:
     return images
 
 
-cdef int check_labels(Array labels, Net net) except -1:
+cdef int check_labels(Array labels, Py_ssize_t classes) except -1:
     cdef Py_ssize_t i
     for i in range(labels.buffer.shape[0]):
-        if not 0 <= (<const int64_t*>labels.data)[i] < net.net.classes:
-            raise ValueError(f"labels: must be 0..{net.net.classes - 1}")
+        if not 0 <= (<const int64_t*>labels.data)[i] < classes:
+            raise ValueError(f"labels: must be 0..{classes - 1}")
     return 0
 
 

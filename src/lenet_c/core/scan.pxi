@@ -1,4 +1,5 @@
 # A larger image, scanned by the network: the sizes checked, the tiles chosen, the work divided.
+from lenet_c.kernels.types cimport C3, Kernels, Scan, Size, lenet_tile
 
 cdef struct ScanJob:
     const Kernels* kernels
@@ -60,62 +61,48 @@ cdef Size choose_tile(const Size* s4, int lanes, int threads) noexcept nogil:
     return best
 
 
-cdef class Scanner(Distorting):
-    """A kernel build that scans images larger than the network's input."""
-
-    def scan(self, Net net, theta, image, out, int threads=1, tile=None):
-        """Write the scores (rows, columns, classes) of all crops of an image, 4 pixels apart; whether all are finite.
-
-        Parameters
-        ----------
-        net : Net
-            Of an input with one output position.
-        image : (height, width)
-            uint8 0..255 or `dtype` 0..1, at least as large as the network's input; no border is added.
-        tile : (int, int), optional
-            Rows and columns of S4 that a lane computes; None: chosen for the size and the threads.
-        """
-        cdef Array x = view(image, "image", "B" + self.code, (None, None)), w, y
-        cdef Py_ssize_t height = x.buffer.shape[0], width = x.buffer.shape[1], blocks
-        cdef NetStruct* n = &net.net
-        cdef NetStruct part = net.net
-        cdef Scan scan
-        cdef ScanJob job
-        cdef Memory memory, map
-        cdef int tile_parts, parts, lanes = self.k.lanes
-        if n.c5.height != 1 or n.c5.width != 1:
-            raise ValueError("scan needs a network with one output position")
-        if not n.x.height <= height < 1 << 24 or not n.x.width <= width < 1 << 24:
-            raise ValueError(f"image: expected at least {n.x.height} x {n.x.width} pixels and less than {1 << 24} a "
-                             f"side, got {height} x {width}")
-        w = self.numbers(theta, "theta", (n.total,))
-        check_threads(threads)
-        scan.pixels, scan.bytes, scan.height, scan.width = x.data, x.buffer.itemsize == 1, height, width
-        scan.rows, scan.columns = (height - n.x.height) // 4 + 1, (width - n.x.width) // 4 + 1
-        scan.s4.height, scan.s4.width = scan.rows + n.s4.height - 1, scan.columns + n.s4.width - 1
-        y = self.numbers(out, "out", (scan.rows, scan.columns, n.classes), True)
-        if tile is None:
-            scan.tile = choose_tile(&scan.s4, lanes, threads)
-        else:
-            scan.tile.height, scan.tile.width = tile
-            if not (1 <= scan.tile.height <= 64 and 1 <= scan.tile.width <= 64):
-                raise ValueError(f"tile: expected 1 .. 64 rows and columns, got {tile}")
-        lenet_tile(&part, scan.tile.height, scan.tile.width)
-        job.kernels, job.scan, job.net, job.tile = self.k, &scan, n, &part
-        job.theta, job.out = <const number*>w.data, <number*>y.data
-        job.tiles = tile_count(&scan.s4, scan.tile.height, scan.tile.width)
-        job.positions = <Py_ssize_t>scan.rows * scan.columns
-        blocks = (job.tiles + lanes - 1) // lanes
-        tile_parts = <int>min(<Py_ssize_t>threads, blocks)
-        blocks = (job.positions + lanes - 1) // lanes
-        parts = <int>min(<Py_ssize_t>threads, blocks)
-        job.room = align64(max(self.k.workspace(n), self.k.workspace(&part)))
-        memory = take_memory(job.room * max(tile_parts, parts))
-        map = take_memory((<Py_ssize_t>C3 * scan.s4.height * scan.s4.width + lanes) * self.k.number_size)
-        job.workspace, job.s4 = memory.data, <number*>map.data
-        with nogil:
-            lenet_pool_run(scan_tiles_job, &job, tile_parts)
-            lenet_pool_run(scan_scores_job, &job, parts)
-        give_memory(memory)
-        give_memory(map)
-        return finite(y)
+cdef bint scan(Engine engine, Net net, theta, image, out, int threads, tile) except -1:
+    cdef Array x = view(image, "image", "B" + engine.code, (None, None)), w, y
+    cdef Py_ssize_t height = x.buffer.shape[0], width = x.buffer.shape[1], blocks
+    cdef NetStruct* n = &net.net
+    cdef NetStruct part = net.net
+    cdef Scan scan
+    cdef ScanJob job
+    cdef Memory memory, map
+    cdef int tile_parts, parts, lanes = engine.k.lanes
+    if n.c5.height != 1 or n.c5.width != 1:
+        raise ValueError("scan needs a network with one output position")
+    if not n.x.height <= height < 1 << 24 or not n.x.width <= width < 1 << 24:
+        raise ValueError(f"image: expected at least {n.x.height} x {n.x.width} pixels and less than {1 << 24} a "
+                         f"side, got {height} x {width}")
+    w = engine.numbers(theta, "theta", (n.total,))
+    check_threads(threads)
+    scan.pixels, scan.bytes, scan.height, scan.width = x.data, x.buffer.itemsize == 1, height, width
+    scan.rows, scan.columns = (height - n.x.height) // 4 + 1, (width - n.x.width) // 4 + 1
+    scan.s4.height, scan.s4.width = scan.rows + n.s4.height - 1, scan.columns + n.s4.width - 1
+    y = engine.numbers(out, "out", (scan.rows, scan.columns, n.classes), True)
+    if tile is None:
+        scan.tile = choose_tile(&scan.s4, lanes, threads)
+    else:
+        scan.tile.height, scan.tile.width = tile
+        if not (1 <= scan.tile.height <= 64 and 1 <= scan.tile.width <= 64):
+            raise ValueError(f"tile: expected 1 .. 64 rows and columns, got {tile}")
+    lenet_tile(&part, scan.tile.height, scan.tile.width)
+    job.kernels, job.scan, job.net, job.tile = engine.k, &scan, n, &part
+    job.theta, job.out = <const number*>w.data, <number*>y.data
+    job.tiles = tile_count(&scan.s4, scan.tile.height, scan.tile.width)
+    job.positions = <Py_ssize_t>scan.rows * scan.columns
+    blocks = (job.tiles + lanes - 1) // lanes
+    tile_parts = <int>min(<Py_ssize_t>threads, blocks)
+    blocks = (job.positions + lanes - 1) // lanes
+    parts = <int>min(<Py_ssize_t>threads, blocks)
+    job.room = align64(max(engine.k.workspace(n), engine.k.workspace(&part)))
+    memory = take_memory(job.room * max(tile_parts, parts))
+    map = take_memory((<Py_ssize_t>C3 * scan.s4.height * scan.s4.width + lanes) * engine.k.number_size)
+    job.workspace, job.s4 = memory.data, <number*>map.data
+    with nogil:
+        lenet_pool_run(scan_tiles_job, &job, tile_parts)
+        lenet_pool_run(scan_scores_job, &job, parts)
+    give_memory(memory)
+    give_memory(map)
+    return finite(y)

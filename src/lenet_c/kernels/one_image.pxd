@@ -229,16 +229,16 @@ cdef inline void rbf_forward(real* y, const real* x, const real* code, int outpu
 cdef inline void image_forward(ImageBlock* block, const real* w, const Packed* o) noexcept nogil:
     c1_forward(block.c1, block.x, w + o.w1, w + o.b1)
     squash_forward(<vec*>block.c1, 28 * 28 * MAPS1 // LANES)
-    subsample_forward[half](<half*>block.s2, <const half*>block.c1, <const half*>(w + o.c2), <const half*>(w + o.b2), 14, 14,
-                      MAPS1 // HALF_LANES)
+    subsample_forward[half](<half*>block.s2, <const half*>block.c1, <const half*>(w + o.c2), <const half*>(w + o.b2),
+                            14, 14, MAPS1 // HALF_LANES)
     squash_forward(<vec*>block.s2, 14 * 14 * MAPS1 // LANES)
     c3_forward(block.c3, block.s2, w + o.w3, w + o.b3)
     squash_forward(<vec*>block.c3, 10 * 10 * MAPS3 // LANES)
     subsample_forward[vec](<vec*>block.s4, <const vec*>block.c3, <const vec*>(w + o.c4), <const vec*>(w + o.b4), 5, 5,
-                      MAPS3 // LANES)
+                           MAPS3 // LANES)
     squash_forward(<vec*>block.s4, 5 * 5 * MAPS3 // LANES)
     dense_forward(block.c5, block.s4, w + o.w5, w + o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
-                 IMAGE_TILE)
+                  IMAGE_TILE)
     squash_forward(<vec*>block.c5, UNITS5 // LANES)
     dense_forward(block.f6, block.c5, w + o.w6, w + o.b6, UNITS6, 1, C5, 1, 6)
     squash_forward(<vec*>block.f6, UNITS6 // LANES)

@@ -209,10 +209,11 @@ cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, co
                                  int KIND) noexcept nogil:
     # From d_output. c1 and c3 become deltas.
     cdef int u, v, m, k
-    cdef real* g = block.w3t                              # scratch before and after the weights of C3 are there
+    cdef real* g = block.w3t                              # scratch once C3 is done; its padding stays 0
+    cdef real* g3 = block.c5                              # scratch once C5 is done
     if o.rbf:
         rbf_backward(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, <int>o.outputs, o.train_codes,
-                 o.distance_scale, KIND)
+                     o.distance_scale, KIND)
     else:
         dense_backward(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1,
                    KIND)
@@ -221,9 +222,10 @@ cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, co
     squash_backward(<vec*>block.d_c5, <vec*>block.c5, UNITS5 // LANES)
     dense_backward(sink, block.d_s4, block.d_c5, block.s4, w + o.w5, o.w5, o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
                IMAGE_TILE, KIND)
-    subsample_backward[vec](<vec*>block.c3, <vec*>(g + MAPS3), <vec*>(g + 2 * MAPS3), <vec*>g, <const vec*>block.d_s4,
-                       <const vec*>block.s4, <const vec*>block.c3, <const vec*>(w + o.c4), 5, 5, MAPS3 // LANES)
-    put_all(sink, o.b3, g, 3 * MAPS3, KIND)               # C3's biases, S4's coefficients and biases
+    subsample_backward[vec](<vec*>block.c3, <vec*>(g3 + MAPS3), <vec*>(g3 + 2 * MAPS3), <vec*>g3,
+                            <const vec*>block.d_s4, <const vec*>block.s4, <const vec*>block.c3,
+                            <const vec*>(w + o.c4), 5, 5, MAPS3 // LANES)
+    put_all(sink, o.b3, g3, 3 * MAPS3, KIND)              # C3's biases, S4's coefficients and biases
     for u in range(KERNEL):
         for v in range(KERNEL):
             for m in range(MAPS3):
@@ -233,7 +235,7 @@ cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, co
     c3_backward_input(block.d_s2, block.c3, block.w3t)
     c3_backward_weight(sink, block.c3, block.s2, block.mask, o.w3, KIND)
     subsample_backward[half](<half*>block.c1, <half*>(g + o.c2), <half*>(g + o.b2), <half*>(g + o.b1),
-                       <const half*>block.d_s2, <const half*>block.s2, <const half*>block.c1, <const half*>(w + o.c2),
-                       14, 14, MAPS1 // HALF_LANES)
+                             <const half*>block.d_s2, <const half*>block.s2, <const half*>block.c1,
+                             <const half*>(w + o.c2), 14, 14, MAPS1 // HALF_LANES)
     c1_backward_weight(g + o.w1, block.c1, block.x)
     put_all(sink, o.w1, g + o.w1, KERNEL * KERNEL * MAPS1 + 3 * MAPS1, KIND)    # C1's weights, biases, S2's too
