@@ -48,7 +48,7 @@ def other_engines():
 class _Engine(LenetC):
     def __init__(self, params, threads):
         super().__init__(params, threads)
-        self.model._engine = choose.load(self.isa)
+        self.model._parameters.engine = choose.load(self.isa)
 
 
 class Im2col(Rival):

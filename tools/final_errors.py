@@ -21,6 +21,7 @@ import lenet_c
 from lenet_c import LeNet5, Recipe, datasets
 from lenet_c.recipes import RECIPES, plan
 from lenet_c.training import updates
+from lenet_c.training.data import Data
 
 NAMED = {
     **{name: {"recipe": name} for name in RECIPES if name != "default"},
@@ -47,17 +48,16 @@ def first_pass(seed, images, labels):
     """Return the mean loss of each 10,000 images in the first pass of `paper`."""
     preset, fields, arguments = plan("paper", seed=seed)
     recipe, model = arguments["optimizer"], LeNet5(preset, **fields)
-    state = updates.OptimizerState().prepare(recipe.optimizer, model._theta)
+    parameters = model._parameters
+    state = updates.OptimizerState().prepare(recipe.optimizer, parameters.theta)
     rng, targets = np.random.default_rng([seed, 0]), labels.astype(np.int64)
     order = rng.permutation(len(images))
     chosen = rng.permutation(len(images))[: recipe.samples]
-    updates.set_sdlm_rates(model, images, targets, recipe, recipe.learning_rate, state, chosen)
+    task = updates.Task(parameters, state, Data(images, targets), recipe, threads=1)
+    updates.set_sdlm_rates(task, recipe.learning_rate, chosen)
     losses = []
     for part in np.split(order, 6):
-        rates = np.ones(len(part))
-        loss, _ = updates.run(
-            model, images, targets, None, part, 1, recipe, rates, state, threads=1
-        )
+        loss, _ = updates.train(task, part, 1, np.ones(len(part)))
         losses.append(loss / len(part))
     return losses
 

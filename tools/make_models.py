@@ -14,6 +14,7 @@ import numpy as np
 
 from lenet_c import LeNet5
 from lenet_c.datasets import load_sample
+from lenet_c.network.scores import scores_of
 from lenet_c.storing.model_files import FORMAT_VERSION
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "data" / "models"
@@ -45,15 +46,15 @@ def trained(fields):
 
 def expected(model):
     """Return what it says of the sample's first test images: labels, and some scores."""
-    images, labels = load_sample("test")
+    (images, labels), parameters = load_sample("test"), model._parameters
     return {
         "labels": "".join(map(str, model.predict(images[:100]))),
         "scores": [
             [float(f"{s:.6g}") for s in row]
-            for row in model._scores_of(images[:3], 1, model._weights)
+            for row in scores_of(parameters, images[:3], 1, parameters.weights)
         ],
         "wrong": int((model.predict(images[:100]) != labels[:100]).sum()),
-        "parameters": sum(math.prod(shape) for _, shape in model._net.parameters.values()),
+        "parameters": sum(math.prod(shape) for _, shape in parameters.net.parameters.values()),
     }
 
 

@@ -60,7 +60,7 @@ def main():
             seed=SEED,
             version=facts["version"],
             engine=facts["engine"],
-            epochs=model._epochs,
+            epochs=model._parameters.epochs,
             seconds=seconds,
             threads=facts["threads"],
             error=100 * report.error_rate,

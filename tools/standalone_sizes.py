@@ -15,6 +15,7 @@ import numpy as np
 
 import lenet_c
 from lenet_c.export.c99 import int8_model, to_c
+from lenet_c.network.scores import scores_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cases"))
 import standalone_case as case
@@ -26,7 +27,7 @@ def accuracy(model, images, labels, folder):
         python = int8_model(model) if int8 else model
         program = case.compiled(model, folder, int8=int8)
         found, _ = case.run(program, images, 10)
-        scores = python.predict_proba(images), python._scores_of(images, None, python._weights)
+        scores = python.predict_proba(images), _scores(python, images)
         print(
             f"{'int8' if int8 else 'float':<6} wrong {(found.labels != labels).sum()}, "
             f"labels unlike {'the rounded model' if int8 else 'Python'}'s "
@@ -51,6 +52,11 @@ def here(model, images, folder, repeats):
             print(f"{name:<24}{constants:>10,}{code:>7,}{least:>13.1f}", flush=True)
 
 
+def _scores(model, images):
+    parameters = model._parameters
+    return scores_of(parameters, images, None, parameters.weights)
+
+
 def on_m4(title, models, images, folder, levels):
     """Print the costs of models on a Cortex-M4; their labels must be Python's."""
     print(f"\n{title:<24}{'flash':>9}{'RAM':>7}{'stack':>7}{'instructions':>14}  difference")
@@ -58,7 +64,7 @@ def on_m4(title, models, images, folder, levels):
         python = int8_model(model) if int8 else model
         found, costs = case.run_on_m4(model, images, folder, level, int8=int8)
         case.check(python, found, images)
-        difference = np.abs(found.scores - python._scores_of(images, None, python._weights)).max()
+        difference = np.abs(found.scores - _scores(python, images)).max()
         print(
             f"{name + (' int8 ' if int8 else ' ') + level:<24}"
             f"{costs['flash']:>9,}{costs['ram']:>7,}{costs['stack']:>7,}"

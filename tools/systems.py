@@ -44,7 +44,7 @@ def key_of(name, system, seed, data):
     """Return what a run's result depends on, as text."""
     model = LeNet5(**system.fields, seed=seed)
     plan = model.recipe(len(data[0][0]), **system.arguments)
-    weights = hashlib.sha256(model._weights.tobytes()).hexdigest()[:12]
+    weights = hashlib.sha256(model._parameters.weights.tobytes()).hexdigest()[:12]
     config = model.config.to_json()
     return f"{name}; seed {seed}; {data[2]}; {lenet_c.__version__}; {plan}; {config}; {weights}"
 

@@ -27,8 +27,9 @@ from .model.lenet5 import LeNet5
 from .network.config import CONNECTION_TABLE, Config
 from .network.config import preset as _preset
 from .network.inputs import classes_of
+from .network.report import Report
 from .training.distortion import Distortion
-from .training.history import History, Record, Report
+from .training.history import History, Record
 from .training.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import numpy as np
 from lenet_c import LeNet5, Recipe
 from lenet_c.core import choose
 from lenet_c.datasets import load_sample
+from lenet_c.network.scores import scores_of
 
 FILE = Path(__file__).resolve().parents[1] / "data" / "golden.json"
 IMAGES, EPOCHS, BATCH = 110, 2, 48  # 110 = 37 + 37 + 36: fit shares out what is left
@@ -109,7 +110,8 @@ def trained(name, dtype="float32", threads=None):
 def scores(model, n=TEST_IMAGES, threads=None):
     """The scores of the sample's first test images; the distances of RBF units times -1."""
     images, _ = images_of(model.config, "test", n)
-    return np.ascontiguousarray(model._scores_of(images, threads, model._weights))
+    parameters = model._parameters
+    return np.ascontiguousarray(scores_of(parameters, images, threads, parameters.weights))
 
 
 def key(dtype="float32"):

@@ -161,7 +161,7 @@ def beginning(name):
     fields, arguments, isa = TRAININGS[name]
     model = LeNet5(**fields)
     if model.config.dtype == "float32":
-        model._engine = choose.load(isa)
+        model._parameters.engine = choose.load(isa)
     return model, {**arguments, "validation": held_out()}
 
 

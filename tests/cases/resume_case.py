@@ -30,7 +30,8 @@ def held_out():
 def outcome(model, history):
     """All that has to be the same: weights and history by their bits, the clock's seconds apart."""
     untimed = [dataclasses.replace(record, seconds=0.0) for record in history]
-    return model._theta.tobytes(), model._epochs, repr(untimed), history.stopped
+    parameters = model._parameters
+    return parameters.theta.tobytes(), parameters.epochs, repr(untimed), history.stopped
 
 
 def killed_in_epoch(number, model, path, **arguments):
@@ -49,7 +50,7 @@ def killed_in_epoch(number, model, path, **arguments):
                 raise Killed
             return result
 
-    model._engine = Dying(model._engine)
+    model._parameters.engine = Dying(model._parameters.engine)
     with pytest.raises(Killed):
         model.fit(*sample(), checkpoint=path, **arguments)
     assert len(model.history) == number - 1

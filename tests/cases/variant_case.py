@@ -109,7 +109,7 @@ def model_on(engine, kind, **fields):
     preset, usual = KINDS[kind]
     model = LeNet5(preset, **usual | {"dtype": engine.dtype} | fields)
     model.set_parameters(parameters_of(kind))
-    model._engine = engine
+    model._parameters.engine = engine
     return model
 
 

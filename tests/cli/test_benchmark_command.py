@@ -206,7 +206,7 @@ def test_layers_of_an_image(monkeypatch, batch, padded, sums):
 
 
 def test_few_images_are_predicted_by_other_steps():
-    online = choose.default().prefers_online(lenet_c.LeNet5()._net, 2)
+    online = choose.default().prefers_online(lenet_c.LeNet5()._parameters.net, 2)
     few = measure.profile(2, 0.001, lambda: None)
     assert ("prediction" in few.whole) == (not online)
 

@@ -208,7 +208,7 @@ def test_a_command_that_is_interrupted_and_resumed(tmp_path):
     assert cli.main([*options, "--resume", "--output", str(tmp_path / "x")]) == 0
     assert cli.main([*options, "--output", str(tmp_path / "whole")]) == 0
     resumed, whole = (LeNet5.load(tmp_path / name) for name in ("x", "whole"))
-    assert resumed._theta.tobytes() == whole._theta.tobytes()
+    assert resumed._parameters.theta.tobytes() == whole._parameters.theta.tobytes()
     assert [r.loss for r in resumed.history] == [r.loss for r in whole.history]
 
 
@@ -259,7 +259,7 @@ def test_ctrl_c_during_the_write(times, tmp_path, interrupted_write):
     whole = LeNet5(seed=3)
     whole.fit(*sample(), epochs=5)
     model.fit(*sample(), epochs=5, checkpoint=tmp_path / "x", resume=True)
-    assert np.array_equal(model._theta, whole._theta)
+    assert np.array_equal(model._parameters.theta, whole._parameters.theta)
 
 
 def test_an_interrupt_that_cannot_be_saved_says_so(tmp_path, monkeypatch):

@@ -204,8 +204,8 @@ def test_the_writer_against_the_package():
 @pytest.mark.parametrize("value", [np.nan, 1e39])
 def test_numbers_that_float32_does_not_hold(tmp_path, value):
     model = LeNet5(dtype="float64")
-    model._theta[-1] = value
-    model._publish()
+    model._parameters.theta[-1] = value
+    model._parameters.publish()
     with pytest.raises(ValueError, match=r"output\.bias: not exported: .*float32"):
         to_onnx(model, tmp_path / "x")
     assert not os.listdir(tmp_path)

@@ -219,8 +219,8 @@ def test_files_stay_whole_when_writing_fails(pretrained, tmp_path, monkeypatch):
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
 def test_numbers_that_float32_has_not_are_refused(tmp_path, value):
     model = LeNet5(dtype="float64")
-    model._views(model._theta)["f6.bias"][3] = value
-    model._publish()
+    model._parameters.views(model._parameters.theta)["f6.bias"][3] = value
+    model._parameters.publish()
     for work in (lambda: to_c(model, tmp_path / "net.c"), lambda: int8_model(model)):
         with pytest.raises(
             ValueError, match=r"f6\.bias: expected numbers that are finite in float32"

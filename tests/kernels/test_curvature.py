@@ -25,13 +25,14 @@ SOME_SIZES = [name for name in ANY_SIZE if name.split()[-1] in ("28", "31", "33"
 
 def curvature(model, images, labels, order=None, kind="exact"):
     """Return name -> sum of the second derivatives, written over NaN; and what is not written."""
-    net, order = model._net_of(images.shape[1:]), np.arange(len(images)) if order is None else order
+    parameters, order = model._parameters, np.arange(len(images)) if order is None else order
+    net = parameters.nets[images.shape[1:]]
     out = np.full(net.size, np.nan, model.config.dtype)
-    model._engine.curvature(net, model._theta, images, labels, order, out, kind)
+    parameters.engine.curvature(net, parameters.theta, images, labels, order, out, kind)
     if not model.config.train_codes and model.config.output == "rbf":
         assert np.isnan(out[net.trained :]).all()
         out[net.trained :] = 0
-    return model._views(out)
+    return parameters.views(out)
 
 
 def check(model, got, want):

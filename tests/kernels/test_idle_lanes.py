@@ -54,10 +54,10 @@ def drawn(model, n, seed=0):
 
 def sums(model, images, labels, weight=None, count=None):
     """Return the summed loss and the flat gradient of one batch."""
-    net, n = model._net_of(images.shape[1:]), len(images)
+    net, n = model._parameters.nets[images.shape[1:]], len(images)
     out = np.zeros(net.size, model.config.dtype)
-    loss, _ = model._engine.train(
-        net, model._theta, images, labels, weight, np.arange(n), n, None, None, None,
+    loss, _ = model._parameters.engine.train(
+        net, model._parameters.theta, images, labels, weight, np.arange(n), n, None, None, None,
         gradient=out, draw=3, count=count or n,
     )  # fmt: skip
     return loss, out
@@ -92,9 +92,10 @@ def test_gradients_are_those_of_a_block_filled_with_images_of_weight_0(engine, m
 def test_curvatures_are_finite(engine, model):
     for n in blocks(engine):
         images, labels = drawn(model, n)
-        net, out = model._net_of(images.shape[1:]), np.zeros_like(model._theta)
+        parameters = model._parameters
+        net, out = parameters.nets[images.shape[1:]], np.zeros_like(parameters.theta)
         with np.errstate(over="ignore"):  # the squares of C1's weights, which nothing reads
-            model._engine.curvature(net, model._theta, images, labels, np.arange(n), out)
+            parameters.engine.curvature(net, parameters.theta, images, labels, np.arange(n), out)
         assert np.isfinite(out).all(), f"{n} images"
 
 

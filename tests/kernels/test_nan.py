@@ -141,17 +141,18 @@ KINDS = ["mnist28", "average", "lp 3", "stochastic", "lecun1998", "f6 relu"]
 def test_a_weight_that_is_nan(engine, kind):
     """The gradients of all that stands below and above it, and the loss."""
     model = variants.model_on(engine, kind)
-    images, labels, net = variants.images_of(kind, 3), variants.labels_of(kind, 3), model._net
+    images, labels = variants.images_of(kind, 3), variants.labels_of(kind, 3)
+    net = model._parameters.net
     offset, _ = net.parameters["c3.weight"]
     for nan in nans(engine)[::3]:
-        theta, out = model._theta.copy(), np.zeros_like(model._theta)
+        theta, out = model._parameters.theta.copy(), np.zeros_like(model._parameters.theta)
         theta[offset : offset + 25] = nan  # from the first map of S2 to the first of C3
         loss, _ = engine.train(
             net, theta, images, labels, None, np.arange(3), 3, None, None, None,
             gradient=out, draw=1,
         )  # fmt: skip
         assert np.isnan(loss)
-        got = model._views(out)
+        got = model._parameters.views(out)
         for name in ("c1.weight", "c3.weight", "c5.weight", "f6.weight"):
             assert np.isnan(got[name]).any(), name
         assert np.isnan(got["c1.weight"][0]).all() and np.isnan(got["c3.bias"][0])

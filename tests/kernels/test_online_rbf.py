@@ -28,7 +28,7 @@ ANY_RBF = pytest.mark.parametrize("kind", RBF)
 def network(engine, kind):
     """Return the network, its flat parameters, images and labels."""
     model = model_on(engine, kind)
-    return model._net, model._theta, images_of(kind, 19), labels_of(kind, 19)
+    return model._parameters.net, model._parameters.theta, images_of(kind, 19), labels_of(kind, 19)
 
 
 def block_gradient(engine, net, theta, images, labels, weight=None):

@@ -31,10 +31,10 @@ ANY_KIND = pytest.mark.parametrize("kind", list(STOCHASTIC))
 
 def train(model, images, labels, order, *, seed=0, step=0, threads=1):
     """Return the summed loss and the flat gradient of one batch."""
-    net, n = model._net_of(images.shape[1:]), len(order)
+    net, n = model._parameters.nets[images.shape[1:]], len(order)
     flat = np.zeros(net.size, model.config.dtype)
-    loss, _ = model._engine.train(
-        net, model._theta, images, labels, None, np.asarray(order), n, None, None, None,
+    loss, _ = model._parameters.engine.train(
+        net, model._parameters.theta, images, labels, None, np.asarray(order), n, None, None, None,
         gradient=flat, step=step, threads=threads, draw=seed,
     )  # fmt: skip
     return loss, flat
@@ -151,7 +151,7 @@ def test_fit_draws_by_step(float64_engine, batch_size):
             orders.extend(order)
             return float64_engine.train(net, theta, images, labels, weight, order, *rest)
 
-    model._engine = Watched()
+    model._parameters.engine = Watched()
     history = model.fit(
         images, labels, epochs=1, batch_size=batch_size, learning_rate=0.02, momentum=0,
         weight_decay=0, schedule="constant", progress=False,
@@ -176,7 +176,7 @@ def test_fit_does_not_depend_on_threads(engine):
         model.fit(
             images_of(kind, 70), labels_of(kind, 70), epochs=2, threads=threads, progress=False
         )
-        ends.append(model._theta)
+        ends.append(model._parameters.theta)
     assert_same_bits(ends[0], ends[1])
 
 

@@ -93,7 +93,7 @@ def test_weights_alone_of_dense_average():
 @pytest.mark.parametrize("kind", ANY_KIND)
 def test_names_and_shapes(kind):
     model = LeNet5(config_of(kind).preset)
-    model = model_on(model._engine, kind)
+    model = model_on(model._parameters.engine, kind)
     got = {name: array.shape for name, array in model.parameters().items()}
     assert list(got.items()) == list(variants.shapes(model.config).items())
 
@@ -142,7 +142,7 @@ def test_gradients_are_derivatives_of_the_loss(float64_engine, kind):
 @pytest.mark.parametrize("kind", [*PRESETS, "mse", "lp 3", "f6 tanh", "stochastic", "course 31"])
 def test_each_output_of_a_larger_input_is_that_of_its_crop(engine, kind):
     """SPEC section 7, bit for bit: output [r, c] reads [4r : 4r+side, 4c : 4c+side]."""
-    config, theta = config_of(kind), model_on(engine, kind)._theta
+    config, theta = config_of(kind), model_on(engine, kind)._parameters.theta
     side = 28 if config.input_size < 32 else 32
     images = np.random.default_rng(8).integers(0, 256, (2, 39, 46), dtype=np.uint8)
     large, small = config.net(39, 46, 0), config.net(side, side, 0)
@@ -207,7 +207,7 @@ def test_windows_of_zeros(engine, kind):
 def test_any_p_of_lp(engine, p):
     """Neither |x|^p nor its sum overflows or vanishes: max |x| / 4^(1/p) <= y <= max |x|."""
     model = LeNet5("mnist28", subsampling="lp", subsampling_p=p, dtype=engine.dtype, seed=1)
-    model._engine = engine
+    model._parameters.engine = engine
     params = model.parameters()
     for scale in (1e-3, 1, 30):
         model.set_parameters({"c1.weight": scale * params["c1.weight"]})
@@ -240,7 +240,7 @@ def test_predictions_of_one_are_those_of_many(engine, kind):
 def test_activations_stay_within_their_bounds(engine, activation):
     """0 .. 1 and -1 .. 1, in saturation too: stochastic subsampling wants nothing below 0."""
     model = LeNet5(activation=activation, subsampling="average", dtype=engine.dtype)
-    model._engine = engine
+    model._parameters.engine = engine
     model.set_parameters({"c1.weight": 200 * model.parameters()["c1.weight"]})
     c1 = model.activations(noise(3, 28))["c1"]
     assert c1.min() >= (0 if activation == "sigmoid" else -1)
@@ -265,16 +265,16 @@ for name in (*choose.available(), "float64"):
     engine = choose.load(name, "float64" if name == "float64" else "float32")
     for kind in (*ANY_KIND, *STOCHASTIC):
         model, images, labels = model_on(engine, kind), images_of(kind, 3), labels_of(kind, 3)
-        size = model._theta.nbytes
+        size = model._parameters.theta.nbytes
         theta = whole[pages * page - size : pages * page].view(engine.dtype)
-        theta[:] = model._theta
-        model._theta = model._weights = theta
+        theta[:] = model._parameters.theta
+        model._parameters.theta = model._parameters.weights = theta
         print(name, kind, flush=True)
         model.predict(images)
         model.activations(images)
         model.loss_and_gradients(images, labels)
         out = np.zeros_like(theta)
-        engine.curvature(model._net, theta, images, labels, np.arange(3), out)
+        engine.curvature(model._parameters.net, theta, images, labels, np.arange(3), out)
         for n in (1, 3):
             model.partial_fit(images[:n], labels[:n], learning_rate=1e-4)
 print("done")

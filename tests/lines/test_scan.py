@@ -11,7 +11,7 @@ import lenet_c
 from lenet_c import LeNet5
 from lenet_c.core import choose
 from lenet_c.core.engine import Net
-from lenet_c.model import scanning
+from lenet_c.lines import scanning
 
 SQUARE = Net((32, 32), 0, 10, LEVELS)
 SIZES = [(32, 32), (33, 47), (32, 256), (128, 128), (64, 75), (200, 36), (35, 35)]

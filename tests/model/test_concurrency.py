@@ -16,7 +16,7 @@ from lenet_c import LeNet5
 
 def model_on(engine, **fields):
     model = LeNet5(dtype=engine.dtype, **fields)
-    model._engine = engine
+    model._parameters.engine = engine
     return model
 
 
@@ -70,7 +70,7 @@ def test_models_trained_in_two_threads_are_those_trained_alone(engine, options):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     """A hundred images are more than are predicted at a time, as 5,000 are otherwise."""
-    monkeypatch.setattr("lenet_c.model.lenet5._CHUNK", 40)
+    monkeypatch.setattr("lenet_c.network.scores.CHUNK", 40)
 
 
 def watched(model):
@@ -183,7 +183,7 @@ def test_a_copy_of_a_model_that_learns_batch_by_batch_is_of_one_update(optimizer
     options = {"optimizer": optimizer, "learning_rate": 0.001}
 
     def state(model):
-        return bits(model), *(m.tobytes() for m in model._optimizer.moments)
+        return bits(model), *(m.tobytes() for m in model._parameters.optimizer.moments)
 
     states = {state(twin)}
     for _ in range(40):

@@ -223,7 +223,7 @@ def test_one_image_is_read_by_the_weights_of_the_moment(tmp_path):
 def test_blocks_of_long_batches_leave_no_seam(monkeypatch, plain):
     images, labels = digits()
     whole = plain.predict_proba(images), plain.predict(images), plain.evaluate(images, labels)
-    monkeypatch.setattr("lenet_c.model.lenet5._CHUNK", 7)
+    monkeypatch.setattr("lenet_c.network.scores.CHUNK", 7)
     assert_same_bits(plain.predict_proba(images), whole[0])
     assert_same_bits(plain.predict(images), whole[1])
     report = plain.evaluate(images, labels)

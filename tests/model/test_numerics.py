@@ -15,6 +15,7 @@ from places import CASES
 from thread_case import bits, run, sample
 
 from lenet_c import LeNet5
+from lenet_c.network.scores import scores_of
 
 PRESETS = LeNet5.presets()
 
@@ -22,7 +23,7 @@ PRESETS = LeNet5.presets()
 def model_on(engine, preset="softmax", scale=None, **fields):
     """Return a model whose parameters are multiplied by `scale`, as far as the type goes."""
     model = LeNet5(preset, dtype=engine.dtype, seed=1, **fields)
-    model._engine = engine
+    model._parameters.engine = engine
     if scale is not None:
         most = np.finfo(engine.dtype).max
         parameters = {
@@ -285,7 +286,7 @@ def everything(model):
     found += [parts["input"] for parts in model.sensitivities(images[:2], labels[:2]).values()]
     other = LeNet5.__new__(LeNet5)
     other.__setstate__(model.__getstate__())
-    other._engine = model._engine
+    other._parameters.engine = model._parameters.engine
     other.fit(images, labels, epochs=1, threads=2, progress=False)
     other.fit(images, labels, epochs=1, batch_size=1, learning_rate=0.01, progress=False)
     other.fit(images, labels, epochs=1, augment="elastic", threads=2, progress=False)
@@ -318,11 +319,11 @@ def test_the_threads_of_the_pool_compute_as_their_caller(engine, name):
     model.set_parameters({k: a * (1e-25 if engine.dtype == "float32" else 1e-170)
                           for k, a in first.items()})  # fmt: skip
     model.predict_proba(images, threads=4)
-    usual = model.activations(images)["c1"]
+    usual, parameters = model.activations(images)["c1"], model._parameters
     assert 0 < usual.max() < np.finfo(engine.dtype).smallest_normal
     with mode(name):
-        one = model._scores_of(images, 1, model._weights)
-        four = model._scores_of(images, 4, model._weights)
+        one = scores_of(parameters, images, 1, parameters.weights)
+        four = scores_of(parameters, images, 4, parameters.weights)
         assert one.tobytes() == four.tobytes()
         assert (model.activations(images)["c1"].max() == 0) == (name == "flush")
 

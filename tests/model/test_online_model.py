@@ -15,7 +15,7 @@ def model_on(engine, **fields):
     model.set_parameters(
         reference.random_parameters(np.random.default_rng(7), model.config.classes, engine.dtype)
     )
-    model._engine = engine
+    model._parameters.engine = engine
     return model
 
 

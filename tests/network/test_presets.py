@@ -62,7 +62,7 @@ def test_a_preset_with_another_output():
     assert (model.config.loss, model.config.codes) == ("cross_entropy", None)
     other = LeNet5("softmax")
     assert model == other
-    assert_array_equal(model._theta, other._theta)
+    assert_array_equal(model._parameters.theta, other._parameters.theta)
     assert LeNet5("softmax", output="rbf", init="glorot") == LeNet5("lecun1998")
     inits = {
         activation: LeNet5("lecun1998", activation=activation).config.init for activation in INIT
@@ -239,7 +239,7 @@ def test_repr_names_what_differs_from_the_preset():
 )
 def test_what_computes_otherwise_is_not_equal(kind, fields):
     model, other = model_of(kind), model_on(choose.default(), kind, **fields)
-    assert_array_equal(model._theta, other._theta)
+    assert_array_equal(model._parameters.theta, other._parameters.theta)
     assert model != other
 
 

@@ -90,7 +90,7 @@ def test_errors_are_counted_in_training(engine, kind, batch_size):
 def far(engine, **fields):
     """Return a model whose f6 is 1.7159 times the opposite of the code of 0."""
     model = LeNet5("lecun1998", dtype=engine.dtype, **fields)
-    model._engine = engine
+    model._parameters.engine = engine
     weight, bias = np.zeros((84, 120)), -100 * CODES[0]
     model.set_parameters({"f6.weight": weight, "f6.bias": bias})
     return model

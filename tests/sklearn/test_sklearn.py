@@ -223,7 +223,7 @@ def test_prediction_wants_the_features_of_fit(fitted):
 @pytest.mark.parametrize("classes", [2, 10, 17])
 def test_few_images_give_the_bits_of_many(engine, classes):
     classifier = quick(dtype=engine.dtype, epochs=1).fit(FEW, np.arange(300) % classes)
-    classifier.model_._engine = engine
+    classifier.model_._parameters.engine = engine
     for X in (FEW, FEW.astype(float)):
         scores, p = classifier.decision_function(X), classifier.predict_proba(X)
         for n in (1, 2, 3, 7, 15, 16, 17, 100):
@@ -245,7 +245,7 @@ class BlocksOnly:
 
 def test_the_schedule_is_the_same_for_few(fitted):
     classifier = pickle.loads(pickle.dumps(fitted))
-    classifier.model_._engine = BlocksOnly(fitted.model_._engine)
+    classifier.model_._parameters.engine = BlocksOnly(fitted.model_._parameters.engine)
     assert_same_bits(classifier.predict_proba(FEW[:1]), fitted.predict_proba(FEW)[:1])
     with pytest.raises(AttributeError, match="online"):
         classifier.model_.predict(FEW[:1])

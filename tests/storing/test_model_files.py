@@ -11,6 +11,7 @@ from places import DATA
 from lenet_c import LeNet5
 from lenet_c.datasets import load_sample
 from lenet_c.files import safetensors
+from lenet_c.network.scores import scores_of
 from lenet_c.storing.model_files import FORMAT_VERSION
 
 FOLDER = DATA / "models"
@@ -33,9 +34,8 @@ def assert_as_expected(model, expected):
     assert "".join(map(str, model.predict(images[:100]))) == expected["labels"]
     assert int((model.predict(images[:100]) != labels[:100]).sum()) == expected["wrong"] < 20
     # six digits were written; the kernels round otherwise from build to build
-    assert_allclose(
-        model._scores_of(images[:3], 1, model._weights), expected["scores"], rtol=2e-5, atol=2e-5
-    )
+    scores = scores_of(model._parameters, images[:3], 1, model._parameters.weights)
+    assert_allclose(scores, expected["scores"], rtol=2e-5, atol=2e-5)
     assert sum(v.size for v in model.parameters().values()) == expected["parameters"]
 
 
@@ -55,7 +55,7 @@ def test_written_again_it_is_the_same_file(name, tmp_path):
     again = path.with_name(f"again{path.suffix}")
     model.save(again)
     assert LeNet5.load(again) == model and LeNet5.load(again).config == model.config
-    assert LeNet5.load(again)._epochs == model._epochs > 0
+    assert LeNet5.load(again)._parameters.epochs == model._parameters.epochs > 0
     if path.suffix == ".safetensors" and name.startswith(f"v{FORMAT_VERSION}-"):
         assert safetensors.load(path)[1].keys() == safetensors.load(again)[1].keys()
 

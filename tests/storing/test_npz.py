@@ -60,7 +60,7 @@ def test_round_trip(tmp_path, fields):
     assert again == model
     assert again.config == model.config == other.config
     assert bits(again) == bits(model)
-    assert again._epochs == 2
+    assert again._parameters.epochs == 2
     assert_array_equal(lenet_c.predict(images, tmp_path / "any name"), model.predict(images))
     assert sorted(os.listdir(tmp_path)) == ["any name", "m.safetensors"]
 
@@ -97,8 +97,8 @@ def test_what_other_writers_may_do(tmp_path, whole):
 
 def test_nan_is_not_saved(tmp_path):
     model = LeNet5()
-    model._theta[3] = np.nan
-    model._publish()
+    model._parameters.theta[3] = np.nan
+    model._parameters.publish()
     with pytest.raises(ValueError, match="NaN or infinity"):
         model.save(tmp_path / "x.npz")
     assert not os.listdir(tmp_path)

@@ -97,7 +97,7 @@ def test_the_scale_of_distances_cancels_out(distance, optimizer):
         )
         for one in ("sum", distance)
     )  # fmt: skip
-    assert_allclose(other._weights, by_sum._weights, rtol=1e-9, atol=1e-12)
+    assert_allclose(other._parameters.weights, by_sum._parameters.weights, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("preset", LeNet5.presets())
@@ -120,7 +120,7 @@ def test_partial_fit_takes_the_networks_own_rate():
         assert one == other
     model = LeNet5("lecun1998")
     model.partial_fit(images[:1], labels[:1])
-    assert model._optimizer.optimizer == "sgd"  # sdlm's rates need a whole pass
+    assert model._parameters.optimizer.optimizer == "sgd"  # sdlm's rates need a whole pass
 
 
 def test_the_estimator_trains_as_the_network():

@@ -10,6 +10,7 @@ from training_case import bits, sample
 
 import lenet_c
 from lenet_c import LeNet5, TrainingWarning
+from lenet_c.network.scores import summed_loss
 from lenet_c.training import diagnosis
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -101,7 +102,7 @@ def test_scores_that_are_not_finite(monkeypatch):
     def overflowing(*given, **named):
         raise FloatingPointError
 
-    monkeypatch.setattr(LeNet5, "_scores_of", overflowing)
+    monkeypatch.setattr("lenet_c.network.scores.scores_of", overflowing)
     assert "after epoch 3 the loss has grown" in said(epochs=4, learning_rate=1)
 
 
@@ -245,19 +246,19 @@ def test_partial_fit_is_silent():
 
 
 def test_guessing_of_a_softmax_is_the_entropy():
-    model = LeNet5()
+    parameters = LeNet5()._parameters
     even = np.full(10, 0.1)
-    assert diagnosis.guessing(model, even) == pytest.approx(np.log(10))
+    assert diagnosis.guessing(parameters, even) == pytest.approx(np.log(10))
     share = np.array([0.9, 0.1] + [0] * 8)
-    assert diagnosis.guessing(model, share) == pytest.approx(-share[:2] @ np.log(share[:2]))
+    assert diagnosis.guessing(parameters, share) == pytest.approx(-share[:2] @ np.log(share[:2]))
 
 
 @pytest.mark.parametrize(("activation", "width"), [("scaled_tanh", 2 * 1.7159), ("sigmoid", 1)])
 def test_guessing_with_scores_that_are_bounded(activation, width):
     model = LeNet5(output_activation=True, activation=activation, classes=2)
-    assert diagnosis.guessing(model, np.array([0.5, 0.5])) == pytest.approx(np.log(2))
+    assert diagnosis.guessing(model._parameters, np.array([0.5, 0.5])) == pytest.approx(np.log(2))
     want = np.log1p(np.exp(-width)) + 0.001 * width
-    assert diagnosis.guessing(model, np.array([0.999, 0.001])) == pytest.approx(want)
+    assert diagnosis.guessing(model._parameters, np.array([0.999, 0.001])) == pytest.approx(want)
 
 
 @pytest.mark.parametrize("loss", ["mse", "map"])
@@ -265,11 +266,12 @@ def test_guessing_with_scores_that_are_bounded(activation, width):
 def test_guessing_of_rbf_units_is_the_best_of_all_constants(loss, share):
     model, share = LeNet5("lecun1998", loss=loss), np.array(share)
     codes = model.parameters()["output.codes"].astype(float)
-    found = diagnosis.guessing(model, share)
+    found = diagnosis.guessing(model._parameters, share)
 
     def expected(f6):
         scores = -((f6 - codes) ** 2).sum(1)[None]
-        return sum(p * model._loss(scores, np.array([k])) for k, p in enumerate(share))
+        losses = [summed_loss(model.config, scores, np.array([k])) for k in range(10)]
+        return share @ losses
 
     rng = np.random.default_rng(0)
     near = [share @ codes + scale * rng.normal(size=84) for scale in (0, 0.01, 0.1)]
@@ -303,8 +305,8 @@ def test_as_an_error_it_leaves_everything_whole(tmp_path, epochs):
     with pytest.raises(TrainingWarning):
         model.fit(IMAGES, LABELS, checkpoint=path, **options)
     told = min(epochs, 3)
-    assert model._epochs == len(model.history) == told
-    assert np.array_equal(model._theta, model._weights)
+    assert model._parameters.epochs == len(model.history) == told
+    assert np.array_equal(model._parameters.theta, model._parameters.weights)
     assert LeNet5.load(path) == model
     assert LeNet5.load(path).history == model.history
     resumed = LeNet5(seed=1)
@@ -376,7 +378,7 @@ def test_of_several_ranks_one_warns(epochs):
     def run(communicator):
         model = LeNet5(seed=1)
         model.fit(IMAGES, LABELS, learning_rate=1, epochs=epochs, communicator=communicator)
-        return model._epochs
+        return model._parameters.epochs
 
     with pytest.warns(TrainingWarning) as found:
         assert on_ranks(2, run) == [epochs] * 2
@@ -389,7 +391,7 @@ def test_all_ranks_raise_where_warnings_are_errors(epochs):
         model = LeNet5(seed=1)
         with pytest.raises(TrainingWarning):
             model.fit(IMAGES, LABELS, learning_rate=1, epochs=epochs, communicator=communicator)
-        return model._epochs
+        return model._parameters.epochs
 
     assert on_ranks(2, run) == [min(epochs, 3)] * 2
 

@@ -351,7 +351,7 @@ def theta(sample, n=300, dtype="float32", **options):
     model = LeNet5(seed=1, dtype=dtype)
     images, labels = sample[0][:n], sample[1][:n]
     history = model.fit(images, labels, epochs=2, progress=False, **options)
-    return model._theta.copy(), [record.loss for record in history]
+    return model._parameters.theta.copy(), [record.loss for record in history]
 
 
 @pytest.mark.parametrize("batch_size", [1, 64, 200])
@@ -382,7 +382,7 @@ def test_fit_presents_what_apply_returns(sample, batch_size, dtype):
     for epoch in range(2):
         augmented.fit(images, labels, augment=d, **options)
         plain.fit(d.apply(images, seed=6, epoch=epoch), labels, **options)
-        assert_same_bits(augmented._theta, plain._theta)
+        assert_same_bits(augmented._parameters.theta, plain._parameters.theta)
 
 
 def test_fit_takes_images_with_their_border_and_floats(sample):
@@ -393,7 +393,7 @@ def test_fit_takes_images_with_their_border_and_floats(sample):
         a, b = LeNet5(seed=1), LeNet5(seed=1)
         a.fit(pixels, labels, epochs=1, augment=d)
         b.fit(d.apply(pixels), labels, epochs=1)
-        assert_same_bits(a._theta, b._theta)
+        assert_same_bits(a._parameters.theta, b._parameters.theta)
 
 
 def test_no_ranges_train_as_no_augmentation(sample):
@@ -411,7 +411,7 @@ def test_fit_again_goes_on_with_other_draws(sample):
     once.fit(images, labels, epochs=2, **options)
     for _ in range(2):
         twice.fit(images, labels, epochs=1, **options)
-    assert_same_bits(twice._theta, once._theta)
+    assert_same_bits(twice._parameters.theta, once._parameters.theta)
 
 
 def test_fit_learns_distorted_digits(sample):

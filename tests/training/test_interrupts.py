@@ -62,8 +62,8 @@ def test_an_interrupted_update_is_made_or_not_made(optimizer):
             twin.partial_fit(*part, **options)
             made += 1
             assert made < 100_000
-        assert [m.tobytes() for m in model._optimizer.moments] == [
-            m.tobytes() for m in twin._optimizer.moments
+        assert [m.tobytes() for m in model._parameters.optimizer.moments] == [
+            m.tobytes() for m in twin._parameters.optimizer.moments
         ]
         assert model.predict_proba(part[0]).tobytes() == twin.predict_proba(part[0]).tobytes()
     assert made
@@ -86,9 +86,9 @@ class Interrupted(Wrapped):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_weights_that_diverged_do_not_outlive_an_interrupt(monkeypatch, method, error):
     model = LeNet5(seed=1)
-    before = bits(model)
+    before, parameters = bits(model), model._parameters
     with monkeypatch.context() as patch, pytest.raises(error):
-        patch.setattr(model, "_engine", Interrupted(model._engine, error, model._theta))
+        patch.setattr(parameters, "engine", Interrupted(parameters.engine, error, parameters.theta))
         getattr(model, method)(*sample())
     assert bits(model) == before
     twin = LeNet5(seed=1)

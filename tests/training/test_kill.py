@@ -82,7 +82,7 @@ def test_kill_9_at_random_moments(tmp_path):
             seen.add(len(saved.history))
             left = max(left, len(os.listdir(tmp_path)) - 1)
             if len(saved.history) == 60:  # from the start again
-                assert saved._theta.tobytes() == whole[0]
+                assert saved._parameters.theta.tobytes() == whole[0]
                 trainings += 1
                 path.unlink()
     again = LeNet5()

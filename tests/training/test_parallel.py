@@ -43,7 +43,8 @@ def test_ranks_give_the_weights_of_one(kind, size, sample):
         return model, model.fit(*sample, communicator=communicator, **options)
 
     for model, records in on_ranks(size, run):
-        assert np.abs(model._theta - alone._theta).max() < 1e-8  # rounding grows with 430 updates
+        difference = np.abs(model._parameters.theta - alone._parameters.theta).max()
+        assert difference < 1e-8  # rounding grows with 430 updates
         for got, want in zip(records, history, strict=True):
             assert got.loss == pytest.approx(want.loss, rel=1e-9)
             assert got.train_error == want.train_error
@@ -59,8 +60,8 @@ def test_every_rank_has_the_same_bits(sample):
 
     first, *others = on_ranks(3, run)
     for other in others:
-        assert_same_bits(other._theta, first._theta)
-        assert other._epochs == 2
+        assert_same_bits(other._parameters.theta, first._parameters.theta)
+        assert other._parameters.epochs == 2
 
 
 def test_one_rank_ends_training_for_all(sample):
@@ -117,7 +118,8 @@ images, labels = lenet_c.datasets.load_sample("train")
 comm = MPI.COMM_WORLD
 model = lenet_c.LeNet5(seed=7 + comm.rank)
 history = model.fit(images, labels, epochs=2, augment="affine", communicator=comm)
-assert all(theta == model._theta.tobytes() for theta in comm.allgather(model._theta.tobytes()))
+mine = model._parameters.theta.tobytes()
+assert all(theta == mine for theta in comm.allgather(mine))
 if comm.rank == 0:
     model.save(sys.argv[1])
     print(comm.size, len(history), MPI.Get_library_version().split(",")[0])
@@ -147,5 +149,5 @@ def test_two_ranks_of_mpi(tmp_path):
     two = LeNet5.load(tmp_path / "two.safetensors")
     one = LeNet5(seed=7)
     one.fit(*lenet_c.datasets.load_sample("train"), epochs=2, augment="affine")
-    assert np.abs(two._theta - one._theta).max() < 1e-4
-    assert np.abs(two._theta - one._theta).max() > 0 or two == one
+    assert np.abs(two._parameters.theta - one._parameters.theta).max() < 1e-4
+    assert np.abs(two._parameters.theta - one._parameters.theta).max() > 0 or two == one

@@ -89,7 +89,7 @@ def test_every_recipe_on_every_instruction_set(recipe, isa, tmp_path, monkeypatc
     whole, resumed = whole_and_resumed(
         tmp_path / "x", lambda: LeNet5(preset, **fields), **arguments
     )
-    assert LeNet5()._engine.isa == isa
+    assert LeNet5()._parameters.engine.isa == isa
     assert resumed == whole
 
 

@@ -44,12 +44,12 @@ def test_another_training_is_refused(words, tmp_path):
     images = changes.pop("images", lambda: sample()[0])()
     labels = changes.pop("labels", lambda: sample()[1])()
     model = changes.pop("model", LeNet5)()
-    weights = model._theta.copy()
+    weights = model._parameters.theta.copy()
     with pytest.raises(ValueError, match=rf"x: not resumed, .*differs.*: .*{words}"):
         model.fit(
             images, labels, checkpoint=tmp_path / "x", resume=True, **{**arguments, **changes}
         )
-    assert (model._theta == weights).all()
+    assert (model._parameters.theta == weights).all()
     assert (tmp_path / "x").read_bytes() == before
 
 

@@ -43,7 +43,7 @@ def test_balanced_classes_have_the_same_sum():
     _, labels = sample()
     count = np.bincount(labels, minlength=10)
     got, want = trained(class_weight="balanced"), trained(sample_weight=1 / count[labels])
-    assert_allclose(got._weights, want._weights, rtol=1e-9)
+    assert_allclose(got._parameters.weights, want._parameters.weights, rtol=1e-9)
 
 
 def test_classes_by_name():
@@ -54,7 +54,7 @@ def test_classes_by_name():
     by_name = trained(fields, (images, words), class_weight={"d": 2}, seed=1)
     assert by_name == trained(fields, (images, labels), class_weight={3: 2}, seed=1)
     made = lenet_c.train(images, words, class_weight={"d": 2}, epochs=2, progress=False, **DOUBLE)
-    assert_array_equal(made._weights, by_name._weights)
+    assert_array_equal(made._parameters.weights, by_name._parameters.weights)
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_classes_by_name():
 )
 def test_bad_class_weights(given, match):
     model = LeNet5()
-    before = model._weights
+    before = model._parameters.weights
     with pytest.raises(ValueError, match=f"^{match}"):
         model.fit(*sample(), class_weight=given)
-    assert model._weights is before
+    assert model._parameters.weights is before
 
 
 # --- heavy images
@@ -101,7 +101,7 @@ def test_a_heavy_image_is_presented_several_times():
     assert [record.images for record in history] == [50 + times - 1] * 2
     again = trained(data=(images, labels), sample_weight=weight, batch_size=100)
     want = trained(data=(pixels, targets), sample_weight=parts, batch_size=100)
-    assert_allclose(again._weights, want._weights, rtol=1e-9)
+    assert_allclose(again._parameters.weights, want._parameters.weights, rtol=1e-9)
 
 
 def test_light_images_are_left_as_they_are():

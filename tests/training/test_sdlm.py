@@ -113,7 +113,7 @@ def test_ints_of_numpy_are_ints(tmp_path):
 
 def test_bad_arguments_of_fit():
     model, n = LeNet5("lecun1998"), 2
-    before = model._theta.copy()
+    before = model._parameters.theta.copy()
     for arguments, match in [
         ({"optimizer": "sdlm", "momentum": 0.9}, "sdlm: no momentum"),
         ({"optimizer": "sdlm", "schedule": "one_cycle"}, "schedule: with sdlm paper or constant"),
@@ -124,7 +124,7 @@ def test_bad_arguments_of_fit():
     ]:
         with pytest.raises(ValueError, match=match):
             fit(model, "lecun1998", n, **arguments)
-    assert_same_bits(model._theta, before)
+    assert_same_bits(model._parameters.theta, before)
 
 
 def test_partial_fit_refuses():
@@ -138,7 +138,7 @@ def test_partial_fit_refuses():
             models[0].partial_fit(images_of(kind, 4), labels_of(kind, 4), optimizer=optimizer)
     for model in models:
         model.partial_fit(images_of(kind, 4), labels_of(kind, 4))
-    assert_same_bits(models[0]._theta, models[1]._theta)
+    assert_same_bits(models[0]._parameters.theta, models[1]._parameters.theta)
 
 
 def test_a_recipe_in_partial_fit_means_its_learning_rate():
@@ -151,13 +151,13 @@ def test_a_recipe_in_partial_fit_means_its_learning_rate():
     ):
         model = LeNet5(kind)
         model.partial_fit(images_of(kind, 4), labels_of(kind, 4), optimizer=optimizer)
-        ends.append(model._theta)
+        ends.append(model._parameters.theta)
     model = LeNet5(kind)
     model.partial_fit(
         images_of(kind, 4), labels_of(kind, 4), learning_rate=1e-3, momentum=0, weight_decay=0
     )
     for theta in ends:
-        assert_same_bits(theta, model._theta)
+        assert_same_bits(theta, model._parameters.theta)
 
 
 # --- steps
@@ -186,7 +186,7 @@ def test_passes_are_those_of_the_formula(float64_engine, kind, batch_size, curva
     """h of `samples` images is taken before every pass, and frozen in it."""
     config, params = config_of(kind), dict(parameters_of(kind))
     model = model_on(float64_engine, kind)
-    model._engine = watched = Watched(float64_engine)
+    model._parameters.engine = watched = Watched(float64_engine)
     recipe = Recipe("sdlm", learning_rate=3e-4, mu=0.02, samples=4, curvature=curvature)
     history = fit(model, kind, 6, epochs=3, batch_size=batch_size, optimizer=recipe)
     images, labels = images_of(kind, 6), labels_of(kind, 6)
@@ -264,7 +264,7 @@ def test_other_optimizers_record_no_rates():
 def test_order_of_the_passes(arguments, once):
     kind, n = "lecun1998", 11
     model = LeNet5(kind)
-    model._engine = watched = Watched(model._engine)
+    model._parameters.engine = watched = Watched(model._parameters.engine)
     fit(model, kind, n, epochs=4, **arguments)
     order = np.reshape(watched.order, (4, n))
     assert_array_equal(np.sort(order, 1), np.arange(n) + np.zeros((4, 1)))
@@ -277,7 +277,7 @@ def test_batch_size_of_sdlm_is_one():
     for arguments in ({}, {"batch_size": 1}, {"batch_size": 2}):
         model = LeNet5(kind)
         fit(model, kind, 4, epochs=1, optimizer="sdlm", **arguments)
-        ends.append(model._theta)
+        ends.append(model._parameters.theta)
     assert_same_bits(ends[0], ends[1])
     assert (ends[0] != ends[2]).any()
 
@@ -296,7 +296,7 @@ def test_one_order_shows_in_the_weights(float64_engine):
         for i in order * 3:
             _, g = twin.loss_and_gradients(images[i : i + 1], labels[i : i + 1])
             twin.set_parameters({k: w - 0.002 * g[k] for k, w in twin.parameters().items()})
-        ends.append(abs(twin._theta - model._theta).max())
+        ends.append(abs(twin._parameters.theta - model._parameters.theta).max())
     assert min(ends) < 1e-9 < 1e-6 < max(ends)
 
 
@@ -305,7 +305,7 @@ def test_sdlm_learns(engine, fields):
     """The paper's network by the paper's rates, on a few digits."""
     images, labels = (a[:150] for a in datasets.load_sample("train"))
     model = LeNet5("lecun1998", dtype=engine.dtype, seed=1, **fields)
-    model._engine = engine
+    model._parameters.engine = engine
     history = model.fit(images, labels, epochs=5, optimizer="sdlm", progress=False)
     assert history[-1].loss < history[0].loss / 2
     assert history[-1].train_error < 0.3
@@ -313,7 +313,7 @@ def test_sdlm_learns(engine, fields):
 
 def test_a_rate_that_is_too_large_is_told():
     model = LeNet5("lecun1998")
-    before = model._theta.copy()
+    before = model._parameters.theta.copy()
     with pytest.raises(FloatingPointError, match="lower learning rate"):
         fit(model, "lecun1998", 4, epochs=1, optimizer="sdlm", learning_rate=1e38)
-    assert_same_bits(model._theta, before)
+    assert_same_bits(model._parameters.theta, before)

@@ -17,7 +17,7 @@ from training_case import (
 
 import lenet_c
 from lenet_c import History, LeNet5, Record
-from lenet_c.training import loop
+from lenet_c.training import updates
 from lenet_c.training.recipe import SCHEDULES
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -400,13 +400,13 @@ def test_progress_does_not_change_training(capfd):
     ],
 )
 def test_no_last_batch_is_small(n, size, sizes):
-    assert loop.batches(n, min(size, n)) == sizes
+    assert updates.batches(n, min(size, n)) == sizes
 
 
 @pytest.mark.parametrize(("n", "size"), [(n, size) for n in range(1, 70) for size in (1, 2, 5, 64)])
 def test_batches_are_all_images_in_as_few_steps(n, size):
     size = min(size, n)
-    found = loop.batches(n, size)
+    found = updates.batches(n, size)
     counts, sizes = zip(*found, strict=True)
     assert np.dot(counts, sizes) == n
     assert sum(counts) == -(-n // size)

@@ -159,7 +159,7 @@ def test_ctrl_c_as_the_kernels_return(monkeypatch):
 
     before = model.predict_proba(images[0])
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(model, "_engine", Interrupted(model._engine))
+        patch.setattr(model._parameters, "engine", Interrupted(model._parameters.engine))
         trained(model=model)
     assert_array_equal(model.predict_proba(images[0]), model.predict_proba(images)[0])
     assert not np.array_equal(model.predict_proba(images[0]), before)

@@ -30,11 +30,12 @@ def test_the_program_runs(names):
 
 def test_its_second_derivatives_are_the_kernels(names):
     model, n = names["model"], names["n"]
-    net, images = model._net, np.ascontiguousarray(names["images"])
+    parameters = model._parameters
+    net, images = parameters.net, np.ascontiguousarray(names["images"])
     out, labels = np.zeros(net.size), names["labels"].astype(np.int64)
-    assert isinstance(model._engine, Engine)
-    model._engine.curvature(net, model._theta, images, labels, np.arange(n), out)
-    for name, want in model._views(out).items():
+    assert isinstance(parameters.engine, Engine)
+    parameters.engine.curvature(net, parameters.theta, images, labels, np.arange(n), out)
+    for name, want in parameters.views(out).items():
         got = names["h"][name]
         assert got.shape == want.shape
         assert np.allclose(got, want, rtol=1e-9, atol=1e-14), name

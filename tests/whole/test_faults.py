@@ -227,7 +227,7 @@ def test_a_disk_that_fills_up_between_epochs(disk):
         model.fit(*sample(), epochs=9, batch_size=16, checkpoint=path, callbacks=[others])
     saved = LeNet5.load(path)
     assert len(saved.history) == 2 and saved.history == model.history[:2]
-    assert len(model.history) == 3 and model._epochs == 3
+    assert len(model.history) == 3 and model._parameters.epochs == 3
     (disk / "others").unlink()
     assert len(model.fit(*sample(), epochs=9, batch_size=16, checkpoint=path, resume=True)) == 9
 
@@ -242,7 +242,7 @@ def test_a_folder_that_vanishes_between_epochs(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         model.fit(*sample(), epochs=9, checkpoint=folder / "x", callbacks=[vanish])
     assert caught.value.filename == str(folder / "x")
-    assert len(model.history) == 2 == model._epochs
+    assert len(model.history) == 2 == model._parameters.epochs
 
 
 def test_the_history_outlives_an_error(tmp_path):
@@ -324,10 +324,11 @@ def test_a_loss_that_is_not_finite(optimizer, batch_size, tmp_path, monkeypatch)
         model.fit(
             *sample(), epochs=4, batch_size=batch_size, optimizer=optimizer,
             checkpoint=tmp_path / "x",
-            callbacks=[lambda model, record: good.append(model._theta.tobytes())],
+            callbacks=[lambda model, record: good.append(model._parameters.theta.tobytes())],
         )  # fmt: skip
-    assert len(good) == len(model.history) == model._epochs == 2
-    assert model._theta.tobytes() == good[1] == LeNet5.load(tmp_path / "x")._theta.tobytes()
+    assert len(good) == len(model.history) == model._parameters.epochs == 2
+    saved = LeNet5.load(tmp_path / "x")
+    assert model._parameters.theta.tobytes() == good[1] == saved._parameters.theta.tobytes()
 
 
 def test_ctrl_c_where_weights_are_not_finite(tmp_path, monkeypatch):
@@ -337,15 +338,15 @@ def test_ctrl_c_where_weights_are_not_finite(tmp_path, monkeypatch):
         def train(self, *given):
             result = self.engine.train(*given)
             if good:
-                model._theta[0] = np.nan
+                model._parameters.theta[0] = np.nan
                 raise KeyboardInterrupt
             return result
 
-    monkeypatch.setattr(model, "_engine", Overflowing(model._engine))
+    monkeypatch.setattr(model._parameters, "engine", Overflowing(model._parameters.engine))
     with pytest.raises(KeyboardInterrupt):
         model.fit(
             *sample(), checkpoint=tmp_path / "x",
-            callbacks=[lambda model, record: good.append(model._theta.tobytes())],
+            callbacks=[lambda model, record: good.append(model._parameters.theta.tobytes())],
         )  # fmt: skip
-    assert [model._theta.tobytes()] == good
+    assert [model._parameters.theta.tobytes()] == good
     assert LeNet5.load(tmp_path / "x") == model

@@ -17,6 +17,7 @@ from sanitizer_case import SANITIZER
 from lenet_c import LeNet5
 from lenet_c.core import choose
 from lenet_c.datasets import load_sample
+from lenet_c.network.scores import scores_of
 
 GOLDEN = json.loads(golden_case.FILE.read_text("utf-8"))
 FEW = ("default", "adamw", "sdlm", "one by one", "stochastic", "elastic")
@@ -152,8 +153,9 @@ def test_scores_in_batches_of_another_size(dtype, size):
     model = LeNet5(dtype=dtype, seed=3)
     images, _ = load_sample("test")
     whole = scores(model, TEST_IMAGES)
-    starts, weights = range(0, TEST_IMAGES, size), model._weights
-    parts = [model._scores_of(images[i : i + size], 2, weights).copy() for i in starts]
+    starts, parameters = range(0, TEST_IMAGES, size), model._parameters
+    weights = parameters.weights
+    parts = [scores_of(parameters, images[i : i + size], 2, weights).copy() for i in starts]
     assert_array_equal(np.concatenate(parts)[:TEST_IMAGES], whole)
 
 
@@ -196,7 +198,7 @@ def of_build(build, monkeypatch):
 def exact():
     """Case -> weights and scores of the float64 build."""
     models = {name: trained(name, "float64", 2) for name in CASES}
-    return {name: (model._theta, scores(model)) for name, model in models.items()}
+    return {name: (model._parameters.theta, scores(model)) for name, model in models.items()}
 
 
 @pytest.mark.parametrize("build", choose.available())
@@ -218,8 +220,8 @@ def test_builds_learn_alike(build, exact, monkeypatch):
     of_build(build, monkeypatch)
     for name, (theta, expected) in exact.items():
         model = trained(name, threads=2)
-        assert model._engine.isa == build
-        assert relative(model._theta, theta) < WEIGHTS_TRAINED, name
+        assert model._parameters.engine.isa == build
+        assert relative(model._parameters.theta, theta) < WEIGHTS_TRAINED, name
         assert relative(scores(model), expected) < SCORES_TRAINED, name
 
 

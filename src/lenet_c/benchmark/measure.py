@@ -215,7 +215,7 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
     tick()
     lanes = engine.lanes
     block = images[:lanes], labels[:lanes]
-    timed = engine.profile(model._net, model._theta, *block, seconds)
+    timed = engine.profile(model._parameters.net, model._parameters.theta, *block, seconds)
     tick()
     padded = -(-batch // lanes) * lanes / batch
     shards = -(-batch // (32 * -(-batch // 512)))
@@ -265,7 +265,8 @@ def _whole(
     n = _presented(batch)
     runs: dict[str, tuple[Callable[[], object], int]] = {}
     runs["training"] = (ours.training(images[:n], labels[:n], batch, RATE, MOMENTUM), n)
-    if not ours.model._engine.prefers_online(ours.model._net, batch):
+    parameters = ours.model._parameters
+    if not parameters.engine.prefers_online(parameters.net, batch):
         runs["prediction"] = (ours.predicting(images[:batch]), batch)
     whole = {}
     for name, (run, count) in runs.items():

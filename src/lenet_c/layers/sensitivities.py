@@ -167,7 +167,7 @@ def _average_head(
 def sensitivities(
     config: Config, p: Parameters, pixels: np.ndarray, labels: np.ndarray
 ) -> dict[str, Parts]:
-    """Return layer -> name -> (n, ...), see `Network.sensitivities`.
+    """Return layer -> name -> (n, ...), see `LeNet5.sensitivities`.
 
     Parameters
     ----------

@@ -8,17 +8,15 @@ The likeliest sequence of digits and blanks is the reading (LeCun 1998, section 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from ..network.config import Config
 from ..network.inputs import as_image, as_pixels
 from ..pictures.drawings import resize
 from .synthetic import BLANK, lines, train, windows
-
-if TYPE_CHECKING:
-    from ..model.scanning import Scanning
 
 __all__ = [
     "BLANK",
@@ -37,6 +35,14 @@ _MOST_COLUMNS = 65536  # that a line is scaled up to
 _NEAR = 1  # columns from its middle at which a digit is seen
 _WIDEST = 24  # columns of ink that can be one digit
 _RUN = 3
+
+
+class Scanner(Protocol):
+    """What is asked of a model."""
+
+    config: Config
+
+    def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray: ...
 
 
 class Digit(NamedTuple):
@@ -68,14 +74,14 @@ def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
     return np.pad(image, ((above, side - rows - above), (0, 0)))
 
 
-def _as_line(model: Scanning, image: npt.ArrayLike) -> np.ndarray:
+def _as_line(model: Scanner, image: npt.ArrayLike) -> np.ndarray:
     """Return the image as a line of the network's height; without rows where there is no ink."""
     config = model.config
     pixels = as_pixels(as_image(image)[None], config.dtype)[0]
     return _normalised(pixels, config.image_size, config.input_size)
 
 
-def _columns(model: Scanning, line: np.ndarray, threads: int | None) -> npt.NDArray[np.float64]:
+def _columns(model: Scanner, line: np.ndarray, threads: int | None) -> npt.NDArray[np.float64]:
     side, count = model.config.input_size, line.shape[1] + 1
     line = np.pad(line, ((0, 0), (side // 2, side - side // 2 + 3)))
     scores = np.empty((count + 3, model.config.classes))
@@ -88,7 +94,7 @@ def _columns(model: Scanning, line: np.ndarray, threads: int | None) -> npt.NDAr
 
 
 def columns(
-    model: Scanning, image: npt.ArrayLike, *, threads: int | None = None
+    model: Scanner, image: npt.ArrayLike, *, threads: int | None = None
 ) -> npt.NDArray[np.float64]:
     """Return the log-probabilities (width + 1, classes) of windows around every column of a line.
 
@@ -190,7 +196,7 @@ def decode_ink(
 
 
 def digits(
-    model: Scanning, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
+    model: Scanner, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
 ) -> list[Digit]:
     """Return the digits of a line from left to right; the arguments are those of `LeNet5.read`."""
     classes = model.config.classes

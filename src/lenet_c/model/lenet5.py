@@ -1,25 +1,49 @@
-"""LeNet-5 as an object: train and predict."""
+"""`LeNet5`: the network as an object, each method of which calls one room below."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import copy
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core import threads as _threads
-from ..export.torch_state import TorchState
-from ..network import rejection
-from ..network.inputs import as_batch, as_pixels
-from ..storing.model_files import Stored
-from ..training.history import Report
-from .fitting import Fitting
-from .scanning import Scanning
+from ..common.numbers import positive
+from ..common.progress import Progress
+from ..core.threads import resolve
+from ..export import torch_state
+from ..lines import decoder, scanning
+from ..network import config as _config
+from ..network import layer_table
+from ..network.config import Config
+from ..network.parameters import Parameters
+from ..network.report import Report
+from ..storing import model_files
+from ..training import checkpoint as _checkpoint
+from ..training.data import as_data, as_validation
+from ..training.defaults import training_of, update_rule_of
+from ..training.distortion import Distortion
+from ..training.history import History, Record
+from ..training.loop import Loop
+from ..training.options import Options, asking
+from ..training.recipe import Recipe
+from ..training.updates import OptimizerState, one_step
+from . import differentiating, predicting
 
-_CHUNK = 4096  # images that prediction converts and computes at a time
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    import torch
+
+    from ..core.engine import Engine, Net
+    from ..network.config_fields import ConfigFields
+    from ..training.arguments import TrainingFields
 
 
-class LeNet5(Fitting, Scanning, Stored, TorchState):
+class LeNet5:
     """The LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998).
 
     Parameters
@@ -53,42 +77,248 @@ class LeNet5(Fitting, Scanning, Stored, TorchState):
     (3,)
     """
 
-    def _scores_of(
+    config: Config
+    history: History
+    _parameters: Parameters
+
+    def __init__(self, preset: str = "softmax", **overrides: Unpack[ConfigFields]) -> None:
+        config = _config.preset(preset, **overrides)
+        self._adopt(Parameters.initial(config), History())
+
+    def _adopt(self, parameters: Parameters, history: History) -> None:
+        if parameters.optimizer is None:
+            parameters.optimizer = OptimizerState()
+        self.config, self.history, self._parameters = parameters.config, history, parameters
+
+    @staticmethod
+    def presets() -> tuple[str, ...]:
+        """Return the names of the presets."""
+        return tuple(_config.PRESETS)
+
+    def fit(
         self,
-        images: np.ndarray,
-        threads: int | None,
-        weights: np.ndarray,
-        online: bool = True,
-    ) -> npt.NDArray[np.floating]:
-        """Return the scores (m, classes) of images (m, h, w) of any number type, the best highest.
+        images: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        optimizer: str | Recipe | None = None,
+        learning_rate: float | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+        schedule: str | None = None,
+        shuffle: str | None = None,
+        validation: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+        callbacks: Sequence[Callable[[LeNet5, Record], object]] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        early_stopping: int | None = None,
+        keep_best: bool = False,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: dict[Any, float] | str | None = None,
+        augment: Distortion | str | None = None,
+        threads: int | None = None,
+        progress: bool | Progress | None = None,
+        seed: int = 0,
+        communicator: object = None,
+    ) -> History:
+        """Train on images and labels; called again, it goes on from the weights it finds.
 
-        RBF units: the distances times -1. weights: `_weights`, of one moment for all images.
-        `online`: a few images may take the online schedule.
+        Parameters
+        ----------
+        images, labels : array_like
+            See the class; labels are integers 0 .. classes - 1, (n,).
+        epochs : int, optional
+            Passes over the images. None: 10, or 20 with sdlm; 20 to 40 for networks that learn more
+            slowly; and as many in batches of more than 64 as make 300 updates.
+        batch_size : int, optional
+            Images an update; None: 64, or 1 with sdlm. 1: the online training of the paper and the
+            course. Where less than half of that would be left for the last update of an epoch, all
+            are of one size, or one image less.
+        optimizer : {"sgd", "adamw", "sdlm"} or Recipe, optional
+            None: sdlm for the paper's network where batch_size is None or 1, adamw for sigmoids,
+            ReLU below RBF units and where it takes adamw to leave a plateau, sgd for all others. A
+            Recipe says all constants too.
+        learning_rate, momentum, weight_decay, schedule
+            See `lenet_c.Recipe`; None: what was chosen for this network and this optimizer on
+            held-out images (docs/accuracy.md); `recipe` tells. The learning rate of sgd is less for
+            a batch_size below 64, in proportion, and below a softmax up to twice as high above 64
+            with tanh, half as high with ReLU; that of adamw is less below 64, to its square root. A
+            rate that is named is that of the optimizer that is named, or else of the network's own.
+        shuffle : {"epoch", "once"}, optional
+            A new random order for every pass, or one for all, the paper's way; None: epoch, or
+            once with sdlm.
+        validation : (images, labels), optional
+            Measured after every epoch.
+        callbacks : sequence of callable
+            Called as ``callback(model, record)`` after every epoch; True ends training.
+        checkpoint : path, optional
+            The model is saved there after every epoch and on Ctrl-C, with all that `resume` needs
+            (`LeNet5.load` reads it as a model); at the end the trained model and its history.
+        resume : bool
+            Go on from the checkpoint to the bits of a training that was not interrupted, from the
+            end of its last whole epoch; where there is no file, begin. Arguments, data and engine
+            have to be those of the interrupted call, `threads`, `callbacks`, `progress` and
+            the weights of this model, which are replaced, excepted; so is the version of lenet-c,
+            which is not checked. `callbacks` are called once more for the last epoch in the
+            checkpoint. A finished training returns its history at once.
+        early_stopping : int, optional
+            End after so many epochs in a row without a lower validation error.
+        keep_best : bool
+            Return to the weights of the lowest validation error at the end.
+        sample_weight : array_like (n,), optional
+            Weights of the images in the loss; scaled to a mean of 1. An image that then weighs
+            more than 4 is presented several times in an epoch, each time with a part of its
+            weight: one update by all of it would undo what others taught.
+        class_weight : dict of label or class name to float, or "balanced", optional
+            Factors of `sample_weight`, by class; 1 for a class that is not named; "balanced": such
+            that the weights of every class have the same sum.
+        augment : Distortion or str, optional
+            Every image is distorted afresh each time it is presented; see `lenet_c.Distortion`,
+            one of whose presets a name means. Loss and training error are of these images.
+        threads : int, optional
+            None: the cores this process may use. The result does not depend on it.
+        progress : bool, optional
+            None: where standard error is a terminal.
+        seed : int
+            Of the order of the images, and of their distortions.
+        communicator : optional
+            Of MPI, such as mpi4py.MPI.COMM_WORLD, on every rank of which this is called with the
+            same arguments: each rank takes its slice of every batch, the gradients are summed, and
+            all of them end with the same weights, those of one rank but for rounding. Rank 0's
+            weights are where they begin; it alone writes the checkpoint. batch_size is that of
+            all ranks together, `threads` a rank's own; None is 1 here.
+
+        Returns
+        -------
+        History
+            A list of `Record`, one an epoch; `history` of the model too, which has it also after
+            an error or Ctrl-C, up to then.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not of the form above, or `resume` finds the checkpoint of another
+            training; the message says what was expected, or what differs.
+        FloatingPointError
+            The loss is no longer finite; the weights are those of the last good epoch, and so is
+            the checkpoint.
+        OSError
+            The checkpoint cannot be written or read; the model keeps what it learnt.
+        RuntimeError
+            Another thread trains the model, or sets its parameters.
+
+        Warns
+        -----
+        TrainingWarning
+            The network does not learn, with the figures and the likely cause; at most once a call,
+            after the third epoch or at the end (docs/reliability.md). Where warnings are errors it
+            is raised when weights, history and checkpoint are whole.
+
+        Notes
+        -----
+        What other threads do with the model meanwhile is done with the weights of the last epoch
+        that has ended.
         """
-        net = self._net_of(images.shape[1:])
-        pixels = as_pixels(images, self.config.dtype)
-        if threads is not None:
-            threads = _threads.resolve(threads)
-        out = np.empty((len(pixels), 1, self.config.classes), self.config.dtype)
-        if online and self._engine.prefers_online(net, len(pixels)):
-            finite = self._engine.online_scores(net, self._online(weights), pixels, out)
-        else:
-            finite = self._engine.scores(net, weights, pixels, out, _threads.resolve(threads))
-        if not finite:
-            bad = pixels[~np.isfinite(out).all((1, 2))]
-            raise self._not_finite("the scores are", weights, bad[:1])
-        if self.config.output == "rbf":
-            np.negative(out, out=out)
-        return out[:, 0]
+        config, parameters = self.config, self._parameters
+        given = as_data(config, images, labels, sample_weight, class_weight, caller="fit")
+        held_out = as_validation(config, validation)
+        named: TrainingFields = {
+            "optimizer": optimizer,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "schedule": schedule,
+            "shuffle": shuffle,
+        }
+        named = _checkpoint.as_begun(named, checkpoint, resume, communicator)
+        plan = training_of(config, len(given.pixels), **named)
+        options = Options(
+            threads=1 if communicator is not None and threads is None else resolve(threads),
+            validation=held_out,
+            checkpoint=checkpoint,
+            resume=resume,
+            early_stopping=early_stopping,
+            keep_best=keep_best,
+            augment=Distortion.of(augment),
+            progress=progress,
+            seed=seed,
+            communicator=communicator,
+        )
+        ends = asking(callbacks, self)
+        with parameters.write_lock() as first:
+            if first:
+                parameters.restore()
+            training = Loop(parameters, given, plan, options, self.evaluate, ends)
+            try:
+                self.history = training.history
+                training.run()
+            finally:
+                self.history = training.history  # a callback may have called fit
+        training.watch.tell()
+        return training.history
 
-    def _scores(
-        self, images: np.ndarray, threads: int | None
-    ) -> Iterator[tuple[slice, npt.NDArray[np.floating]]]:
-        """Yield the scores chunk by chunk: memory for one chunk, and Ctrl-C in between."""
-        weights = self._weights
-        for start in range(0, len(images), _CHUNK):
-            scores = self._scores_of(images[start : start + _CHUNK], threads, weights)
-            yield slice(start, start + len(scores)), scores
+    def recipe(self, images: int = 60_000, **arguments: Unpack[TrainingFields]) -> dict[str, Any]:
+        """Return what a call of `fit` with these arguments does, without data.
+
+        Parameters
+        ----------
+        images : int
+            Training images; `epochs` depends on it in batches of more than 64.
+        **arguments
+            optimizer, epochs, batch_size, learning_rate, momentum, weight_decay, schedule and
+            shuffle of `fit`.
+
+        Returns
+        -------
+        arguments : dict
+            optimizer (a `Recipe`), epochs, batch_size and shuffle, as `fit` takes them.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `fit`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> lenet_c.LeNet5("lecun1998").recipe()["optimizer"].optimizer
+        'sdlm'
+        """
+        return training_of(self.config, positive("images", images), **arguments)._asdict()
+
+    def partial_fit(
+        self,
+        images: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        *,
+        optimizer: str | Recipe | None = None,
+        learning_rate: float | None = None,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+        sample_weight: npt.ArrayLike | None = None,
+        threads: int | None = None,
+    ) -> float:
+        """Make one update from one batch, and return the batch's mean loss before it.
+
+        The optimizer's state (velocity, moments) is kept from call to call. Arguments and errors
+        as in `fit`, but that `sample_weight` is not scaled: the loss is the mean of weight times
+        loss, and the weights of several batches stand to each other as they are given. With a
+        FloatingPointError the weights of the network are those before the call.
+        """
+        config, parameters = self.config, self._parameters
+        data = as_data(config, images, labels, sample_weight, scaled=False, caller="partial_fit")
+        recipe = update_rule_of(
+            config, len(data.pixels), optimizer,
+            learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay,
+        )  # fmt: skip
+        threads = resolve(threads)
+        with parameters.write_lock() as first:
+            if first:
+                parameters.restore()
+            return one_step(parameters, data, recipe, threads)
 
     def predict(
         self,
@@ -128,22 +358,7 @@ class LeNet5(Fitting, Scanning, Stored, TorchState):
         All images are predicted with the weights of one moment, also while another thread trains
         the model: with those of the last epoch that `fit` ended, or the last `partial_fit`.
         """
-        batch, single = as_batch(images, self.config)
-        by = rejection.check_criterion(reject_by)
-        if reject is not None:
-            reject = rejection.check_threshold(reject, by)
-            labels = np.empty(len(batch), np.int64)
-            for part, scores in self._scores(batch, threads):
-                sure = rejection.confidence(scores, by) >= reject
-                labels[part] = np.where(sure, scores.argmax(1), -1)
-            return labels[0] if single else labels
-        if len(batch) <= _CHUNK:
-            best: npt.NDArray[np.int64] = self._scores_of(batch, threads, self._weights).argmax(1)
-            return best[0] if single else best
-        labels = np.empty(len(batch), np.int64)
-        for part, scores in self._scores(batch, threads):
-            scores.argmax(1, out=labels[part])
-        return labels
+        return predicting.predict(self._parameters, images, threads, reject, reject_by)
 
     def predict_proba(
         self, images: npt.ArrayLike, *, threads: int | None = None
@@ -156,16 +371,7 @@ class LeNet5(Fitting, Scanning, Stored, TorchState):
         -------
         p : ndarray of the model's dtype, shape (n, classes), or (classes,) for one image
         """
-        batch, single = as_batch(images, self.config)
-        if len(batch) <= _CHUNK:
-            p = self._scores_of(batch, threads, self._weights)
-            self._engine.softmax(p)
-            return p[0] if single else p
-        p = np.empty((len(batch), self.config.classes), self.config.dtype)
-        for part, scores in self._scores(batch, threads):
-            p[part] = scores
-            self._engine.softmax(p[part])
-        return p
+        return predicting.predict_proba(self._parameters, images, threads)
 
     def evaluate(
         self,
@@ -197,32 +403,328 @@ class LeNet5(Fitting, Scanning, Stored, TorchState):
         ValueError
             No images, or lengths that differ.
         """
-        batch, _ = as_batch(images, self.config)
-        targets = self._as_labels(labels, len(batch))
-        if not len(batch):
-            raise ValueError("evaluate needs at least one image")
-        by = rejection.check_criterion(reject_by)
-        loss, predicted = 0.0, np.empty(len(batch), np.int64)
-        sure = np.empty(len(batch), self.config.dtype)
-        for part, scores in self._scores(batch, threads):
-            scores.argmax(1, out=predicted[part])
-            loss += self._loss(scores.astype(np.float64), targets[part])
-            sure[part] = rejection.confidence(scores, by)
-        k = self.config.classes
-        confusion = np.bincount(targets * k + predicted, minlength=k * k).reshape(k, k)
-        wrong = np.flatnonzero(predicted != targets)
-        return Report(len(wrong) / len(batch), loss / len(batch), confusion, wrong, sure, by)
-
-    def _loss(self, scores: np.ndarray, targets: np.ndarray) -> float:
-        """Return the summed loss of scores (m, classes), the best highest."""
-        loss = -np.take_along_axis(scores, targets[:, None], 1).sum()
-        if self.config.loss == "mse":
-            return float(loss)
-        if self.config.loss == "map":  # eq. 9: exp(-j) stands in the sum
-            scores = np.append(scores, np.full((len(scores), 1), -self.config.j), axis=1)
-        top = scores.max(1)
-        return float(loss + (np.log(np.exp(scores - top[:, None]).sum(1)) + top).sum())
+        return predicting.evaluate(self._parameters, images, labels, threads, reject_by)
 
     def score(self, images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         """Return the accuracy, the fraction of images whose label is predicted."""
         return 1.0 - self.evaluate(images, labels).error_rate
+
+    def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> npt.NDArray[np.floating]:
+        """Return the scores at every fourth row and column of an image of any size (section VII).
+
+        The layers are computed once for the whole image; what stands at [r, c] is the output layer
+        of the crop ``image[4 * r : 4 * r + 32, 4 * c : 4 * c + 32]`` (`input_size` for 32).
+
+        Parameters
+        ----------
+        image : array_like (height, width)
+            Integers 0..255 or floats 0..1, 0 the background, 32 x 32 or larger. No border is
+            added.
+        threads : int, optional
+            None: the cores this process may use. The result does not depend on it.
+
+        Returns
+        -------
+        scores : ndarray of the model's dtype, shape (rows, columns, classes)
+            ``(height - 32) // 4 + 1`` rows, columns alike; before the softmax. Of RBF units: the
+            distances times -1, the best is the highest.
+        """
+        return scanning.scan(self._parameters, image, threads)
+
+    def read(
+        self, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
+    ) -> str:
+        """Return the digits of a line, read from left to right by scanning.
+
+        Parameters
+        ----------
+        image : array_like (height, width)
+            Integers 0..255 or floats 0..1, 0 the background; digits as in MNIST, about 20 rows
+            high. 28 rows get the border, 32 are taken as they are; of another number the ink is
+            centred, and scaled to 20 rows where it has more than 28 or less than 12; a ValueError
+            where that makes more than 65536 columns of fewer.
+        reject : float
+            Of a model of ten classes, which takes every stretch of up to 24 columns of ink for one
+            digit: in a longer one, where no digit's probability is above `reject`, there is none.
+            A model with the blank as its eleventh class, see `lenet_c.reading.train`, does not
+            use it, and reads touching digits too.
+        threads : int, optional
+
+        Returns
+        -------
+        text : str
+            Empty where there is no digit. `lenet_c.reading.digits` gives columns and
+            probabilities too.
+        """
+        found = decoder.digits(self, image, reject=reject, threads=threads)
+        return "".join(str(digit.label) for digit in found)
+
+    def summary(self) -> str:
+        """Return the table of layers: output, trainable parameters, connections, and their sums."""
+        return layer_table.summary(self.config)
+
+    def parameters(self) -> dict[str, npt.NDArray[np.floating]]:
+        """Return copies of the parameters, by name.
+
+        Returns
+        -------
+        parameters : dict of str to ndarray
+            c1.weight (6, 1, 5, 5), c1.bias (6,), s2.coefficient (6,), s2.bias (6,),
+            c3.weight (16, 6, 5, 5), 0 where C3 is not connected, c3.bias (16,),
+            s4.coefficient (16,), s4.bias (16,), c5.weight (120, 16, 5, 5), c5.bias (120,),
+            f6.weight (84, 120), f6.bias (84,), output.weight (classes, 84), output.bias
+            (classes,), or output.codes (classes, 84); what a configuration has not is not there
+        """
+        return self._parameters.copies()
+
+    def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
+        """Set some or all parameters; none is changed where one of them is refused.
+
+        Raises
+        ------
+        TypeError
+            Not a mapping of names.
+        ValueError
+            An unknown name, no numbers, another shape, NaN or infinity, or weights of C3 that are
+            not 0 where the table has no connection.
+        RuntimeError
+            Another thread trains the model, or sets its parameters.
+        """
+        self._parameters.set(parameters)
+
+    def activations(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.floating]]:
+        """Return the output of every layer.
+
+        Returns
+        -------
+        activations : dict of str to ndarray
+            c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5),
+            c5 (n, 120, 1, 1), f6 (n, 84), output (n, classes), the scores before the softmax, or
+            the distances of RBF units; with global averages "average" (n, 16) in the place of c5
+            and f6; without the first axis for one image. What is not finite is there as it is.
+        """
+        return differentiating.activations(self._parameters, images)
+
+    def loss_and_gradients(
+        self, images: npt.ArrayLike, labels: npt.ArrayLike
+    ) -> tuple[float, dict[str, npt.NDArray[np.floating]]]:
+        """Return the mean loss of a batch and its derivatives by every parameter.
+
+        Returns
+        -------
+        loss : float
+        gradients : dict of str to ndarray
+            Names and shapes as in `parameters`; 0 where C3 is not connected, and for RBF codes
+            that are not trained.
+
+        Raises
+        ------
+        ValueError
+            The batch is empty, or see `LeNet5.fit`.
+        FloatingPointError
+            Loss or gradient is not finite.
+        """
+        return differentiating.loss_and_gradients(self._parameters, images, labels)
+
+    def sensitivities(
+        self, images: npt.ArrayLike, labels: npt.ArrayLike
+    ) -> dict[str, dict[str, npt.NDArray[np.floating]]]:
+        """Return what every image's own loss changes by, layer by layer: the course's delta.
+
+        Returns
+        -------
+        sensitivities : dict of str to dict of str to ndarray
+            Layer, as in `activations` -> "pre_activation", of the layer's `activations` shape;
+            "weight", "coefficient" or "codes" and "bias", (n, ...) and the shape in `parameters`;
+            "input", of the shape of the layer below. Without the first axis for one image.
+
+        Raises
+        ------
+        ValueError
+            See `LeNet5.fit`. An empty batch is none: it gives empty arrays.
+
+        Notes
+        -----
+        The losses are those of single images, not divided by n: the means over the images are the
+        gradients of `loss_and_gradients`. Layers without an activation function have their own
+        output's sensitivity as "pre_activation"; subsampling without parameters and global averages
+        have neither "coefficient" nor "bias". The input of c1 is the image at its levels, with its
+        border. "codes" are differentiated by also where they are fixed. Stochastic subsampling
+        draws as `loss_and_gradients` does, by the image's place in the batch.
+
+        An image takes about 79,000 numbers, 0.3 MB in float32: pass no more of them than are
+        wanted at once. One thread computes them, with the functions of `lenet_c.layers`.
+        """
+        return differentiating.sensitivities(self._parameters, images, labels)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, in the safetensors format; NumPy's, if its name ends in .npz.
+
+        The configuration, the preprocessing and the format's version stand in its metadata, or
+        beside the arrays as strings. The file is written under another name and renamed: a file
+        that was there stays whole until then.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        ValueError
+            There is NaN or infinity among the parameters.
+        """
+        model_files.save(path, self._parameters)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote, in either format; the file's name does not matter.
+
+        A checkpoint of `LeNet5.fit` is a model too, with the `history` of its training.
+
+        Raises
+        ------
+        FormatError
+            Not such a file, or one of a newer version; the message names the file and the fault.
+        OSError
+            The file cannot be read.
+        """
+        parameters, history, _, _ = _checkpoint.load(path)
+        model = cls.__new__(cls)
+        model._adopt(parameters, history)
+        return model
+
+    @classmethod
+    def pretrained(cls) -> Self:
+        """Return the reader of digits that is part of this package.
+
+        The preset "softmax", trained on all of MNIST by the recipe "modern"; its model card,
+        lenet5-mnist.md in the folder lenet_c/data, tells its error and what it was trained on.
+        """
+        return cls.load(Path(__file__).parents[1] / "data" / model_files.PRETRAINED)
+
+    def to_torch(
+        self, names: str | Mapping[str, str] | Mapping[str, torch.Tensor] = "lenet_c"
+    ) -> dict[str, torch.Tensor]:
+        """Return the parameters as a state_dict for a PyTorch module.
+
+        Parameters
+        ----------
+        names : str or dict
+            A name of the table below; a dict of layer -> name, for example ``{"c1": "conv1"}``,
+            in which layers that are not named keep theirs; or the module's own ``state_dict()``,
+            whose names, shapes and types are taken as `from_torch` recognises them.
+
+        Returns
+        -------
+        state : dict of str to torch.Tensor
+            Copies, on the CPU. C5 is nn.Conv2d, its weights (120, 16, k, k), or nn.Linear,
+            (120, 16 k k), k = 5 (4 for an input below 32). Subsampling coefficients and biases,
+            and the codes of RBF units, have their names here everywhere: "s2.coefficient" (6,),
+            "s2.bias" (6,), "s4.coefficient" (16,), "s4.bias" (16,), "output.codes" (classes, 84).
+
+        Raises
+        ------
+        ImportError
+            PyTorch is not installed.
+        ValueError
+            The module is another network; the message lists its parameters.
+
+        Notes
+        -----
+        =====================  ==========  ==========  ============  ============  ============
+        names                  c1          c3          c5            f6            output
+        =====================  ==========  ==========  ============  ============  ============
+        "lenet_c"              c1          c3          c5            f6            output
+        "conv2_fc3"            conv1       conv2       fc1 (Linear)  fc2           fc3
+        "conv3_fc2"            conv1       conv2       conv3         fc1           fc2
+        "features_classifier"  features.0  features.3  classifier.0  classifier.2  classifier.4
+                                                       (Linear)
+        "sequential"           0           3           7 (Linear)    9             11
+        =====================  ==========  ==========  ============  ============  ============
+        """
+        return torch_state.to_torch(self.parameters(), names)
+
+    @classmethod
+    def from_torch(
+        cls,
+        state: Mapping[str, object],
+        preset: str = "softmax",
+        *,
+        names: str | Mapping[str, str] | None = None,
+        **overrides: Unpack[ConfigFields],
+    ) -> Self:
+        """Make a model of the parameters of a PyTorch module.
+
+        Parameters
+        ----------
+        state : dict of str to torch.Tensor or array_like
+            The module's ``state_dict()``; tensors of any floating type on any device.
+        preset : str
+            What the module computes with them: a preset that `overrides` turns into its
+            activation, subsampling, input size and levels. A state_dict says nothing of these.
+        names : str or dict, optional
+            See `to_torch`. None: layers are recognised by the shapes of their weights, whatever
+            they are called and in any order; what has no layer's shape by its name, see
+            `to_torch`, after any prefix.
+        **overrides
+            Other fields of `lenet_c.Config`. Without `classes`, `class_names` and `codes`, there
+            are as many classes as the output layer has units.
+
+        Returns
+        -------
+        LeNet5
+
+        Raises
+        ------
+        TypeError
+            `state` is not a dict.
+        ValueError
+            Parameters are missing, unexpected, of another shape, or not finite; the message lists
+            them. Weights of C3 that are not 0 where the preset has no connection.
+        """
+        fields, parameters = torch_state.from_torch(state, preset, names, overrides)
+        model = cls(preset, **fields)
+        model.set_parameters(parameters)
+        return model
+
+    def __repr__(self) -> str:
+        usual = _config.preset(self.config.preset)
+        fields = [repr(self.config.preset)]
+        for name in self.config.__dataclass_fields__:
+            value = getattr(self.config, name)
+            if value != getattr(usual, name):
+                fields.append(f"{name}={value!r}")
+        return f"LeNet5({', '.join(fields)})"
+
+    def __eq__(self, other: object) -> bool:
+        """Two models are equal if they compute the same; how the weights began does not count."""
+        if not isinstance(other, LeNet5):
+            return NotImplemented
+        return self._parameters.compute_the_same_as(other._parameters)
+
+    __hash__ = None  # type: ignore[assignment]  # unhashable, as Python has it
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**self.__dict__}
+        weights, epochs, optimizer = state.pop("_parameters").published()
+        return {**state, "_weights": weights, "_epochs": epochs, "_optimizer": optimizer}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # the names that pickles of version 0.1.0 have
+        state = {**state}
+        weights, epochs, optimizer = map(state.pop, ("_weights", "_epochs", "_optimizer"))
+        parameters = Parameters(state["config"], weights, epochs, copy.deepcopy(optimizer))
+        self.__dict__.update(state)
+        self._adopt(parameters, copy.copy(state["history"]))
+
+    # what core/c_api.pxi hands to extensions
+
+    @property
+    def _engine(self) -> Engine:
+        return self._parameters.engine
+
+    @property
+    def _net(self) -> Net:
+        return self._parameters.net
+
+    @property
+    def _theta(self) -> np.ndarray:
+        return self._parameters.theta

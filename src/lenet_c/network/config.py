@@ -40,7 +40,7 @@ CONNECTION_TABLE.flags.writeable = False
 MOST_CLASSES = 65536
 MOST_BYTES = 1 << 28  # of a model file, unpacked: that many classes in float64, names and codes
 _MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and all else
-_SETTLED: Any = None  # the default of a field that __post_init__ settles
+UNSET: Any = None  # the default of a field that __post_init__ settles
 CHOICES = {
     "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
     "activation": ("scaled_tanh", "tanh", "sigmoid", "relu"),
@@ -161,15 +161,15 @@ class Config:
     output: str = "softmax"
     output_activation: bool = False
     head: str = "full"
-    loss: str = _SETTLED
+    loss: str = UNSET
     distance: str = "sum"
-    j: float = _SETTLED
-    classes: int = _SETTLED
+    j: float = UNSET
+    classes: int = UNSET
     class_names: tuple[str, ...] | None = None
     preparation: str = "digit"
     codes: tuple[tuple[float, ...], ...] | None = None
     train_codes: bool = False
-    init: str = _SETTLED
+    init: str = UNSET
     dtype: str = "float32"
     seed: int = 0
 

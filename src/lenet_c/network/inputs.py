@@ -131,6 +131,14 @@ def as_labels(
     return array.astype(np.int64, copy=False)
 
 
+def as_pairs(
+    images: npt.ArrayLike, labels: npt.ArrayLike, config: Config
+) -> tuple[np.ndarray, npt.NDArray[np.int64]]:
+    """Return images as `as_batch` does, and as many labels as `as_labels` does."""
+    batch, _ = as_batch(images, config)
+    return batch, as_labels(labels, len(batch), config.classes, config.class_names)
+
+
 def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
     """Return the fields of a configuration that follow from the labels it is to learn.
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..common.errors import TrainingWarning
 from ..common.numbers import positive
-from ..model.lenet5 import _CHUNK, LeNet5
+from ..model.lenet5 import LeNet5
+from ..network import scores
 from ..training.defaults import BATCH
 from ..training.distortion import Distortion
 from ..training.history import History
@@ -321,8 +322,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         scores : ndarray of `dtype`, shape (n, classes)
             The highest is the class; of two classes (n,), the second's less the first's.
         """
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+        found = self._scores(X)
+        return found[:, 1] - found[:, 0] if len(self.classes_) == 2 else found
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Return the probabilities of the classes.
@@ -333,7 +334,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             In the order of `classes_`.
         """
         p = self._scores(X)
-        self.model_._engine.softmax(p)
+        self.model_._parameters.engine.softmax(p)
         return p
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
@@ -346,12 +347,15 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_is_fitted(self)
         pixels: np.ndarray = validate_data(self, inputs.rows(X), reset=False)
         inputs.check_units(pixels, *self.pixel_range_)
-        model, scores = self.model_, []
-        weights = model._weights
-        for start in range(0, len(pixels), _CHUNK):
-            images = self._images(pixels[start : start + _CHUNK], model, self.pixel_range_)
-            scores.append(model._scores_of(images, self.threads, weights, online=False))
-        return np.concatenate(scores)
+        model, found = self.model_, []
+        parameters, size = model._parameters, scores.CHUNK
+        weights = parameters.weights
+        for start in range(0, len(pixels), size):
+            images = self._images(pixels[start : start + size], model, self.pixel_range_)
+            found.append(
+                scores.scores_of(parameters, images, self.threads, weights, one_by_one=False)
+            )
+        return np.concatenate(found)
 
     def _images(self, X: np.ndarray, model: LeNet5, pixel_range: tuple[float, float]) -> np.ndarray:
         """Return rows of pixels as images (n, h, h) of the network's range."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
-from ..model.lenet5 import _CHUNK
+from ..network.scores import CHUNK
 from ..training.sample_weights import class_factors
 
 
@@ -53,11 +53,11 @@ def pixels(X: np.ndarray, low: float, high: float, dtype: str) -> np.ndarray:
     if X.dtype.kind in "iu" and (low, high) == (0, 255) and np.can_cast(np.uint8, X.dtype):
         return X if X.dtype == np.uint8 else X.clip(0, 255).astype(np.uint8)
     pixels = np.empty(X.shape, dtype)
-    for start in range(0, len(X), _CHUNK):
-        part = X[start : start + _CHUNK].astype(np.float64)
+    for start in range(0, len(X), CHUNK):
+        part = X[start : start + CHUNK].astype(np.float64)
         part -= low
         part /= high - low
-        np.clip(part, 0, 1, out=pixels[start : start + _CHUNK], casting="same_kind")
+        np.clip(part, 0, 1, out=pixels[start : start + CHUNK], casting="same_kind")
     return pixels
 
 

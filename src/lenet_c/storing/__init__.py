@@ -1,3 +1,3 @@
-"""A model in a file: configuration, parameters, metadata, as safetensors (`model_files`) or .npz
-(`npz`).
+"""A model in a file: `model_files` has configuration, parameters and metadata; the formats are
+safetensors, of the room files, and .npz (`npz`).
 """

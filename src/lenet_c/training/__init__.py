@@ -1,3 +1,3 @@
-"""Training: `loop` goes through the epochs, `updates` through the steps, `recipe` holds the
-constants.
+"""Training: `loop` goes through the epochs and `updates` through their steps; `recipe` has the
+constants of an update rule, `defaults` those of each network; `checkpoint` is what `resume` reads.
 """

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..network.scores import activations
+
 if TYPE_CHECKING:
-    from ..model.lenet5 import LeNet5
+    from ..network.parameters import Parameters
+    from .data import Data
     from .history import Record
     from .recipe import Recipe
 
@@ -27,15 +30,14 @@ _ALIKE = 0.01  # standard deviation from image to image, of an activation's reac
 class Findings:
     """What a training that does not learn leaves to look at.
 
-    pixels, labels: of some of the training images, drawn evenly; targets, weight: of all; loss:
-    at the end, of those images; guess: what guessing gives.
+    data: all training images; pixels, labels: of some of them, drawn evenly; loss: at the end, of
+    those images; guess: what guessing gives.
     """
 
-    model: LeNet5
+    parameters: Parameters
+    data: Data
     pixels: np.ndarray
     labels: npt.NDArray[np.int64]
-    targets: npt.NDArray[np.int64]
-    weight: np.ndarray | None
     recipe: Recipe
     usual_rate: float
     batch_size: int
@@ -92,17 +94,18 @@ def of_labels(found: Findings) -> str | None:
 
 
 def _of_weights(found: Findings) -> str | None:
-    if found.weight is None:
+    _, targets, weight = found.data
+    if weight is None:
         return None
-    images = np.bincount(found.targets)
-    share = np.bincount(found.targets, found.weight) / len(found.targets)
-    each = np.divide(share * len(found.targets), images, out=np.zeros_like(share), where=images > 0)
+    n, images = len(targets), np.bincount(targets)
+    share = np.bincount(targets, weight) / n
+    each = np.divide(share * n, images, out=np.zeros_like(share), where=images > 0)
     k = int(each.argmax())
-    part = images[k] / len(found.targets)
+    part = images[k] / n
     if each[k] < _HEAVY and not share[k] > _MOST_OF > 2 * part:
         return None
     return (
-        f"the {images[k]:,} images of class {found.model.config.names[k]} have "
+        f"the {images[k]:,} images of class {found.parameters.config.names[k]} have "
         f"{100 * share[k]:.0f} % of the weight, each {each[k]:.3g} times the mean: give them less "
         "in sample_weight or class_weight"
     )
@@ -143,11 +146,10 @@ def _units(found: Findings) -> tuple[str, str]:
     Saturated: outputs near the limits of tanh or sigmoid; dead: ReLU's that are 0 for every image;
     the units of a layer are told where most are.
     """
-    model = found.model
-    config = model.config
+    parameters, config = found.parameters, found.parameters.config
     some = np.ascontiguousarray(found.pixels[:: -(-len(found.pixels) // _UNITS)])
     told: dict[str, list[str]] = {"saturated": [], "dead": [], _SAME: []}
-    for name, out in model._activations(some, model._weights).items():
+    for name, out in activations(parameters, some, parameters.weights).items():
         pooled = name in ("s2", "s4") and config.subsampling != "trainable"
         if name == "average" or pooled or (name == "output" and not config.output_activation):
             continue

@@ -8,6 +8,7 @@ the model before, steps, history. The file of a finished training has no further
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -18,20 +19,21 @@ import numpy as np
 
 from ..common import strict_json
 from ..common.errors import FormatError
+from ..network.parameters import Parameters
+from ..storing import model_files
 from .history import History, Record
 from .recipe import CONSTANTS, Recipe
+from .updates import OptimizerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..model.lenet5 import LeNet5
+    from ..common.paths import StrPath
     from .arguments import TrainingFields
     from .mpi_ranks import Ranks
-    from .updates import OptimizerState
 
 VERSION = 1
-PREFIX = "training."
-KEY = "training"  # in the metadata
+KEY = "training"  # in the metadata, and what the names of the tensors begin with
 _MOST_VALUES = 1_000_000  # strings, lists and objects in it
 _LIMIT = 10**18  # of whole numbers, which JSON does not bound: less than the kernels count to
 #: Settings that version 0.1.0 had not, and what they mean where they are missing.
@@ -58,16 +60,17 @@ class Position:
     stopped: str | None = None
 
     @classmethod
-    def of(cls, model: LeNet5, state: OptimizerState, begun: int, **fields: Any) -> Position:
-        """Return where the model and its optimizer stand."""
+    def of(
+        cls, parameters: Parameters, state: OptimizerState, begun: int, **fields: Any
+    ) -> Position:
+        """Return where the parameters and their optimizer stand."""
         moments = [moment.copy() for moment in state.moments]
-        return cls(model._theta.copy(), moments, state.step, begun, **fields)
+        return cls(parameters.theta.copy(), moments, state.step, begun, **fields)
 
-    def restore(self, model: LeNet5, state: OptimizerState) -> None:
-        """Put the model and its optimizer there."""
-        model._theta[...] = self.weights
-        model._publish()
-        model._epochs = self.begun + len(self.records)
+    def restore(self, parameters: Parameters, state: OptimizerState) -> None:
+        """Put the parameters and their optimizer there."""
+        parameters.restore(self.weights)
+        parameters.publish(epochs=self.begun + len(self.records))
         state.moments, state.step = [moment.copy() for moment in self.moments], self.step
 
 
@@ -82,30 +85,49 @@ def digest(array: np.ndarray | None) -> str | None:
     return told.hexdigest()[:32]
 
 
-def history_of(metadata: dict[str, str]) -> History:
-    """Return the history in a file's metadata, an empty one where there is none.
+def load(path: StrPath) -> tuple[Parameters, History, dict[str, np.ndarray], dict[str, str]]:
+    """Return the model in a file, the history of its training, further tensors, and the metadata.
+
+    The history is empty, and there are no further tensors, where it is no checkpoint.
 
     Raises
     ------
-    ValueError, TypeError, KeyError
-        It is broken.
+    FormatError, OSError
+        See `model_files.load`; the history is broken.
     """
+    parameters, tensors, metadata = model_files.load(path, KEY)
+    with model_files.faults(path):
+        return parameters, _history(metadata), tensors, metadata
+
+
+def _history(metadata: dict[str, str]) -> History:
     history = History()
     if KEY in metadata:
         found = _described(metadata)
         history.extend(map(_record, found["history"]))
         history.stopped = found["stopped"]
-        if [record.epoch for record in history] != _numbers(found["begun"], len(history)):
+        numbers = range(found["begun"] + 1, found["begun"] + len(history) + 1)
+        if [record.epoch for record in history] != list(numbers):
             raise ValueError("training: its epochs do not follow one another")
     return history
 
 
-def settings_in(metadata: dict[str, str]) -> dict[str, Any] | None:
-    """Return the settings of the training in a file's metadata, None where there are none."""
-    if KEY not in metadata:
-        return None
-    settings: dict[str, Any] = _described(metadata)["settings"]
-    return settings
+def as_begun(
+    named: TrainingFields, path: StrPath | None, resume: object, communicator: Any
+) -> TrainingFields:
+    """Return arguments of `LeNet5.fit` of which those that are None are those of a checkpoint.
+
+    So a training that a version with other defaults began goes on as it began. What is wrong with
+    the file is said where it is read again.
+    """
+    begun: dict[str, Any] | None = None
+    if isinstance(resume, (bool, np.bool_)) and resume:
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            metadata = load(cast("StrPath", path))[-1]
+            begun = _described(metadata)["settings"] if KEY in metadata else None
+    if hasattr(communicator, "allgather"):  # on every rank; the file is rank 0's
+        begun = communicator.allgather(begun)[0]
+    return named if begun is None else completed(named, begun)
 
 
 def completed(named: TrainingFields, settings: dict[str, Any]) -> TrainingFields:
@@ -127,10 +149,6 @@ def completed(named: TrainingFields, settings: dict[str, Any]) -> TrainingFields
     except (KeyError, TypeError, ValueError):  # another version's: Checkpoint tells the difference
         pass
     return cast("TrainingFields", done)
-
-
-def _numbers(begun: int, count: int) -> list[int]:
-    return list(range(begun + 1, begun + count + 1))
 
 
 def _described(metadata: dict[str, str]) -> dict[str, Any]:
@@ -179,33 +197,34 @@ class Checkpoint:
     path: None on ranks that write none; settings: what has to be the same for the same bits.
     """
 
-    path: str | os.PathLike[str] | None
+    parameters: Parameters
+    path: StrPath | None
     settings: dict[str, Any]
     ranks: Ranks | None = None
 
     def __post_init__(self) -> None:
         self.settings = json.loads(json.dumps(self.settings))  # tuples become lists
 
-    def write(self, model: LeNet5, position: Position) -> None:
+    def write(self, position: Position) -> None:
         """Write the model with its position; of several ranks all fail where rank 0 does."""
         failure = None
         try:
-            self.write_here(model, position)
+            self.write_here(position)
         except (OSError, ValueError) as error:
             failure = error
         self._agree(None, failure)
 
-    def write_here(self, model: LeNet5, position: Position) -> None:
+    def write_here(self, position: Position) -> None:
         """Write the model with its position, if this rank writes, and ask no other."""
         if self.path is None:
             return
         tensors = {}
         if not position.finished:
-            tensors = {f"{PREFIX}moment{i}": one for i, one in enumerate(position.moments)}
-            if position.weights.tobytes() != model._theta.tobytes():
-                tensors[f"{PREFIX}weights"] = position.weights
+            tensors = {f"{KEY}.moment{i}": one for i, one in enumerate(position.moments)}
+            if position.weights.tobytes() != self.parameters.theta.tobytes():
+                tensors[f"{KEY}.weights"] = position.weights
             if position.best is not None:
-                tensors[f"{PREFIX}best"] = position.best
+                tensors[f"{KEY}.best"] = position.best
         told = {
             "version": VERSION,
             "settings": self.settings,
@@ -215,9 +234,9 @@ class Checkpoint:
             "stopped": position.stopped,
             "history": [dataclasses.asdict(record) for record in position.records],
         }
-        model._write(self.path, tensors, {KEY: json.dumps(told)})
+        model_files.save(self.path, self.parameters, tensors, {KEY: json.dumps(told)})
 
-    def read(self, model: LeNet5) -> Position | None:
+    def read(self) -> Position | None:
         """Return the position in rank 0's file, None where there is no file.
 
         Raises
@@ -231,7 +250,8 @@ class Checkpoint:
         """
         found, failure = None, None
         try:
-            found = self._read(model)
+            if self.path is not None and os.path.exists(self.path):
+                found = _position(self.path, self.settings)
         except (OSError, ValueError) as error:
             failure = error
         return self._agree(found, failure)
@@ -243,47 +263,51 @@ class Checkpoint:
             raise failure
         return found
 
-    def _read(self, model: LeNet5) -> Position | None:
-        if self.path is None or not os.path.exists(self.path):
-            return None
-        name = os.fsdecode(self.path)
-        saved, tensors, metadata = model._read(self.path)
-        if KEY not in metadata:
-            raise FormatError(
-                f"{name}: a model without the state of its training: nothing to resume; "
-                "load it and call fit to train it further"
-            )
-        told = _described(metadata)
-        there, here = (_NEWER | dict(_flat(each)) for each in (told["settings"], self.settings))
-        for each in (there, here):  # the first weights do not matter any more
-            each.pop("config.init", None)
-        if there != here:
-            differences = "; ".join(_differences(there, here))
-            raise ValueError(
-                f"{name}: not resumed, for its training differs from this one: {differences:.500}"
-            )
-        position = Position(
-            tensors.get(f"{PREFIX}weights", saved._theta),
-            [value for key, value in sorted(tensors.items()) if key.startswith(f"{PREFIX}moment")],
-            told["step"],
-            told["begun"],
-            tuple(saved.history),
-            tensors.get(f"{PREFIX}best"),
-            told.get("finished") is True,
-            saved.history.stopped,
+
+def _position(path: StrPath, settings: dict[str, Any]) -> Position:
+    """Return the position in a file; ValueError where its training has other settings."""
+    name = os.fsdecode(path)
+    saved, history, tensors, metadata = load(path)
+    if KEY not in metadata:
+        raise FormatError(
+            f"{name}: a model without the state of its training: nothing to resume; "
+            "load it and call fit to train it further"
         )
-        for array in tensors.values():
-            if array.dtype != saved._theta.dtype or array.shape != saved._theta.shape:
-                raise FormatError(
-                    f"{name}: a tensor of the training: expected {saved._theta.dtype} "
-                    f"{saved._theta.shape}, got {array.dtype} {array.shape}"
-                )
-            if not np.isfinite(array).all():
-                raise FormatError(f"{name}: NaN or infinity in a tensor of the training")
-        wanted = 1 if here["recipe.optimizer"] == "sgd" else 2
-        if not position.finished and len(position.moments) != wanted:
-            raise FormatError(f"{name}: expected {wanted} moments, got {len(position.moments)}")
-        return position
+    told = _described(metadata)
+    there, here = (_NEWER | dict(_flat(each)) for each in (told["settings"], settings))
+    for each in (there, here):  # the first weights do not matter any more
+        each.pop("config.init", None)
+    if there != here:
+        differences = "; ".join(_differences(there, here))
+        raise ValueError(
+            f"{name}: not resumed, for its training differs from this one: {differences:.500}"
+        )
+    position = Position(
+        tensors.get(f"{KEY}.weights", saved.weights),
+        [value for key, value in sorted(tensors.items()) if key.startswith(f"{KEY}.moment")],
+        told["step"],
+        told["begun"],
+        tuple(history),
+        tensors.get(f"{KEY}.best"),
+        told.get("finished") is True,
+        history.stopped,
+    )
+    _check_tensors(name, tensors, saved.weights)
+    wanted = 1 if here["recipe.optimizer"] == "sgd" else 2
+    if not position.finished and len(position.moments) != wanted:
+        raise FormatError(f"{name}: expected {wanted} moments, got {len(position.moments)}")
+    return position
+
+
+def _check_tensors(name: str, tensors: dict[str, np.ndarray], weights: np.ndarray) -> None:
+    for array in tensors.values():
+        if array.dtype != weights.dtype or array.shape != weights.shape:
+            raise FormatError(
+                f"{name}: a tensor of the training: expected {weights.dtype} "
+                f"{weights.shape}, got {array.dtype} {array.shape}"
+            )
+        if not np.isfinite(array).all():
+            raise FormatError(f"{name}: NaN or infinity in a tensor of the training")
 
 
 def _flat(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -189,3 +189,24 @@ def training_of(
         if size > BATCH:
             epochs = max(epochs, math.ceil(updates / math.ceil(images / size)))
     return Training(recipe, positive("epochs", epochs, least=0), batch_size, shuffle)
+
+
+def update_rule_of(
+    config: Config,
+    images: int,
+    optimizer: str | Recipe | None,
+    *,
+    learning_rate: float | None,
+    momentum: float | None,
+    weight_decay: float | None,
+) -> Recipe:
+    """Return the update rule of `LeNet5.partial_fit` for a batch of so many images."""
+    return recipe_of(
+        config,
+        min(images, BATCH),
+        optimizer_of(config, BATCH) if optimizer is None else optimizer,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        schedule=None if isinstance(optimizer, Recipe) else "constant",
+    )

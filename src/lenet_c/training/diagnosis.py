@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from ..common.errors import TrainingWarning
 from ..network.config import distance_scale
+from ..network.scores import in_chunks, summed_loss
 from .causes import Findings, likely_cause, of_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..model.lenet5 import LeNet5
+    from ..network.parameters import Parameters
+    from .data import Data
     from .history import History
     from .mpi_ranks import Ranks
     from .recipe import Recipe
@@ -53,19 +55,19 @@ def at_chance(error: float, guessed: float, part: float = 0.99) -> bool:
     return 0 < part * guessed <= error
 
 
-def guessing(model: LeNet5, share: npt.NDArray[np.float64]) -> float:
+def guessing(parameters: Parameters, share: npt.NDArray[np.float64]) -> float:
     """Return the mean loss of the best answer that is the same for every image.
 
     share (classes,) is that of each class in the (weighted) images. Cross-entropy: the entropy of
     the shares, or what scores within the range of the output's activation come to. RBF units: what
     the best constant output of F6 comes to, the mean code with eq. 8.
     """
-    config = model.config
+    config = parameters.config
     rbf = config.output == "rbf"
     kind, gain, _, offset = config.curve(config.f6_activation if rbf else None)
     low, high = (0.0, math.inf) if kind == "relu" else (offset - gain, offset + gain)
     if rbf:
-        codes = model._views(model._weights)["output.codes"].astype(np.float64)
+        codes = parameters.views(parameters.weights)["output.codes"].astype(np.float64)
         mean, scale = share @ codes, distance_scale(config.distance)
         x, best = mean.clip(low, high), math.inf
         for _ in range(_STEPS):  # eq. 9: the derivative is 0 at x = mean + q (x - codes)
@@ -100,14 +102,12 @@ def _constant_f6(
 class Watch:
     """Looks at a training after its third epoch and at its end, and tells at most once.
 
-    weight: of mean 1, or None; usual_rate: the learning rate that nobody names.
+    data: weights of mean 1, or None; usual_rate: the learning rate where none is named.
     Of several ranks the first one looks and warns, and all raise where warnings are errors there.
     """
 
-    model: LeNet5
-    pixels: np.ndarray
-    targets: np.ndarray
-    weight: np.ndarray | None
+    parameters: Parameters
+    data: Data
     recipe: Recipe
     usual_rate: float
     batch_size: int
@@ -151,22 +151,24 @@ class Watch:
             return self._verdict(history, early)
 
     def _verdict(self, history: History, early: bool) -> str | None:
-        classes, n = self.model.config.classes, len(self.targets)
-        share = np.bincount(self.targets, self.weight, classes)
+        config, data = self.parameters.config, self.data
+        classes, n = config.classes, len(data.targets)
+        share = np.bincount(data.targets, data.weight, classes)
         share = share / share.sum()
         presented = sum(record.images for record in history)
         enough = not early and presented >= _ENOUGH
         if presented < _FEW:
             return None
         if np.count_nonzero(share) == 1:
-            name = self.model.config.names[int(share.argmax())]
-            weighed = "" if self.weight is None else " that weigh more than 0"
+            name = config.names[int(share.argmax())]
+            weighed = "" if data.weight is None else " that weigh more than 0"
             told = f"training has nothing to learn: all labels{weighed} are {name}"
             return f"{told}; check how they are read" if enough else None
         first, last = history[0], (history.best if self.keep_best else None) or history[-1]
-        guess, even = (guessing(self.model, p) for p in (share, np.full(classes, 1 / classes)))
+        shares = share, np.full(classes, 1 / classes)
+        guess, even = (guessing(self.parameters, each) for each in shares)
         bad = even * (2 if presented >= _SOME else 10)
-        chance = 1 - np.bincount(self.targets).max() / n
+        chance = 1 - np.bincount(data.targets).max() / n
         grew = last.loss > _GREW * first.loss and last.loss > 0.1 * even
         third = history[_THIRD - 1].loss if len(history) > _THIRD else 0.0
         by_heart = third >= 0.98 * guess and last.train_error >= chance / 2
@@ -203,8 +205,8 @@ class Watch:
             reason = ""
         found = reason and cause(
             Findings(
-                self.model, self.pixels[chosen], self.targets[chosen], self.targets, self.weight,
-                self.recipe, self.usual_rate, self.batch_size, tuple(history), loss, guess,
+                self.parameters, data, data.pixels[chosen], data.targets[chosen], self.recipe,
+                self.usual_rate, self.batch_size, tuple(history), loss, guess,
             )
         )  # fmt: skip
         told = f"training does not learn: after epoch {history[-1].epoch} {reason}; {found}"
@@ -212,24 +214,30 @@ class Watch:
 
     def _chosen(self) -> npt.NDArray[np.intp]:
         """Return which training images are looked at: of those that weigh something, evenly."""
-        weight = np.ones(len(self.targets)) if self.weight is None else self.weight
+        weight = self.data.weight
+        if weight is None:
+            weight = np.ones(len(self.data.targets))
         chosen = np.flatnonzero(weight > 0)
         count = min(len(chosen), _MOST)
         return chosen[np.linspace(0, len(chosen) - 1, count).astype(np.intp)]
 
     def _measured(self, chosen: npt.NDArray[np.intp]) -> tuple[float, float, float]:
         """Return the weighted mean loss of the chosen images, and `balanced_errors`."""
-        model, targets = self.model, self.targets[chosen]
+        parameters, (pixels, targets, weight) = self.parameters, self.data
+        pixels, targets = pixels[chosen], targets[chosen]
         images = np.bincount(targets)
         try:
-            parts = [part for _, part in model._scores(self.pixels[chosen], self.threads)]
+            parts = [part for _, part in in_chunks(parameters, pixels, self.threads)]
         except FloatingPointError:
             return math.inf, *balanced_errors(0 * images, images)
         scores = np.concatenate(parts).astype(np.float64)
-        losses = [model._loss(scores[i : i + 1], targets[i : i + 1]) for i in range(len(scores))]
-        weight = None if self.weight is None else self.weight[chosen].astype(np.float64)
+        losses = [
+            summed_loss(parameters.config, scores[i : i + 1], targets[i : i + 1])
+            for i in range(len(scores))
+        ]
+        weights = None if weight is None else weight[chosen].astype(np.float64)
         right = np.bincount(targets[scores.argmax(1) == targets], minlength=len(images))
-        return float(np.average(losses, weights=weight)), *balanced_errors(right, images)
+        return float(np.average(losses, weights=weights)), *balanced_errors(right, images)
 
 
 def _stacklevel() -> int:

@@ -1,15 +1,11 @@
-"""What training and evaluation report."""
+"""What training reports: a record of each epoch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
-import numpy.typing as npt
-
-from ..network import rejection
+from ..network.report import Report as Report  # pickles of before look for it here
 
 
 @dataclass(frozen=True)
@@ -62,79 +58,3 @@ class History(list[Record]):
         if not measured:
             return None
         return min(measured, key=lambda record: cast(float, record.validation_error))
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """An evaluation.
-
-    Attributes
-    ----------
-    error_rate : float
-        Fraction of wrong labels, 0 .. 1.
-    loss : float
-        The mean of the model's loss.
-    confusion : ndarray of int64, shape (classes, classes)
-        Rows: the true class; columns: the class predicted.
-    wrong : ndarray of int64
-        Indices of the images that were misread.
-    confidence : ndarray, shape (n,), or None
-        How sure each prediction is, by `reject_by`.
-    reject_by : {"probability", "margin"}
-        See `LeNet5.predict`.
-    """
-
-    error_rate: float
-    loss: float
-    confusion: npt.NDArray[np.int64] = field(repr=False)
-    wrong: npt.NDArray[np.int64] = field(repr=False)
-    confidence: npt.NDArray[np.floating] | None = field(default=None, repr=False)
-    reject_by: str = field(default="probability", repr=False)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Report):
-            return NotImplemented
-        numbers = (self.error_rate, self.loss) == (other.error_rate, other.loss)
-        return (
-            numbers
-            and np.array_equal(self.confusion, other.confusion)
-            and np.array_equal(self.wrong, other.wrong)
-        )
-
-    __hash__ = None  # type: ignore[assignment]  # unhashable, as Python has it
-
-    @property
-    def images(self) -> int:
-        """Images evaluated."""
-        return int(self.confusion.sum())
-
-    @cached_property
-    def _curve(
-        self,
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        if self.confidence is None:
-            raise ValueError("this report does not hold how sure the predictions were")
-        correct = np.ones(len(self.confidence), bool)
-        correct[self.wrong] = False
-        return rejection.reject_curve(self.confidence, correct)
-
-    @property
-    def reject_curve(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """The error-reject curve: fractions rejected, from 0 to 1, and the errors of the rest.
-
-        The least sure go first, equally sure ones together. Where nothing is left the error is 0.
-        """
-        return self._curve[:2]
-
-    def _point(self, error_rate: float) -> int:
-        if not 0 <= error_rate <= 1:
-            raise ValueError(f"error_rate: expected 0 .. 1, got {error_rate!r}")
-        return int(np.argmax(self._curve[1] <= error_rate))
-
-    def rejection_for(self, error_rate: float) -> float:
-        """Return the smallest fraction rejected that brings the error of the rest to a rate."""
-        return float(self._curve[0][self._point(error_rate)])
-
-    def threshold_for(self, error_rate: float) -> float:
-        """Return the threshold for `LeNet5.predict` that rejects so many; infinite for all."""
-        return float(self._curve[2][self._point(error_rate)])

@@ -1,238 +1,260 @@
-"""The loop of training, between the facade and the kernels."""
+"""The loop of training: epochs of updates, and what comes between them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.numbers import positive
 from ..common.progress import Progress
 from .checkpoint import Checkpoint, Position, digest
-from .defaults import Training
+from .data import Data
+from .defaults import Training, recipe_of
 from .diagnosis import Watch
-from .distortion import Distortion
 from .history import History, Record
 from .mpi_ranks import Ranks
 from .sample_weights import spread
-from .updates import OptimizerState, batches, finite, one_epoch, set_sdlm_rates
+from .updates import Epoch, OptimizerState, Task, batches, finite, one_epoch, set_sdlm_rates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
-    from ..model.lenet5 import LeNet5
-    from .arguments import Callback
-
-
-def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
-    try:
-        callbacks = tuple(callbacks)
-    except TypeError:
-        kind = type(callbacks).__name__
-        raise TypeError(f"callbacks: expected a sequence of callables, got {kind}") from None
-    for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(f"callbacks: expected callables, got {callback!r}")
-    return callbacks
+    from ..network.parameters import Parameters
+    from ..network.report import Report
+    from .options import Options
 
 
-def _check_folder(path: object) -> None:
-    """Raise before anything is computed where a checkpoint can have no place."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"checkpoint: expected a path, got {type(path).__name__}")
-    folder = os.path.dirname(os.path.realpath(os.fsdecode(path)))
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"checkpoint: there is no folder {folder}")
+class Loop:
+    """A training, made ready to begin, or to go on where a checkpoint stands; see `run`.
 
+    Parameters
+    ----------
+    parameters : Parameters
+        Held for writing by the caller.
+    given : Data
+    plan : Training
+    options : Options
+    evaluate : callable
+        `LeNet5.evaluate`, called after each epoch where there is a validation.
+    ends : callable
+        Called with the record of each epoch; whether training is to end there.
 
-def _is_true(answer: object) -> bool:
-    return isinstance(answer, (bool, np.bool_)) and bool(answer)
-
-
-def fit(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
-    plan: Training,
-    *,
-    validation: tuple[np.ndarray, np.ndarray] | None,
-    callbacks: Iterable[Callback],
-    checkpoint: str | os.PathLike[str] | None,
-    resume: bool,
-    patience: int | None,
-    keep_best: bool,
-    augment: Distortion | None,
-    threads: int,
-    progress: bool | Progress | None,
-    seed: int,
-    communicator: object = None,
-    usual_rate: float,
-) -> tuple[History, Watch]:
-    """Train on checked arrays; the arguments are those of `LeNet5.fit`.
-
-    The watch has still to `tell` what it saw. usual_rate: where none is named.
+    Attributes
+    ----------
+    history : History
+        So far.
+    watch : Watch
+        Has still to `tell` what it saw.
     """
-    recipe, epochs, batch_size, shuffle = plan
-    if validation is None and (keep_best or patience is not None):
-        raise ValueError("keep_best and early_stopping need validation=(images, labels)")
-    if patience is not None:
-        patience = positive("early_stopping", patience)
-    callbacks = _checked_callbacks(callbacks)
-    if not isinstance(resume, (bool, np.bool_)):
-        raise TypeError(f"resume: expected True or False, got {type(resume).__name__}")
-    if checkpoint is not None:
-        _check_folder(checkpoint)
-    elif resume:
-        raise ValueError("resume needs checkpoint=, the file to go on from")
-    if augment is not None and seed >= 2**63:
-        raise ValueError(f"seed: expected 0 .. 2^63 - 1 with augment, got {seed}")
-    given = pixels, targets, weight
-    pixels, targets, weight = spread(*given)
-    n = len(pixels)
-    batch_size = min(batch_size, n)
-    steps = -(-n // batch_size)
-    ranks, writes = None, True
-    if communicator is not None:
-        if model.config.subsampling == "stochastic":
-            raise ValueError("communicator: stochastic subsampling draws by the place in a batch")
-        same = (n, epochs, batch_size, recipe, augment, shuffle, seed, model._epochs, steps)
-        files = (checkpoint is not None, bool(resume))
-        config = model.config.replace(seed=0)
-        ranks = Ranks(communicator, batch_size, (*same, *files, config))
-        ranks.begin(model)
-        if ranks.rank:
-            progress, writes = False, False
-    watch = Watch(model, *given, recipe, usual_rate, batch_size, keep_best, threads, ranks)
-    saver = None
-    if checkpoint is not None:
-        settings = {
-            "data": {
-                "images": digest(pixels),
-                "labels": digest(targets),
-                "sample_weight": digest(weight),
-                "validation images": digest(validation[0]) if validation else None,
-                "validation labels": digest(validation[1]) if validation else None,
-            },
-            "config": json.loads(model.config.to_json()),
-            "engine": model._engine.isa,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "recipe": dataclasses.asdict(recipe),
-            "shuffle": shuffle,
-            "augment": None if augment is None else repr(augment),
-            "seed": seed,
-            "early_stopping": patience,
-            "keep_best": bool(keep_best),
-            "ranks": 1 if ranks is None else ranks.size,
-        }
-        saver = Checkpoint(checkpoint if writes else None, settings, ranks)
-    state = OptimizerState().prepare(recipe.optimizer, model._theta)
-    found = saver.read(model) if saver is not None and resume else None
-    position = found or Position.of(model, state, model._epochs)
-    if found is not None:
-        found.restore(model, state)
-    begun, best = position.begun, position.best
-    model.history = history = History(position.records)
-    history.stopped = position.stopped
-    if position.finished:
-        return history, watch
-    order = np.random.default_rng([seed, begun]).permutation(n)
-    if isinstance(progress, Progress):  # a share of what several calls do
-        bar = progress
-    else:
-        bar = Progress(epochs * n, "training", "image", progress)
-        bar.done = len(history) * n
 
-    def ended(record: Record) -> str | None:
+    def __init__(
+        self,
+        parameters: Parameters,
+        given: Data,
+        plan: Training,
+        options: Options,
+        evaluate: Callable[..., Report],
+        ends: Callable[[Record], bool],
+    ) -> None:
+        self.parameters, self.plan, self.options = parameters, plan, options
+        self.evaluate, self.ends = evaluate, ends
+        recipe, data = plan.optimizer, Data(*spread(*given))
+        self.images = len(data.pixels)
+        self.batch_size = min(plan.batch_size, self.images)
+        self.steps = -(-self.images // self.batch_size)  # of an epoch
+        self.ranks = self._ranks()
+        usual_rate = recipe_of(parameters.config, plan.batch_size, recipe.optimizer).learning_rate
+        self.watch = Watch(
+            parameters, given, recipe, usual_rate, self.batch_size, options.keep_best,
+            options.threads, self.ranks,
+        )  # fmt: skip
+        state = OptimizerState().prepare(recipe.optimizer, parameters.theta)
+        self.task = Task(parameters, state, data, recipe, options.threads)
+        self.saver = self._saver()
+        found = self.saver.read() if self.saver is not None and options.resume else None
+        self.position = found or Position.of(parameters, state, parameters.epochs)
+        if found is not None:
+            found.restore(parameters, state)
+        self.best = self.position.best
+        self.history = History(self.position.records)
+        self.history.stopped = self.position.stopped
+        rng = np.random.default_rng([options.seed, self.position.begun])
+        self.order = rng.permutation(self.images)
+
+    def run(self) -> None:
+        """Train, from the first epoch that the history has not to the last.
+
+        Whatever ends it, the weights are finite and published, and `history` tells how far it came.
+        """
+        if self.position.finished:
+            return
+        history, bar = self.history, self._bar()
+        present = one_epoch if self.ranks is None else self.ranks.epoch
+        try:
+            if history:  # the interruption may have come before the callbacks
+                history.stopped = self._reason(history[-1])
+            for number in range(len(history), self.plan.epochs):
+                if history.stopped is not None:
+                    break
+                epoch, rates, begin = self._epoch(number), None, time.perf_counter()
+                if epoch.chosen is not None:
+                    rate = self.task.recipe.rates(epoch.first, 1, epoch.total, epoch.epochs)[0]
+                    rates = set_sdlm_rates(self.task, rate, epoch.chosen)
+                loss, errors = present(self.task, epoch, bar)
+                seconds = time.perf_counter() - begin
+                self._check_finite(loss)
+                self._end_epoch(loss / self.images, errors / self.images, seconds, rates)
+        except BaseException as error:  # Ctrl-C; of a callback, of an allocation
+            self._interrupted(error)
+            raise
+        finally:
+            bar.close()
+        if self.options.keep_best and self.best is not None:
+            self.parameters.restore(self.best)
+            self.parameters.publish()
+        if self.saver is not None and history:
+            position = dataclasses.replace(self.position, finished=True, stopped=history.stopped)
+            self.saver.write(position)
+        self.watch.end(history)
+
+    def _epoch(self, number: int) -> Epoch:
+        """Return the pass over the images with this number, from 0 up in this training."""
+        options, recipe, epochs = self.options, self.task.recipe, self.plan.epochs
+        count = self.position.begun + number
+        rng = np.random.default_rng([options.seed, count])
+        if self.plan.shuffle == "epoch" or number == 0:
+            self.order = rng.permutation(self.images)
+        draws = None if options.augment is None else options.augment._draws(options.seed, count)
+        chosen = None
+        if recipe.optimizer == "sdlm":
+            chosen = rng.permutation(self.images)[: recipe.samples]
+        sizes, first, total = (
+            batches(self.images, self.batch_size), number * self.steps, epochs * self.steps
+        )  # fmt: skip
+        return Epoch(self.order, sizes, first, total, epochs, draws, chosen)
+
+    def _check_finite(self, loss: float) -> None:
+        """Raise FloatingPointError, with the weights of the last epoch, after one that diverged."""
+        if math.isfinite(loss) and finite(self.task):
+            return
+        self.position.restore(self.parameters, self.task.state)
+        epochs = self.parameters.epochs
+        raise FloatingPointError(
+            f"the loss is no longer finite in epoch {epochs + 1}: the weights of epoch {epochs} "
+            f"are kept; try a lower learning rate (it was {self.task.recipe.learning_rate:g})"
+        )
+
+    def _end_epoch(self, loss: float, error: float, seconds: float, rates: Any) -> None:
+        """Publish the weights, measure, record and save them, and ask whether training goes on."""
+        parameters, history = self.parameters, self.history
+        begun = self.position.begun
+        parameters.publish(epochs=begun + len(history) + 1)
+        held_out = self.options.validation
+        report = None
+        if held_out is not None:
+            report = self.evaluate(held_out.pixels, held_out.targets, threads=self.options.threads)
+        record = Record(
+            parameters.epochs,
+            loss,
+            error,
+            None if report is None else report.error_rate,
+            None if report is None else report.loss,
+            seconds,
+            self.images,
+            rates,
+        )
+        history.append(record)
+        if self.options.keep_best and record is history.best:
+            self.best = parameters.weights
+        self.position = Position.of(
+            parameters, self.task.state, begun, records=tuple(history), best=self.best
+        )
+        if self.saver is not None:
+            self.saver.write(self.position)
+        history.stopped = self._reason(record)
+        self.watch.look(history, self.plan.epochs)
+
+    def _reason(self, record: Record) -> str | None:
         """Return why training ends with this record, None if it goes on."""
-        answer = any([_is_true(callback(model, record)) for callback in callbacks])
-        if ranks.any(answer) if ranks is not None else answer:
+        ends = self.ends(record)
+        if self.ranks.any(ends) if self.ranks is not None else ends:
             return "callback"
-        lowest = history.best  # never None where there is patience
+        lowest, patience = self.history.best, self.options.early_stopping
         late = patience and lowest and record.epoch - lowest.epoch >= patience
         return "early stopping" if late else None
 
-    try:
-        if history:  # the interruption may have come before the callbacks
-            history.stopped = ended(history[-1])
-        for epoch in range(len(history), epochs):
-            if history.stopped is not None:
-                break
-            rng = np.random.default_rng([seed, begun + epoch])
-            if shuffle == "epoch" or epoch == 0:
-                order = rng.permutation(n)
-            draws = None if augment is None else augment._draws(seed, begun + epoch)
-            begin, by_layer = time.perf_counter(), None
-            if recipe.optimizer == "sdlm":
-                rate = recipe.rates(epoch * steps, 1, epochs * steps, epochs)[0]
-                chosen = rng.permutation(n)[: recipe.samples]
-                by_layer = set_sdlm_rates(model, pixels, targets, recipe, rate, state, chosen)
-            if ranks is None:
-                loss, errors = one_epoch(
-                    model, pixels, targets, weight, order, batch_size, recipe,
-                    epoch * steps, epochs * steps, epochs, state, threads, bar, draws,
-                )  # fmt: skip
-            else:
-                loss, errors = ranks.epoch(
-                    model, (pixels, targets, weight), order, batches(n, batch_size), recipe,
-                    (epoch * steps, epochs * steps, epochs), state, threads, bar, draws,
-                )  # fmt: skip
-            seconds = time.perf_counter() - begin
-            if not (math.isfinite(loss) and finite(model, state)):
-                position.restore(model, state)
-                raise FloatingPointError(
-                    f"the loss is no longer finite in epoch {model._epochs + 1}: the weights of "
-                    f"epoch {model._epochs} are kept; try a lower learning rate "
-                    f"(it was {recipe.learning_rate:g})"
-                )
-            model._epochs = begun + epoch + 1
-            model._publish()
-            report = model.evaluate(*validation, threads=threads) if validation else None
-            record = Record(
-                model._epochs,
-                loss / n,
-                errors / n,
-                None if report is None else report.error_rate,
-                None if report is None else report.loss,
-                seconds,
-                n,
-                by_layer,
-            )
-            history.append(record)
-            if keep_best and record is history.best:
-                best = model._weights
-            position = Position.of(model, state, begun, records=tuple(history), best=best)
-            if saver is not None:
-                saver.write(model, position)
-            history.stopped = ended(record)
-            watch.look(history, epochs)
-    except BaseException as error:  # Ctrl-C; of a callback, of an allocation
-        interrupted = isinstance(error, KeyboardInterrupt)
-        if interrupted and keep_best and best is not None:
-            model._theta[...] = best
-        elif not np.isfinite(model._theta).all():
-            model._theta[...] = position.weights
-        model._publish()
-        new = history or not np.array_equal(model._theta, position.weights)
-        if interrupted and saver is not None and new:
+    def _interrupted(self, error: BaseException) -> None:
+        """Publish what was learnt, if it is finite; on Ctrl-C return to the best, and save."""
+        parameters, position = self.parameters, self.position
+        by_ctrl_c = isinstance(error, KeyboardInterrupt)
+        if by_ctrl_c and self.options.keep_best and self.best is not None:
+            parameters.restore(self.best)
+        elif not np.isfinite(parameters.theta).all():
+            parameters.restore(position.weights)
+        parameters.publish()
+        new = self.history or not np.array_equal(parameters.theta, position.weights)
+        if by_ctrl_c and self.saver is not None and new:
             try:
-                saver.write_here(model, position)
+                self.saver.write_here(position)
             except (ValueError, OSError) as unwritten:  # the interrupt is what is told
                 error.add_note(f"the checkpoint could not be written: {unwritten}")
-        raise
-    finally:
-        model.history = history  # a callback may have called fit
-        bar.close()
-    if keep_best and best is not None:
-        model._theta[...] = best
-        model._publish()
-    if saver is not None and history:
-        saver.write(model, dataclasses.replace(position, finished=True, stopped=history.stopped))
-    watch.end(history)
-    return history, watch
+
+    def _bar(self) -> Progress:
+        progress = self.options.progress
+        if self.ranks is not None and self.ranks.rank:
+            progress = False
+        if isinstance(progress, Progress):  # a share of what several calls do
+            return progress
+        bar = Progress(self.plan.epochs * self.images, "training", "image", progress)
+        bar.done = len(self.history) * self.images
+        return bar
+
+    def _ranks(self) -> Ranks | None:
+        """Return the ranks that train together, with rank 0's weights; None of a single one."""
+        plan, options, config = self.plan, self.options, self.parameters.config
+        if options.communicator is None:
+            return None
+        if config.subsampling == "stochastic":
+            raise ValueError("communicator: stochastic subsampling draws by the place in a batch")
+        same = (
+            self.images, plan.epochs, self.batch_size, plan.optimizer, options.augment,
+            plan.shuffle, options.seed, self.parameters.epochs, self.steps,
+            options.checkpoint is not None, bool(options.resume), config.replace(seed=0),
+        )  # fmt: skip
+        ranks = Ranks(options.communicator, self.batch_size, same)
+        ranks.begin(self.parameters)
+        return ranks
+
+    def _saver(self) -> Checkpoint | None:
+        """Return what writes the checkpoint, with the settings that `resume` has to find again."""
+        plan, options, data = self.plan, self.options, self.task.data
+        if options.checkpoint is None:
+            return None
+        held_out = options.validation
+        settings = {
+            "data": {
+                "images": digest(data.pixels),
+                "labels": digest(data.targets),
+                "sample_weight": digest(data.weight),
+                "validation images": digest(held_out.pixels) if held_out else None,
+                "validation labels": digest(held_out.targets) if held_out else None,
+            },
+            "config": json.loads(self.parameters.config.to_json()),
+            "engine": self.parameters.engine.isa,
+            "epochs": plan.epochs,
+            "batch_size": self.batch_size,
+            "recipe": dataclasses.asdict(plan.optimizer),
+            "shuffle": plan.shuffle,
+            "augment": None if options.augment is None else repr(options.augment),
+            "seed": options.seed,
+            "early_stopping": options.early_stopping,
+            "keep_best": bool(options.keep_best),
+            "ranks": 1 if self.ranks is None else self.ranks.size,
+        }
+        writes = self.ranks is None or not self.ranks.rank
+        path = options.checkpoint if writes else None
+        return Checkpoint(self.parameters, path, settings, self.ranks)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .updates import gradient
+
 if TYPE_CHECKING:
     from ..common.progress import Progress
-    from ..core.engine import Draws
-    from ..model.lenet5 import LeNet5
-    from .recipe import Recipe
-    from .updates import OptimizerState
+    from ..network.parameters import Parameters
+    from .updates import Epoch, Task
 
 _METHODS = ("Allreduce", "Bcast", "allgather")
 
@@ -53,10 +53,10 @@ class Ranks:
                 f"got {batch_size}"
             )
 
-    def begin(self, model: LeNet5) -> None:
+    def begin(self, parameters: Parameters) -> None:
         """Give every rank the parameters of rank 0."""
-        self.communicator.Bcast(model._theta)
-        model._publish()
+        self.communicator.Bcast(parameters.theta)
+        parameters.publish()
 
     def any(self, answer: bool) -> bool:
         """Return whether one rank at least says so."""
@@ -70,43 +70,26 @@ class Ranks:
         """Return which of a batch's `count` images are this rank's."""
         return slice(count * self.rank // self.size, count * (self.rank + 1) // self.size)
 
-    def epoch(
-        self,
-        model: LeNet5,
-        data: tuple[np.ndarray, np.ndarray, np.ndarray | None],
-        order: np.ndarray,
-        sizes: list[tuple[int, int]],
-        recipe: Recipe,
-        steps: tuple[int, int, int],
-        state: OptimizerState,
-        threads: int,
-        bar: Progress,
-        draws: Draws | None,
-    ) -> tuple[float, int]:
-        """Present the images once; return the summed loss and the wrong labels of all ranks.
-
-        data: pixels, targets, weight; sizes: how many batches of which size, one after another;
-        steps: the first of this epoch, those of all, and epochs.
-        """
-        pixels, targets, weight = data
-        first, total, epochs = steps
-        engine, net = model._engine, model._net_of(pixels.shape[1:])
-        mine, summed = np.empty_like(model._theta), np.empty_like(model._theta)
-        parts = np.split(order, np.cumsum(np.repeat(*np.transpose(sizes)[::-1]))[:-1])
-        rates, momenta = recipe.rates(first, len(parts), total, epochs), recipe.momenta(len(parts))
+    def epoch(self, task: Task, epoch: Epoch, bar: Progress) -> tuple[float, int]:
+        """Present the images once; return the summed loss and the wrong labels of all ranks."""
+        parameters, state, recipe = task.parameters, task.state, task.recipe
+        net = parameters.nets[task.data.pixels.shape[1:]]
+        mine, summed = np.empty_like(parameters.theta), np.empty_like(parameters.theta)
+        parts = np.split(epoch.order, np.cumsum(np.repeat(*np.transpose(epoch.sizes)[::-1]))[:-1])
+        rates = recipe.rates(epoch.first, len(parts), epoch.total, epoch.epochs)
         loss, errors = 0.0, 0
-        for part, rate, momentum in zip(parts, rates, momenta, strict=True):
+        for part, rate, momentum in zip(parts, rates, recipe.momenta(len(parts)), strict=True):
             own = part[self.slice(len(part))]
             mine[...] = 0
             if len(own):
-                loss, wrong = engine.train(
-                    net, model._theta, pixels, targets, weight, own, len(own), None, None, None,
-                    gradient=mine, threads=threads, loss=loss, draws=draws, count=len(part),
+                loss, wrong = gradient(
+                    parameters, parameters.theta, task.data, own, mine, task.threads, loss,
+                    epoch.draws, len(part),
                 )  # fmt: skip
                 errors += wrong
             self.communicator.Allreduce(mine, summed)
-            engine.update(
-                net, model._theta, summed, recipe.rule, rate, momentum,
+            parameters.engine.update(
+                net, parameters.theta, summed, recipe.rule, rate, momentum,
                 state.moments[0], state.moments[-1], state.step,
             )  # fmt: skip
             state.step += 1

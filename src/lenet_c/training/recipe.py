@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from ..common.numbers import as_int
+from ..network.config import UNSET
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -25,7 +26,6 @@ CONSTANTS = ("learning_rate", "momentum", "weight_decay", "schedule")  # argumen
 PAPER = (1.0,) * 2 + (0.4,) * 3 + (0.2,) * 3 + (0.1,) * 4 + (0.02,)
 #: Taylor coefficients of sin x / x in x^2, the highest first; the next term is 1e-18 at pi / 2.
 _SINE = tuple((-1) ** k / math.factorial(2 * k + 1) for k in reversed(range(11)))
-_SETTLED: Any = None  # the default of a field that __post_init__ settles
 
 
 def _rise(t: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -95,10 +95,10 @@ class Recipe:
     """
 
     optimizer: str = "sgd"
-    learning_rate: float = _SETTLED
-    momentum: float = _SETTLED
-    weight_decay: float = _SETTLED
-    schedule: str = _SETTLED
+    learning_rate: float = UNSET
+    momentum: float = UNSET
+    weight_decay: float = UNSET
+    schedule: str = UNSET
     beta2: float = 0.999
     epsilon: float = 1e-8
     mu: float = 1.0

@@ -1,4 +1,4 @@
-"""The steps of training: stretches of updates handed to the kernels, and single ones."""
+"""The updates of training: stretches of them handed to the kernels, and single ones."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from .recipe import Recipe
-
 if TYPE_CHECKING:
     from ..common.progress import Progress
     from ..core.engine import Draws
-    from ..model.lenet5 import LeNet5
-    from ..model.network import Network
+    from ..network.parameters import Parameters
+    from .data import Data
+    from .recipe import Recipe
 
 _STRETCH = 0.05  # seconds that the kernels work without the GIL, about
 
@@ -41,111 +40,131 @@ class OptimizerState:
         return self
 
 
-def finite(model: Network, state: OptimizerState) -> bool:
-    """Whether weights and adamw's squares are: with infinite ones it would stand still, unseen."""
-    squares = state.moments[1:] if state.optimizer == "adamw" else []
-    return all(np.isfinite(array).all() for array in (model._theta, *squares))
+@dataclass(frozen=True)
+class Task:
+    """What updates change, parameters and optimizer's state, and what they are computed from."""
+
+    parameters: Parameters
+    state: OptimizerState
+    data: Data
+    recipe: Recipe
+    threads: int
 
 
-def run(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
-    order: np.ndarray,
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the images: their order and batches, and the place of its steps in a training.
+
+    sizes: how many batches of which size, one after another; first: its first step; total: the
+    steps of all `epochs`; draws: of its distortions; chosen: images for sdlm's curvature, or None.
+    """
+
+    order: npt.NDArray[np.int64]
+    sizes: list[tuple[int, int]]
+    first: int
+    total: int
+    epochs: int
+    draws: Draws | None
+    chosen: npt.NDArray[np.int64] | None
+
+
+def train(
+    task: Task,
+    order: npt.NDArray[np.int64],
     batch: int,
-    recipe: Recipe,
     rates: npt.NDArray[np.float64],
-    state: OptimizerState,
-    threads: int,
     loss: float = 0.0,
     draws: Draws | None = None,
 ) -> tuple[float, int]:
-    net, momenta = model._net_of(pixels.shape[1:]), recipe.momenta(len(rates))
-    first, second = state.moments[0], state.moments[-1]
+    """Make an update at each of the rates, from `batch` images in order each time.
+
+    Return the sum of the images' losses, added to `loss`, and the number of wrong labels.
+    """
+    parameters, state, recipe = task.parameters, task.state, task.recipe
+    net, momenta = parameters.nets[task.data.pixels.shape[1:]], recipe.momenta(len(rates))
     try:
-        return model._engine.train(
-            net, model._theta, pixels, targets, weight, order, batch, recipe.rule,
-            rates, momenta, first, second, None, state.step, threads, loss,
-            model.config.seed, draws,
+        return parameters.engine.train(
+            net, parameters.theta, *task.data, order, batch, recipe.rule, rates, momenta,
+            state.moments[0], state.moments[-1], None, state.step, task.threads, loss,
+            parameters.config.seed, draws,
         )  # fmt: skip
     finally:  # Ctrl-C may come between the kernels' return and the next line
         state.step += len(rates)
 
 
-def gradient(model: Network, pixels: np.ndarray, targets: np.ndarray, out: np.ndarray) -> float:
-    """Write the gradient of a batch's mean loss into `out`; return the mean loss."""
-    n = len(pixels)
-    net, order = model._net_of(pixels.shape[1:]), np.arange(n)
-    loss, _ = model._engine.train(
-        net, model._weights, pixels, targets, None, order, n, None, None, None, gradient=out,
-        draw=model.config.seed,
+def gradient(
+    parameters: Parameters,
+    theta: np.ndarray,
+    data: Data,
+    order: npt.NDArray[np.int64],
+    out: np.ndarray,
+    threads: int = 1,
+    loss: float = 0.0,
+    draws: Draws | None = None,
+    count: int = 0,
+) -> tuple[float, int]:
+    """Write the gradient of a batch's loss into `out`; return as `train` does.
+
+    order: which images; count: those that the loss is the mean over, where they are only a part.
+    """
+    net = parameters.nets[data.pixels.shape[1:]]
+    return parameters.engine.train(
+        net, theta, *data, order, len(order), None, None, None, None, None, out, 0, threads, loss,
+        parameters.config.seed, draws, count,
     )  # fmt: skip
-    return loss / n
 
 
-def one_step(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
-    recipe: Recipe,
-    threads: int,
-) -> float:
-    """Update the model from one batch; return the mean loss before."""
+def finite(task: Task) -> bool:
+    """Return whether the parameters are finite, and the means of squares that adamw divides by.
+
+    By an infinite mean a parameter would stand still, and nobody would notice.
+    """
+    squares = task.state.moments[1:] if task.state.optimizer == "adamw" else []
+    return all(np.isfinite(array).all() for array in (task.parameters.theta, *squares))
+
+
+def one_step(parameters: Parameters, data: Data, recipe: Recipe, threads: int) -> float:
+    """Update the parameters from one batch, and publish them; return the mean loss before."""
     if recipe.optimizer == "sdlm":
         raise ValueError("optimizer: sdlm takes its rates before every pass, and needs fit")
-    state = model._optimizer.copy().prepare(recipe.optimizer, model._theta)
-    order, n = np.arange(len(pixels)), len(pixels)
-    rates = np.array([recipe.learning_rate])
+    before: OptimizerState = parameters.optimizer
+    state = before.copy().prepare(recipe.optimizer, parameters.theta)
+    task, n = Task(parameters, state, data, recipe, threads), len(data.pixels)
     try:
-        loss, _ = run(model, pixels, targets, weight, order, n, recipe, rates, state, threads)
-        if not (math.isfinite(loss) and finite(model, state)):
-            model._optimizer = OptimizerState()
+        loss, _ = train(task, np.arange(n), n, np.array([recipe.learning_rate]))
+        if not (math.isfinite(loss) and finite(task)):
+            parameters.optimizer = OptimizerState()
             raise FloatingPointError(
                 f"the update is not finite: the weights before it are kept; try a lower learning "
                 f"rate (it was {recipe.learning_rate:g})"
             )
-        # both at once: a signal finds the update made or not made
-        model._optimizer, model._weights = state, model._theta.copy()
+        parameters.publish(optimizer=state)
     except BaseException:
-        model._theta[...] = model._weights
+        parameters.restore()
         raise
     return loss / n
 
 
-def layer_rates(model: LeNet5, rates: np.ndarray) -> dict[str, tuple[float, float, float]]:
-    """Return layer -> least, median and largest rate of its trained parameters."""
-    layers: dict[str, list[np.ndarray]] = {}
-    for name, (offset, shape) in model._net.parameters.items():
-        values = rates[offset : offset + math.prod(shape)].reshape(shape)
-        if name == "c3.weight":
-            values = values[model.config.table.T]
-        if offset < model._net.trained:
-            layers.setdefault(name.split(".")[0], []).append(values.ravel())
-    found = {}
-    for layer, parts in layers.items():
-        low, middle, high = np.quantile(np.concatenate(parts), (0, 0.5, 1)).tolist()
-        found[layer] = (low, middle, high)
-    return found
-
-
-def set_sdlm_rates(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    recipe: Recipe,
-    rate: float,
-    state: OptimizerState,
-    chosen: np.ndarray,
-) -> dict[str, tuple[float, float, float]]:
-    """Set each parameter's rate / (mu + h), h the mean curvature over the chosen images."""
-    net = model._net_of(pixels.shape[1:])
-    h = np.zeros_like(model._theta)
-    model._engine.curvature(net, model._theta, pixels, targets, chosen, h, recipe.curvature)
-    with np.errstate(over="ignore", invalid="ignore"):  # rates that are infinite show in the loss
-        state.moments[1][...] = rate / (recipe.mu + h / len(chosen))
-        return layer_rates(model, state.moments[1])
+def one_epoch(task: Task, epoch: Epoch, bar: Progress) -> tuple[float, int]:
+    """Present the images once; return the summed loss and the wrong labels."""
+    stretch, done, step, loss, errors = 1, 0, epoch.first, 0.0, 0
+    sizes = deque(epoch.sizes)
+    while sizes:
+        begin = time.perf_counter()
+        count, size = sizes.popleft()
+        if count > stretch:
+            sizes.appendleft((count - stretch, size))
+            count = stretch
+        part = epoch.order[done : done + count * size]
+        rates = task.recipe.rates(step, count, epoch.total, epoch.epochs)
+        loss, part_errors = train(task, part, size, rates, loss, epoch.draws)
+        step, errors, done = step + count, errors + part_errors, done + len(part)
+        if not math.isfinite(loss):
+            break
+        bar.update(len(part), loss=f"{loss / done:.4f}", error=f"{100 * errors / done:.2f} %")
+        seconds = max(time.perf_counter() - begin, 1e-6)
+        stretch = max(1, min(4 * stretch, int(stretch * _STRETCH / seconds)))
+    return loss, errors
 
 
 def batches(n: int, size: int) -> list[tuple[int, int]]:
@@ -162,40 +181,38 @@ def batches(n: int, size: int) -> list[tuple[int, int]]:
     return [(larger, least + 1), (count - larger, least)] if larger else [(count, least)]
 
 
-def one_epoch(
-    model: LeNet5,
-    pixels: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray | None,
-    order: np.ndarray,
-    batch: int,
-    recipe: Recipe,
-    first: int,
-    total: int,
-    epochs: int,
-    state: OptimizerState,
-    threads: int,
-    bar: Progress,
-    draws: Draws | None,
-) -> tuple[float, int]:
-    """Present the images once; return the summed loss and the wrong labels."""
-    stretch, done, loss, errors = 1, 0, 0.0, 0
-    sizes = deque(batches(len(order), batch))
-    while sizes:
-        begin = time.perf_counter()
-        count, size = sizes.popleft()
-        if count > stretch:
-            sizes.appendleft((count - stretch, size))
-            count = stretch
-        part = order[done : done + count * size]
-        rates = recipe.rates(first, count, total, epochs)
-        loss, part_errors = run(
-            model, pixels, targets, weight, part, size, recipe, rates, state, threads, loss, draws
-        )
-        first, errors, done = first + count, errors + part_errors, done + len(part)
-        if not math.isfinite(loss):
-            break
-        bar.update(len(part), loss=f"{loss / done:.4f}", error=f"{100 * errors / done:.2f} %")
-        seconds = max(time.perf_counter() - begin, 1e-6)
-        stretch = max(1, min(4 * stretch, int(stretch * _STRETCH / seconds)))
-    return loss, errors
+def set_sdlm_rates(
+    task: Task, rate: float, chosen: npt.NDArray[np.int64]
+) -> dict[str, tuple[float, float, float]]:
+    """Set each parameter's rate / (mu + h), h the mean curvature over the chosen images.
+
+    Return layer -> least, median and largest of them.
+    """
+    parameters, data, recipe = task.parameters, task.data, task.recipe
+    net, h = parameters.nets[data.pixels.shape[1:]], np.zeros_like(parameters.theta)
+    parameters.engine.curvature(
+        net, parameters.theta, data.pixels, data.targets, chosen, h, recipe.curvature
+    )
+    rates = task.state.moments[1]
+    with np.errstate(over="ignore", invalid="ignore"):  # rates that are infinite show in the loss
+        rates[...] = rate / (recipe.mu + h / len(chosen))
+        return _layer_rates(parameters, rates)
+
+
+def _layer_rates(
+    parameters: Parameters, rates: np.ndarray
+) -> dict[str, tuple[float, float, float]]:
+    """Return layer -> least, median and largest rate of its trained parameters."""
+    layers: dict[str, list[np.ndarray]] = {}
+    views = parameters.views(rates)
+    for name, (offset, _) in parameters.net.parameters.items():
+        values = views[name]
+        if name == "c3.weight":
+            values = values[parameters.config.table.T]
+        if offset < parameters.net.trained:
+            layers.setdefault(name.split(".")[0], []).append(values.ravel())
+    found = {}
+    for layer, parts in layers.items():
+        low, middle, high = np.quantile(np.concatenate(parts), (0, 0.5, 1)).tolist()
+        found[layer] = (low, middle, high)
+    return found

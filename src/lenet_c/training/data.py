@@ -1,0 +1,57 @@
+"""What is trained on: images, labels and weights that users hand in, as the kernels take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..network.inputs import as_pairs, as_pixels
+from .sample_weights import as_sample_weight, with_class_weight
+
+if TYPE_CHECKING:
+    from ..network.config import Config
+
+
+class Data(NamedTuple):
+    """Images (n, h, w) as the kernels take them, their labels, and their weights or None."""
+
+    pixels: np.ndarray
+    targets: npt.NDArray[np.int64]
+    weight: np.ndarray | None = None
+
+
+def as_data(
+    config: Config,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    sample_weight: npt.ArrayLike | None = None,
+    class_weight: object = None,
+    *,
+    scaled: bool = True,
+    caller: str,
+) -> Data:
+    """Return the arguments of `LeNet5.fit` that are data; scaled: the mean weight becomes 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `LeNet5.fit`; there are no images for the `caller`.
+    """
+    batch, targets = as_pairs(images, labels, config)
+    if not len(batch):
+        raise ValueError(f"{caller} needs at least one image")
+    if class_weight is not None:
+        sample_weight = with_class_weight(sample_weight, class_weight, targets, config)
+    weight = as_sample_weight(sample_weight, len(batch), config.dtype, scaled)
+    return Data(as_pixels(batch, config.dtype), targets, weight)
+
+
+def as_validation(config: Config, validation: object) -> Data | None:
+    """Return the argument `validation` of `LeNet5.fit`."""
+    if validation is None:
+        return None
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise ValueError("validation: expected a pair (images, labels)")
+    return as_data(config, *validation, caller="validation:")
