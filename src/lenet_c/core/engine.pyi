@@ -75,25 +75,7 @@ class Draws:
     def __new__(cls, ranges: Sequence[float], seed: int, epoch: int) -> Draws: ...
 
 @disjoint_base
-class Pass:
-    def __new__(
-        cls,
-        engine: Engine,
-        net: Net,
-        theta: _Numbers,
-        images: _Pixels,
-        labels: _Labels,
-        weight: _Numbers | None = None,
-        rule: Mapping[str, object] | None = None,
-        state1: _Numbers | None = None,
-        state2: _Numbers | None = None,
-        gradient: _Numbers | None = None,
-        *,
-        draw: int = 0,
-        draws: Draws | None = None,
-        count: int = 0,
-        threads: int = 1,
-    ) -> Pass: ...
+class Pass: ...
 
 @disjoint_base
 class Engine:
@@ -210,6 +192,23 @@ class Engine:
     def activations(
         self, net: Net, theta: _Numbers, images: _Pixels, outs: Sequence[_Numbers]
     ) -> None: ...
+    def prepare(
+        self,
+        net: Net,
+        theta: _Numbers,
+        images: _Pixels,
+        labels: _Labels,
+        weight: _Numbers | None = None,
+        rule: Mapping[str, object] | None = None,
+        state1: _Numbers | None = None,
+        state2: _Numbers | None = None,
+        gradient: _Numbers | None = None,
+        *,
+        draw: int = 0,
+        draws: Draws | None = None,
+        count: int = 0,
+        threads: int = 1,
+    ) -> Pass: ...
     def train(
         self,
         presented: Pass,

@@ -143,6 +143,11 @@ cdef class Engine:
 
     # Training
 
+    def prepare(self, Net net, theta, images, labels, weight=None, rule=None, state1=None, state2=None, gradient=None,
+                **options):
+        """Return the `Pass` of these arguments."""
+        return Pass(self, net, theta, images, labels, weight, rule, state1, state2, gradient, **options)
+
     def train(self, Pass presented not None, order, Py_ssize_t batch, rates=None, momenta=None, Py_ssize_t step=0,
               double loss=0):
         """Gradients, and with a rule the updates, of the batches order[0:batch], order[batch:2 batch], ...

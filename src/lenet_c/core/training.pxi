@@ -146,9 +146,11 @@ cdef Job job_of(Pass p) noexcept:
     memset(&job, 0, sizeof(Job))
     job.kernels, job.net, job.images = p.engine.k, &p.net.net, &p.source
     job.labels, job.theta = <const int64_t*>p.labels.data, <const number*>p.theta.data
-    job.weight = NULL if p.weight is None else <const number*>p.weight.data
     job.state1, job.update = <number*>p.state1.data, &p.update
-    job.state2 = NULL if p.state2 is None else <number*>p.state2.data
+    if p.weight is not None:
+        job.weight = <const number*>p.weight.data
+    if p.state2 is not None:
+        job.state2 = <number*>p.state2.data
     job.draw = NULL if p.draws is None else &p.draws.draw
     job.image_bytes = p.net.net.image_height * p.net.net.image_width * p.images.buffer.itemsize
     return job

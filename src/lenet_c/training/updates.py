@@ -82,12 +82,12 @@ def train(
     """
     parameters, state, recipe = task.parameters, task.state, task.recipe
     net, momenta = parameters.nets[task.data.pixels.shape[1:]], recipe.momenta(len(rates))
+    presented = parameters.engine.prepare(
+        net, parameters.theta, *task.data, recipe.rule, state.moments[0], state.moments[-1],
+        draw=parameters.config.seed, draws=draws, threads=task.threads,
+    )  # fmt: skip
     try:
-        return parameters.engine.train(
-            net, parameters.theta, *task.data, order, batch, recipe.rule, rates, momenta,
-            state.moments[0], state.moments[-1], None, state.step, task.threads, loss,
-            parameters.config.seed, draws,
-        )  # fmt: skip
+        return parameters.engine.train(presented, order, batch, rates, momenta, state.step, loss)
     finally:  # Ctrl-C may come between the kernels' return and the next line
         state.step += len(rates)
 
@@ -108,10 +108,11 @@ def gradient(
     order: which images; count: those that the loss is the mean over, where they are only a part.
     """
     net = parameters.nets[data.pixels.shape[1:]]
-    return parameters.engine.train(
-        net, theta, *data, order, len(order), None, None, None, None, None, out, 0, threads, loss,
-        parameters.config.seed, draws, count,
+    presented = parameters.engine.prepare(
+        net, theta, *data, gradient=out, draw=parameters.config.seed, draws=draws, count=count,
+        threads=threads,
     )  # fmt: skip
+    return parameters.engine.train(presented, order, len(order), loss=loss)
 
 
 def finite(task: Task) -> bool:
