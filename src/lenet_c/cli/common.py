@@ -145,7 +145,7 @@ class FolderSource(NamedTuple):
         `share` of each class, drawn by `seed`, is for the test; all of them if it is 1.
         """
         with _progress.Progress(None, "reading", "picture", progress) as bar:
-            pictures = folders.load(
+            pictures = folders.load_folder(
                 folder,
                 preparation,
                 class_names=class_names,

@@ -17,7 +17,8 @@ from ..datasets import mnist
 from ..files.safe_files import atomic_write
 from ..model.lenet5 import LeNet5
 from ..network.config import Config, preset
-from ..pictures.picture_files import png, read_images
+from ..pictures.photographs import read_images
+from ..pictures.picture_files import png
 from ..show import curves as _show_curves
 from ..show import distortions as _show_distortions
 from ..show import errors as _show_errors

@@ -6,6 +6,7 @@ under the Creative Commons licence Attribution-ShareAlike 3.0.
 
 from __future__ import annotations
 
-from .mnist import cache_dir, fetch_mnist, find_mnist, load_folder, load_mnist, load_sample
+from .folders import load_folder
+from .mnist import cache_dir, fetch_mnist, find_mnist, load_mnist, load_sample
 
 __all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_folder", "load_mnist", "load_sample"]

@@ -1,4 +1,4 @@
-"""`LeNet5` (`lenet5`), and what needs a whole model: reading photographs (`photographs`)."""
+"""`LeNet5` (`lenet5`), and what needs a whole model: reading photographs (`photograph_reader`)."""
 
 from .lenet5 import LeNet5
 
