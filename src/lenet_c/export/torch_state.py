@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Self, cast
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
 from ..common.numbers import as_array
-from ..model.network import Network
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     import torch
 
     from ..network.config_fields import ConfigFields
+    from .exportable import Settable
+
+    M = TypeVar("M", bound=Settable)
 
 _LAYERS = ("c1", "c3", "c5", "f6", "output")
 _LINEAR_C5 = ("conv2_fc3", "features_classifier", "sequential")
@@ -33,129 +33,61 @@ NAMES = {
 }
 
 
-class TorchState(Network):
-    """A network that becomes a state_dict of PyTorch, and is made from one."""
+def to_torch(
+    parameters: dict[str, np.ndarray],
+    names: str | Mapping[str, str] | Mapping[str, torch.Tensor],
+) -> dict[str, torch.Tensor]:
+    """Return parameters as a state_dict, see `LeNet5.to_torch`."""
+    try:
+        import torch
+    except ImportError:
+        raise ImportError('to_torch needs PyTorch: pip install "lenet-c[torch]"') from None
+    module: Mapping[str, torch.Tensor] | None = None
+    if isinstance(names, Mapping) and not all(isinstance(n, str) for n in names.values()):
+        module = cast("Mapping[str, torch.Tensor]", names)
+        keys = _recognise(module, parameters)
+        _check(module, keys, parameters)
+    else:
+        keys = _keys(cast("str | Mapping[str, str]", names), parameters)
+    if isinstance(names, str) and names in _LINEAR_C5 and "c5.weight" in parameters:
+        parameters["c5.weight"] = parameters["c5.weight"].reshape(120, -1)
+    state = {}
+    for name, key in keys.items():
+        tensor = torch.from_numpy(parameters[name])
+        if module is not None:
+            tensor = tensor.reshape(module[key].shape).to(module[key].dtype)
+        state[key] = tensor
+    return state
 
-    def to_torch(
-        self, names: str | Mapping[str, str] | Mapping[str, torch.Tensor] = "lenet_c"
-    ) -> dict[str, torch.Tensor]:
-        """Return the parameters as a state_dict for a PyTorch module.
 
-        Parameters
-        ----------
-        names : str or dict
-            A name of the table below; a dict of layer -> name, for example ``{"c1": "conv1"}``,
-            in which layers that are not named keep theirs; or the module's own ``state_dict()``,
-            whose names, shapes and types are taken as `from_torch` recognises them.
-
-        Returns
-        -------
-        state : dict of str to torch.Tensor
-            Copies, on the CPU. C5 is nn.Conv2d, its weights (120, 16, k, k), or nn.Linear,
-            (120, 16 k k), k = 5 (4 for an input below 32). Subsampling coefficients and biases,
-            and the codes of RBF units, have their names here everywhere: "s2.coefficient" (6,),
-            "s2.bias" (6,), "s4.coefficient" (16,), "s4.bias" (16,), "output.codes" (classes, 84).
-
-        Raises
-        ------
-        ImportError
-            PyTorch is not installed.
-        ValueError
-            The module is another network; the message lists its parameters.
-
-        Notes
-        -----
-        =====================  ==========  ==========  ============  ============  ============
-        names                  c1          c3          c5            f6            output
-        =====================  ==========  ==========  ============  ============  ============
-        "lenet_c"              c1          c3          c5            f6            output
-        "conv2_fc3"            conv1       conv2       fc1 (Linear)  fc2           fc3
-        "conv3_fc2"            conv1       conv2       conv3         fc1           fc2
-        "features_classifier"  features.0  features.3  classifier.0  classifier.2  classifier.4
-                                                       (Linear)
-        "sequential"           0           3           7 (Linear)    9             11
-        =====================  ==========  ==========  ============  ============  ============
-        """
-        try:
-            import torch
-        except ImportError:
-            raise ImportError('to_torch needs PyTorch: pip install "lenet-c[torch]"') from None
-        parameters = self.parameters()
-        module: Mapping[str, torch.Tensor] | None = None
-        if isinstance(names, Mapping) and not all(isinstance(n, str) for n in names.values()):
-            module = cast("Mapping[str, torch.Tensor]", names)
-            keys = _recognise(module, parameters)
-            _check(module, keys, parameters)
-        else:
-            keys = _keys(cast("str | Mapping[str, str]", names), parameters)
-        if isinstance(names, str) and names in _LINEAR_C5 and "c5.weight" in parameters:
-            parameters["c5.weight"] = parameters["c5.weight"].reshape(120, -1)
-        state = {}
-        for name, key in keys.items():
-            tensor = torch.from_numpy(parameters[name])
-            if module is not None:
-                tensor = tensor.reshape(module[key].shape).to(module[key].dtype)
-            state[key] = tensor
-        return state
-
-    @classmethod
-    def from_torch(
-        cls,
-        state: Mapping[str, object],
-        preset: str = "softmax",
-        *,
-        names: str | Mapping[str, str] | None = None,
-        **overrides: Unpack[ConfigFields],
-    ) -> Self:
-        """Make a model of the parameters of a PyTorch module.
-
-        Parameters
-        ----------
-        state : dict of str to torch.Tensor or array_like
-            The module's ``state_dict()``; tensors of any floating type on any device.
-        preset : str
-            What the module computes with them: a preset that `overrides` turns into its
-            activation, subsampling, input size and levels. A state_dict says nothing of these.
-        names : str or dict, optional
-            See `to_torch`. None: layers are recognised by the shapes of their weights, whatever
-            they are called and in any order; what has no layer's shape by its name, see
-            `to_torch`, after any prefix.
-        **overrides
-            Other fields of `lenet_c.Config`. Without `classes`, `class_names` and `codes`, there
-            are as many classes as the output layer has units.
-
-        Returns
-        -------
-        LeNet5
-
-        Raises
-        ------
-        TypeError
-            `state` is not a dict.
-        ValueError
-            Parameters are missing, unexpected, of another shape, or not finite; the message lists
-            them. Weights of C3 that are not 0 where the preset has no connection.
-        """
-        if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
-            raise TypeError(f"state: expected a state_dict, got {type(state).__name__}")
-        arrays = {key: _as_array(key, value) for key, value in state.items()}
-        model = cls(preset, **overrides)
+def from_torch(
+    make: Callable[..., M],
+    state: Mapping[str, object],
+    preset: str,
+    names: str | Mapping[str, str] | None,
+    overrides: ConfigFields,
+) -> M:
+    """Return the model that `make` makes, with the state's parameters; see `LeNet5.from_torch`."""
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise TypeError(f"state: expected a state_dict, got {type(state).__name__}")
+    arrays = {key: _as_array(key, value) for key, value in state.items()}
+    model = make(preset, **overrides)
+    wanted = model.parameters()
+    keys = _recognise(arrays, wanted) if names is None else _keys(names, wanted)
+    output = "output.codes" if model.config.output == "rbf" else "output.weight"
+    units = arrays.get(keys[output], wanted[output])
+    given = {"classes", "class_names", "codes"} & set(overrides)
+    if not given and units.ndim == 2 and len(units) != model.config.classes:
+        overrides["classes"] = len(units)
+        if output == "output.codes":
+            overrides["codes"] = units
+        model = make(preset, **overrides)
         wanted = model.parameters()
-        keys = _recognise(arrays, wanted) if names is None else _keys(names, wanted)
-        output = "output.codes" if model.config.output == "rbf" else "output.weight"
-        units = arrays.get(keys[output], wanted[output])
-        given = {"classes", "class_names", "codes"} & set(overrides)
-        if not given and units.ndim == 2 and len(units) != model.config.classes:
-            overrides["classes"] = len(units)
-            if output == "output.codes":
-                overrides["codes"] = units
-            model = cls(preset, **overrides)
-            wanted = model.parameters()
-        _check(arrays, keys, wanted)
-        model.set_parameters(
-            {name: arrays[key].reshape(wanted[name].shape) for name, key in keys.items()}
-        )
-        return model
+    _check(arrays, keys, wanted)
+    model.set_parameters(
+        {name: arrays[key].reshape(wanted[name].shape) for name, key in keys.items()}
+    )
+    return model
 
 
 def _as_array(key: str, value: object) -> np.ndarray:

@@ -1,42 +1,36 @@
-"""Lines of several digits: `LeNet5.read`, its decoder, and lines made of single digits.
-
-A model is moved over the line in steps of one column. At each column it says which digit stands in
-the middle of its window, or that none does: the class blank, the eleventh, which `train` teaches.
-The likeliest sequence of digits and blanks is the reading (LeCun 1998, section VII).
-"""
+"""The digits of a line, decoded from the scores of a model that is moved over it."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..network.inputs import as_image, as_pixels
 from ..pictures.drawings import resize
-from .synthetic import BLANK, lines, train, windows
+from .synthetic import BLANK
 
 if TYPE_CHECKING:
-    from ..model.scanning import Scanning
-
-__all__ = [
-    "BLANK",
-    "Digit",
-    "columns",
-    "decode",
-    "decode_ink",
-    "digits",
-    "lines",
-    "train",
-    "windows",
-]
+    from ..network.config import Config
 
 _INK = 20  # rows of a digit's ink in MNIST
 _MOST_COLUMNS = 65536  # that a line is scaled up to
 _NEAR = 1  # columns from its middle at which a digit is seen
 _WIDEST = 24  # columns of ink that can be one digit
 _RUN = 3
+
+
+class Scanner(Protocol):
+    """What reads a line: the scores of every fourth window, see `LeNet5.scan`."""
+
+    @property
+    def config(self) -> Config: ...
+
+    def scan(
+        self, image: npt.ArrayLike, *, threads: int | None = None
+    ) -> npt.NDArray[np.floating]: ...
 
 
 class Digit(NamedTuple):
@@ -68,14 +62,14 @@ def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
     return np.pad(image, ((above, side - rows - above), (0, 0)))
 
 
-def _as_line(model: Scanning, image: npt.ArrayLike) -> np.ndarray:
+def _as_line(model: Scanner, image: npt.ArrayLike) -> np.ndarray:
     """Return the image as a line of the network's height; without rows where there is no ink."""
     config = model.config
     pixels = as_pixels(as_image(image)[None], config.dtype)[0]
     return _normalised(pixels, config.image_size, config.input_size)
 
 
-def _columns(model: Scanning, line: np.ndarray, threads: int | None) -> npt.NDArray[np.float64]:
+def _columns(model: Scanner, line: np.ndarray, threads: int | None) -> npt.NDArray[np.float64]:
     side, count = model.config.input_size, line.shape[1] + 1
     line = np.pad(line, ((0, 0), (side // 2, side - side // 2 + 3)))
     scores = np.empty((count + 3, model.config.classes))
@@ -88,7 +82,7 @@ def _columns(model: Scanning, line: np.ndarray, threads: int | None) -> npt.NDAr
 
 
 def columns(
-    model: Scanning, image: npt.ArrayLike, *, threads: int | None = None
+    model: Scanner, image: npt.ArrayLike, *, threads: int | None = None
 ) -> npt.NDArray[np.float64]:
     """Return the log-probabilities (width + 1, classes) of windows around every column of a line.
 
@@ -190,7 +184,7 @@ def decode_ink(
 
 
 def digits(
-    model: Scanning, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
+    model: Scanner, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
 ) -> list[Digit]:
     """Return the digits of a line from left to right; the arguments are those of `LeNet5.read`."""
     classes = model.config.classes

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import threads as _threads
-from ..export.torch_state import TorchState
 from ..network import rejection
 from ..network.inputs import as_batch, as_pixels
 from ..storing.model_files import Stored
 from ..training.history import Report
 from .fitting import Fitting
 from .scanning import Scanning
+from .torch_state import TorchState
 
 _CHUNK = 4096  # images that prediction converts and computes at a time
 
