@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..common.messages import about, complain
 from ..common.paths import shown
 from ..model import photograph_reader
 from ..model.lenet5 import LeNet5
@@ -16,7 +17,8 @@ from ..network.inputs import as_batch, as_pixels
 from ..pictures import photographs
 from ..pictures.ink import NoDigitError
 from ..pictures.picture_files import read_array
-from .common import UsageError, about, add_threads, complain, flush_output
+from .options import UsageError, add_threads, probability
+from .outputs import flush_output
 
 HELP = f"""\
 Read digits. A file may be a picture, which takes Pillow and SciPy (pip install "lenet-c[images]"),
@@ -52,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--show", action="store_true", help="draw the prepared images in the terminal")
     add(
         "--reject",
-        type=_probability,
+        type=probability,
         metavar="X",
         help="reject readings of a lower probability (default: "
         f"{photograph_reader.REJECT} for pictures of digits)",
@@ -61,7 +63,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print a JSON list of objects")
 
 
-def predict(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c predict``."""
     if args.show and args.json:
         raise UsageError("--show and --json: which of the two?")
@@ -192,13 +194,3 @@ def _row(entry: dict[str, Any], names: tuple[str, ...] | None, width: int) -> st
         f"  {entry['probability']:>11.4f}  {_class(entry['runner_up'], names):>9}"
         f"  {entry['runner_up_probability']:>11.4f}"
     )
-
-
-def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a probability 0..1, got {text!r}") from None
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a probability 0..1, got {text}")
-    return value
