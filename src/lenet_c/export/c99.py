@@ -21,12 +21,12 @@ from ..network import layer_table
 from ..network.config import distance_scale
 from . import c99_pieces as pieces
 from .c99_source import HEADER, SOURCE
+from .exportable import Exportable, Settable
 
 if TYPE_CHECKING:
     from ..network.config import Config
-    from .exportable import Exportable, Settable
 
-    M = TypeVar("M", bound=Settable)
+M = TypeVar("M", bound=Settable)
 
 _INT8 = 127  # -128 is not used: the weights are symmetric about 0
 _SCALED = ("weight", "codes")  # what int8 may store; biases and coefficients stay float

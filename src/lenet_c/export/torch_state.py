@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 
 from ..common.numbers import as_array
+from .exportable import Settable
 
 if TYPE_CHECKING:
     import torch
 
     from ..network.config_fields import ConfigFields
-    from .exportable import Settable
 
-    M = TypeVar("M", bound=Settable)
-
+M = TypeVar("M", bound=Settable)
 _LAYERS = ("c1", "c3", "c5", "f6", "output")
 _LINEAR_C5 = ("conv2_fc3", "features_classifier", "sequential")
 #: Names of the layers in common modules.
