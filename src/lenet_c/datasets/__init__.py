@@ -6,6 +6,7 @@ under the Creative Commons licence Attribution-ShareAlike 3.0.
 
 from __future__ import annotations
 
+from .folders import Folder as Folder
 from .folders import load_folder
 from .mnist import cache_dir, fetch_mnist, find_mnist, load_mnist, load_sample
 

@@ -28,6 +28,9 @@ class Folder(NamedTuple):
     files: tuple[Path, ...]
 
 
+Folder.__module__ = "lenet_c.datasets"
+
+
 def find_pictures(folder: StrPath) -> dict[str, list[Path]]:
     """Return the files of each subfolder, at any depth; classes that are numbers in their order.
 

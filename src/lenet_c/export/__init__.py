@@ -6,6 +6,7 @@ writes.
 
 from __future__ import annotations
 
+from .c99 import Written as Written
 from .c99 import int8_model, to_c
 from .onnx_model import to_onnx
 

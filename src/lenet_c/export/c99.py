@@ -45,6 +45,9 @@ class Written(NamedTuple):
     ram: int
 
 
+Written.__module__ = "lenet_c.export"
+
+
 def to_c(model: Exportable, path: StrPath, *, int8: bool = False, name: str = "lenet5") -> Written:
     """Write a model as a C99 file and its header, for programs without Python.
 

@@ -41,6 +41,9 @@ class Digit(NamedTuple):
     probability: float
 
 
+Digit.__module__ = "lenet_c.reading"
+
+
 def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:
     """Return the line as `side` rows: given so, or with the border of an image, or placed."""
     rows = image.shape[0]

@@ -43,6 +43,9 @@ class Reading(NamedTuple):
     digit: Digit | None = None
 
 
+Reading.__module__ = "lenet_c.images"
+
+
 def read(
     image: Picture,
     model: LeNet5 | StrPath | None = None,

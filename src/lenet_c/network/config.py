@@ -344,6 +344,9 @@ class Config:
         return cls(**fields)
 
 
+Config.__module__ = "lenet_c"
+
+
 def curve(kind: str, slope: float | None = None) -> tuple[str, float, float, float]:
     """Return kind, gain, slope and offset of an activation as offset + gain tanh(slope a)."""
     if kind == "tanh":

@@ -43,6 +43,9 @@ class Digit(NamedTuple):
     line: int
 
 
+Digit.__module__ = "lenet_c.images"
+
+
 def prepare(image: Picture, preparation: str = "digit") -> npt.NDArray[np.uint8]:
     """Return the digit of a picture as MNIST has its digits: white ink on black, 28 x 28.
 
