@@ -19,7 +19,8 @@ from .core.engine import api
 from .core.show_config import get_include, show_config
 from .model.lenet5 import LeNet5
 from .model.train_predict import predict, train
-from .network.config import CONNECTION_TABLE, Config
+from .network.choices import CONNECTION_TABLE
+from .network.config import Config
 from .training.distortion import Distortion
 from .training.history import History, Record, Report
 from .training.recipe import Recipe

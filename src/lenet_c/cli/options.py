@@ -55,6 +55,17 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_seed(parser: argparse.ArgumentParser, words: str, default: int = 0) -> None:
+    """Add --seed."""
+    parser.add_argument(
+        "--seed",
+        type=integer(0, 2**63 - 1),
+        default=default,
+        metavar="N",
+        help=f"{words} (default: %(default)s)",
+    )
+
+
 def integer(least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
     """Return what argparse converts an option's value with: an integer from least to most."""
 
@@ -81,10 +92,7 @@ def number(below: float = math.inf) -> Callable[[str], float]:
     """Return a converter for a number from 0 up, and below `below`."""
 
     def convert(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+        value = _float(text, "a number")
         if not 0 <= value < below:
             limits = "a finite number" if below == math.inf else f"less than {below:g}"
             raise argparse.ArgumentTypeError(f"expected {limits} from 0 up, got {text}")
@@ -95,20 +103,22 @@ def number(below: float = math.inf) -> Callable[[str], float]:
 
 def real(text: str) -> float:
     """Convert an option's value to a finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
+    value = _float(text, "a number")
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"expected a finite number, got {text}")
     return value
 
 
 def probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a probability 0..1, got {text!r}") from None
+    """Convert an option's value to a number from 0 to 1."""
+    value = _float(text, "a probability 0..1")
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"expected a probability 0..1, got {text}")
     return value
+
+
+def _float(text: str, expected: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}") from None

@@ -10,9 +10,9 @@ from ..common import progress
 from ..common.messages import complain
 from ..common.paths import shown
 from ..core import threads as _threads
-from ..network.config import PRESETS
+from ..network.choices import PRESETS
 from .data_sources import Source
-from .options import UsageError, add_data, add_threads, integer, integers
+from .options import UsageError, add_data, add_seed, add_threads, integer, integers
 from .outputs import check_output, telling
 from .signals import status_of
 
@@ -47,13 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--figures", type=integers(1), metavar="N,N,...", help="default: 2,5,6,8,9")
     add("--preset", choices=tuple(PRESETS), default="lecun1998", help="default: %(default)s")
     add("--passes", type=integer(1), metavar="N", help=f"default: {PASSES}")
-    add(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=1,
-        metavar="N",
-        help="of weights, order, distortions and the smaller training sets (default: %(default)s)",
-    )
+    add_seed(parser, "of weights, order, distortions and the smaller training sets", default=1)
     add("--quick", action="store_true", help=f"a try: a tenth of the images, {QUICK_PASSES} passes")
     add_threads(parser)
 

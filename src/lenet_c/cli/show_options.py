@@ -2,9 +2,9 @@
 
 import argparse
 
-from ..network.config import PRESETS
+from ..network.choices import PRESETS
 from ..training.distortion import Distortion
-from .options import add_command, add_data, integer, number, real
+from .options import add_command, add_data, add_seed, integer, number, real
 
 HELP = """\
 Draw a picture. With --output FILE it becomes a file, whose name ends in .png, .svg or .pdf; that
@@ -78,7 +78,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     argument("--coefficient", type=real, default=0.5, metavar="X", help="default: %(default)s")
     argument("--bias", type=real, default=0.0, metavar="X", help="default: %(default)s")
     argument("--p", type=number(), default=2.0, metavar="X", help="of lp (default: %(default)s)")
-    _add_seed(pooling_, "of the stochastic draw")
+    add_seed(pooling_, "of the stochastic draw")
     sheet = picture(
         "distortions",
         "digits and distorted versions of them",
@@ -87,7 +87,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     sheet.add_argument(
         "--augment", choices=Distortion.presets(), default="elastic", help="default: %(default)s"
     )
-    _add_seed(sheet, "of the distortions")
+    add_seed(sheet, "of the distortions")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -100,16 +100,6 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--preset", choices=tuple(PRESETS), help="default: softmax")
     one.add_argument("--model", metavar="FILE", help="of a model")
-
-
-def _add_seed(parser: argparse.ArgumentParser, words: str) -> None:
-    parser.add_argument(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help=f"{words} (default: %(default)s)",
-    )
 
 
 def _run(args: argparse.Namespace) -> int:

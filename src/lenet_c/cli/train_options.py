@@ -2,11 +2,11 @@
 
 import argparse
 
-from ..network.config import CHOICES, PRESETS
+from ..network.choices import CHOICES, PRESETS
 from ..training.distortion import Distortion
 from ..training.named_recipes import RECIPES
 from ..training.recipe import DEFAULTS, SCHEDULES
-from .options import add_data, add_threads, integer, number
+from .options import add_data, add_seed, add_threads, integer, number
 
 HELP = """\
 Train a model, measure it on the test images and save it, after every epoch too.
@@ -66,13 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--weight-decay", type=number(), metavar="X", help=own)
     add("--preset", choices=tuple(PRESETS), help="default: softmax")
-    add(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help="of the initial weights and of the order of the images (default: %(default)s)",
-    )
+    add_seed(parser, "of the initial weights and of the order of the images")
     add(
         "--augment",
         choices=Distortion.presets(),

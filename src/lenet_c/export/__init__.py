@@ -1,7 +1,8 @@
 """Models for other programs: ONNX files, and C.
 
-docs/interchange.md and docs/standalone-c.md have examples, and what `LeNet5` itself reads and
-writes.
+Read `onnx_model` or `c99` first; `torch_state` is what `LeNet5.to_torch` and `from_torch` do, and
+page/ the page that `lenet-c serve` shows. docs/interchange.md and docs/standalone-c.md have
+examples, and what `LeNet5` itself reads and writes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from ..common.paths import StrPath
 from ..common.version import __version__
 from ..files.safe_files import atomic_write
 from ..network import layer_table
-from ..network.config import distance_scale
+from ..network.choices import distance_scale
 from . import c99_pieces as pieces
 from .c99_source import HEADER, SOURCE
 from .exportable import Exportable, Settable

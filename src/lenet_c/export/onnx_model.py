@@ -10,7 +10,7 @@ import numpy as np
 from ..common.paths import StrPath
 from ..common.version import __version__
 from ..files.safe_files import atomic_write
-from ..network.config import distance_scale
+from ..network.choices import distance_scale
 from .onnx_format import Graph, TensorType
 
 if TYPE_CHECKING:

@@ -1,3 +1,5 @@
-"""Images larger than the network's input: lines made of digits (`synthetic`), and their decoder
-(`decoder`).
+"""Lines of several digits, wider than the network's input.
+
+Read `decoder` first: it finds the digits in the scores of a model that is moved over a line.
+`synthetic` makes lines and training images from single digits.
 """

@@ -17,6 +17,7 @@ from ..core.engine import Net, Writer
 from ..layers import sensitivities as _sensitivities
 from ..network import config as _config
 from ..network import layer_table
+from ..network.choices import PRESETS
 from ..network.config import Config
 from ..network.first_weights import initialise
 from ..network.inputs import as_batch, as_labels, as_pixels
@@ -80,7 +81,7 @@ class Network:
     @staticmethod
     def presets() -> tuple[str, ...]:
         """Return the names of the presets."""
-        return tuple(_config.PRESETS)
+        return tuple(PRESETS)
 
     def _net_of(self, size: tuple[int, int]) -> Net:
         if size not in self._nets:

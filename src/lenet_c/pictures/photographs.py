@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..network.config import CHOICES
+from ..network.choices import CHOICES, check_choice
 from . import paper_sheet
 from .ink import Mark, NoDigitError, contrast, find, rows, together
 from .levels import load, require
@@ -182,9 +182,7 @@ def read_images(path: StrPath, preparation: str = "digit") -> np.ndarray:
 
 def check_preparation(preparation: object) -> None:
     """Raise ValueError where there is no such preparation."""
-    known = CHOICES["preparation"]
-    if preparation not in known:
-        raise ValueError(f"preparation: expected one of {', '.join(known)}, got {preparation!r}")
+    check_choice("preparation", preparation, CHOICES["preparation"])
 
 
 def _or_of_the_sheet(search: Callable[[np.ndarray], _Found], values: np.ndarray) -> _Found:
