@@ -5,15 +5,8 @@
 
 from numpy_im2col import Im2colLeNet
 
-from lenet_c.benchmark.competitors import (
-    BlasRival,
-    LenetC,
-    Rival,
-    check_predictions,
-    check_training,
-    draw,
-    openblas_setter,
-)
+from lenet_c.benchmark.checks import check_predictions, check_training
+from lenet_c.benchmark.competitors import BlasRival, LenetC, Rival, draw, openblas_setter
 from lenet_c.benchmark.numpy_competitor import TABLE, A, S, prepare
 from lenet_c.core import choose
 

@@ -7,17 +7,9 @@ digits of a picture; `read` and `read_line` have a model read them. They take Pi
 
 from __future__ import annotations
 
-from .model.photographs import (
-    REJECT,
-    Digit,
-    NoDigitError,
-    Reading,
-    line,
-    prepare,
-    read,
-    read_line,
-    resize,
-)
+from .model.photograph_reader import REJECT, Reading, read, read_line
+from .pictures.ink import NoDigitError
+from .pictures.photographs import Digit, line, prepare, resize
 
 __all__ = [
     "REJECT",

@@ -8,7 +8,8 @@ The likeliest sequence of digits and blanks is the reading (LeCun 1998, section 
 from __future__ import annotations
 
 from .lines.decoder import Digit, columns, decode, decode_ink, digits
-from .lines.synthetic import BLANK, lines, train, windows
+from .lines.synthetic import BLANK, lines, windows
+from .model.line_reader import train
 
 __all__ = [
     "BLANK",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lenet_c import LeNet5
-from lenet_c.network.config import CHOICES
+from lenet_c.network.choices import CHOICES
 
 HEADS = {
     "softmax": {},

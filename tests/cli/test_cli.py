@@ -16,7 +16,7 @@ import pytest
 
 import lenet_c
 from lenet_c.cli import command_line as cli
-from lenet_c.pictures import picture_files
+from lenet_c.pictures import mnist_form, photographs
 
 COMMANDS = (
     *("train", "evaluate", "predict", "info", "fetch", "benchmark"),
@@ -477,7 +477,7 @@ def test_a_large_picture_keeps_its_shape():
     pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     paper = np.full((400, 200), 240, np.uint8)
     paper[100:300, 80:120] = 10
-    image = picture_files.prepare(paper)
+    image = mnist_form.whole_picture(paper)
     assert image.shape == (28, 28)
     assert image.dtype == np.uint8
     rows, columns = np.nonzero(image > 128)
@@ -493,14 +493,14 @@ def test_pictures_of_mnists_sizes_are_only_inverted(shape):
     pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     image = np.zeros(shape, np.uint8)
     image[10:20, 12:16] = np.arange(200, 240).reshape(10, 4)
-    assert np.array_equal(picture_files.prepare(image), image)
-    assert np.array_equal(picture_files.prepare(255 - image), image)
+    assert np.array_equal(mnist_form.whole_picture(image), image)
+    assert np.array_equal(mnist_form.whole_picture(255 - image), image)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (3, 2), (29, 28)])
 def test_pictures_of_any_size(shape):
     pytest.importorskip("PIL.Image", reason="Pillow is not installed")
-    assert picture_files.prepare(np.zeros(shape, np.uint8)).shape == (28, 28)
+    assert mnist_form.whole_picture(np.zeros(shape, np.uint8)).shape == (28, 28)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
@@ -510,7 +510,7 @@ def test_pictures_of_more_than_8_bits(tmp_path, dtype):
     grey[8:20, 10:18] = np.arange(96).reshape(12, 8) + 159
     scale = 1 / 255 if dtype == np.float32 else 257
     image_module.fromarray((grey * float(scale)).astype(dtype)).save(tmp_path / "deep.tiff")
-    read = picture_files.read_images(tmp_path / "deep.tiff", "resize").astype(int)
+    read = photographs.read_images(tmp_path / "deep.tiff", "resize").astype(int)
     assert abs(read - grey).max() <= 1
 
 
@@ -625,7 +625,7 @@ def test_fetch_tells_where_the_files_are(monkeypatch, tmp_path, capsys):
             (folder / name).write_bytes(b"12345")
         return folder
 
-    monkeypatch.setattr(lenet_c.datasets, "fetch_mnist", fetch_mnist)
+    monkeypatch.setattr(lenet_c.datasets.mnist, "fetch_mnist", fetch_mnist)
     assert cli.main(["fetch", "--data", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert err == ""

@@ -73,7 +73,7 @@ def test_reproduce_tells_it_from_its_threads(tmp_path, capsys, monkeypatch):
         return paper_figures.Outcome({}, [])
 
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr("lenet_c.cli.common.Source.load", lambda self, split: ((), ()))
+    monkeypatch.setattr("lenet_c.cli.data_sources.Source.load", lambda self, split: ((), ()))
     monkeypatch.setattr(paper_figures, "run", run)
     folder = str(tmp_path / "out")
     assert main(["reproduce", "--data", str(tmp_path / "data"), "--output", folder]) == 0

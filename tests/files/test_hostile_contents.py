@@ -16,7 +16,7 @@ import lenet_c
 from lenet_c import FormatError, LeNet5, idx
 from lenet_c.datasets import download
 from lenet_c.files import safetensors
-from lenet_c.pictures import picture_files
+from lenet_c.pictures import photographs, picture_files
 from lenet_c.show import curves
 from lenet_c.storing import npz
 
@@ -175,8 +175,8 @@ SHOWN = r"a\x1b[31mb\n\x07"
 READERS = {
     "model": LeNet5.load,
     "idx": lenet_c.idx.read,
-    "array": picture_files.read_images,
-    "gzip": picture_files.read_images,
+    "array": photographs.read_images,
+    "gzip": photographs.read_images,
     "curves": curves.read,
     "npz": LeNet5.load,
 }

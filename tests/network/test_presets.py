@@ -22,8 +22,8 @@ from variant_case import (
 
 from lenet_c import Config, LeNet5
 from lenet_c.core import choose
+from lenet_c.network.choices import INIT
 from lenet_c.network.codes import CODES
-from lenet_c.network.config import INIT
 
 EVERY_KIND = pytest.mark.parametrize("kind", [*ANY_KIND, *STOCHASTIC])
 

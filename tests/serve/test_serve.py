@@ -294,9 +294,9 @@ def test_pictures(server, pretrained, digit, name):
 
 @pytest.fixture
 def images(monkeypatch):
-    """What stands in the place of lenet_c.images."""
-    stand_in = types.ModuleType("lenet_c.images")
-    monkeypatch.setitem(vars(lenet_c), "images", stand_in)
+    """What stands in the place of the preparation of photographs."""
+    stand_in = types.ModuleType("lenet_c.pictures.photographs")
+    monkeypatch.setattr(answers, "photographs", stand_in)
     return stand_in
 
 
@@ -337,8 +337,7 @@ def test_pictures_that_cannot_be_read(server, images, error, status, words):
 
 
 def test_pictures_without_images(server, monkeypatch):
-    monkeypatch.delitem(vars(lenet_c), "images", raising=False)
-    monkeypatch.setitem(sys.modules, "lenet_c.images", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
     status, found = predict(server, PNG, "image/png")
     assert (status, "image/png" in found["error"]) == (501, True)
 

@@ -12,7 +12,7 @@ from system_case import GRID, HEADS, PRESETS, combinations, covering, data_of
 
 from lenet_c import LeNet5
 from lenet_c.datasets import load_sample
-from lenet_c.network.config import CHOICES
+from lenet_c.network.choices import CHOICES
 
 
 def _choices(fields):

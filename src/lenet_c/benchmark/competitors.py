@@ -1,6 +1,6 @@
 """What the benchmarks compare: one class for each way to compute the same network.
 
-A contestant is made from the fourteen parameters and a number of threads, and gives
+A competitor is made from the fourteen parameters and a number of threads, and gives
 
 * `predicting(images)`: a function without arguments that returns the probabilities (n, 10);
 * `training(images, labels, batch, rate, momentum, epochs)`: a function without arguments that
@@ -47,12 +47,8 @@ _T = TypeVar("_T")
 BLAS_VARIABLES = {"OPENBLAS_NUM_THREADS": "1", "OPENBLAS_THREAD_TIMEOUT": "22"}
 
 
-class Disagreement(ValueError):
-    """Two contestants compute different numbers."""
-
-
-class Contestant(Protocol):
-    """What all contestants have; see the module's docstring."""
+class Competitor(Protocol):
+    """What all competitors have; see the module's docstring."""
 
     name: str
 
@@ -71,8 +67,8 @@ class Contestant(Protocol):
     def parameters(self) -> _Parameters: ...
 
 
-class Differentiable(Contestant, Protocol):
-    """A contestant that tells its gradients."""
+class Differentiable(Competitor, Protocol):
+    """A competitor that tells its gradients."""
 
     def gradients(self, images: _Images, labels: _Labels) -> _Parameters: ...
 
@@ -141,14 +137,14 @@ class Rival:
     def predicting(self, images: _Images) -> Callable[[], np.ndarray]:
         x = prepare(images)
         shares = self._shares(len(x), least=4)
-        if len(shares) == 1:
-            return lambda: self.nets[0].predict_proba(x)
 
         def run() -> np.ndarray:
+            if len(shares) == 1:
+                return self.nets[0].predict_proba(x)
             parts = self._on_each(lambda net, share: net.predict_proba(x[share]), shares)
             return np.concatenate(parts)
 
-        return run
+        return self._prepared(run)
 
     def training(
         self,
@@ -166,11 +162,15 @@ class Rival:
             for cut in cuts:
                 self._step(x[cut], labels[cut], rate, momentum)
 
-        return run
+        return self._prepared(run)
 
     def gradients(self, images: _Images, labels: _Labels) -> _Parameters:
         self._differentiate(prepare(images), labels)
         return {name: value.copy() for name, value in self.nets[0].gradients.items()}
+
+    def _prepared(self, run: Callable[[], _T]) -> Callable[[], _T]:
+        """Return what is run and timed."""
+        return run
 
     def _step(self, x: np.ndarray, labels: np.ndarray, rate: float, momentum: float) -> None:
         self._differentiate(x, labels)
@@ -214,23 +214,9 @@ class BlasRival(Rival):
         super().__init__(params, 1)
         self.blas_threads = threads
 
-    def predicting(self, images: _Images) -> Callable[[], np.ndarray]:
-        return self._splitting(super().predicting(images))
-
-    def training(
-        self,
-        images: _Images,
-        labels: _Labels,
-        batch: int,
-        rate: float,
-        momentum: float,
-        epochs: int = 1,
-    ) -> Callable[[], None]:
-        return self._splitting(super().training(images, labels, batch, rate, momentum, epochs))
-
-    def _splitting(self, run: Callable[[], _T]) -> Callable[[], _T]:
+    def _prepared(self, run: Callable[[], _T]) -> Callable[[], _T]:
         setter = openblas_setter()
-        assert setter is not None, "this contestant is for NumPy with OpenBLAS"
+        assert setter is not None, "this competitor is for NumPy with OpenBLAS"
         split: Callable[[int], object] = setter
 
         def split_run() -> _T:
@@ -267,85 +253,3 @@ def draw(n: int, seed: int = 0) -> tuple[dict[str, np.ndarray], _Images, _Labels
         if name.endswith("bias"):
             value += rng.uniform(-0.1, 0.1, value.shape).astype(np.float32)
     return params, np.resize(images, (n, 28, 28)), np.resize(labels, n).astype(np.int64)
-
-
-def check_predictions(
-    contestant: Contestant,
-    params: _Parameters,
-    images: _Images,
-    exact: Contestant | None = None,
-) -> Callable[[], np.ndarray]:
-    """Return what `predicting` gives, its probabilities compared with those of `exact`.
-
-    `exact` is another contestant with these parameters, by default the float64 kernels.
-
-    Raises
-    ------
-    Disagreement
-        They differ by 1e-5 or more.
-    """
-    exact = exact or LenetC(params, 1, "float64")
-    want = exact.predicting(images)()
-    run = contestant.predicting(images)
-    got = np.asarray(run())
-    if got.shape != want.shape:
-        raise Disagreement(f"{contestant.name}: {got.shape} probabilities for {want.shape}")
-    error = np.abs(got - want).max()
-    if not error < 1e-5:
-        raise Disagreement(f"{contestant.name}: probabilities are off by {error:g}")
-    return run
-
-
-def check_gradients(
-    contestant: Differentiable,
-    params: _Parameters,
-    images: _Images,
-    labels: _Labels,
-    exact: Differentiable | None = None,
-) -> None:
-    """Compare the gradients of a batch's mean loss with those of `exact`, as above.
-
-    Raises
-    ------
-    Disagreement
-        One differs by 1e-4 of the parameter's largest or more.
-    """
-    exact = exact or LenetC(params, 1, "float64")
-    got, want = (one.gradients(images, labels) for one in (contestant, exact))
-    for name in params:
-        error, largest = np.abs(got[name] - want[name]).max(), np.abs(want[name]).max()
-        if not error < 1e-4 * largest:
-            raise Disagreement(
-                f"{contestant.name}: the gradient of {name} is off by {error:g} of {largest:g}"
-            )
-
-
-def check_training(
-    contestant: Contestant,
-    params: _Parameters,
-    images: _Images,
-    labels: _Labels,
-    rate: float,
-    momentum: float,
-    steps: int = 3,
-    exact: Contestant | None = None,
-) -> None:
-    """Compare the parameters after `steps` updates from one batch with those of `exact`, as above.
-
-    Both contestants have other parameters then.
-
-    Raises
-    ------
-    Disagreement
-        One differs by a thousandth of the parameter's largest change, beyond rounding.
-    """
-    exact = exact or LenetC(params, 1, "float64")
-    for one in (exact, contestant):
-        one.training(images, labels, len(images), rate, momentum, steps)()
-    got, want = contestant.parameters(), exact.parameters()
-    for name, start in params.items():
-        change = want[name] - start
-        rounding = steps * np.finfo(np.float32).eps * np.abs(start).max()
-        error = np.abs(got[name].reshape(start.shape) - want[name]).max()
-        if not error < 1e-3 * np.abs(change).max() + rounding:
-            raise Disagreement(f"{contestant.name}: {name} is off by {error:g}")

@@ -10,22 +10,12 @@ import numpy as np
 
 from ..core import choose
 from ..model.lenet5 import LeNet5
-from .competitors import (
-    BLAS_VARIABLES,
-    BlasRival,
-    Disagreement,
-    LenetC,
-    Rival,
-    check_gradients,
-    check_predictions,
-    check_training,
-    draw,
-    openblas_setter,
-)
+from .checks import Disagreement, check_gradients, check_predictions, check_training
+from .competitors import BLAS_VARIABLES, BlasRival, LenetC, Rival, draw, openblas_setter
 from .timing import Timing, interleave
 
 WORKS = ("training", "prediction")
-SAMPLES = 15  # of a contestant in a measurement
+SAMPLES = 15  # of a competitor in a measurement
 IMAGES, BATCHES = 1024, 256  # that a run of training presents, more of one or fewer of the other
 RATE, MOMENTUM = 0.005, 0.9
 
@@ -87,9 +77,9 @@ def compare(
     ----------
     batches : iterable of int
     threads : int
-        Of each contestant.
+        Of each competitor.
     seconds : float
-        For the samples of one contestant in one row, about.
+        For the samples of one competitor in one row, about.
     tick : callable
         Called with a number of samples that are done, `samples(threads)` in all for a row.
 
@@ -119,7 +109,7 @@ def _presented(batch: int) -> int:
 
 
 def _runs(work: str, batch: int, threads: int) -> tuple[dict[str, Callable[[], object]], int]:
-    """Check the contestants against each other; return their runs and the images of each."""
+    """Check the competitors against each other; return their runs and the images of each."""
     n = batch if work == "prediction" else _presented(batch)
     params, images, labels = draw(n)
     momentum = MOMENTUM if batch > 1 else 0.0  # online: as most write it

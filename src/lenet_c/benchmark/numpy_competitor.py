@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..network.config import CONNECTION_TABLE
+from ..network.choices import AMPLITUDE, CONNECTION_TABLE, SLOPE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     _Numbers = npt.NDArray[np.float32]
     _Places = npt.NDArray[np.intp]
 
-A, S = np.float32(1.7159), np.float32(2 / 3)  # f(a) = A tanh(S a)
+A, S = np.float32(AMPLITUDE), np.float32(SLOPE)  # f(a) = A tanh(S a)
 LEVELS = (-0.1, 1.175)
 TABLE = CONNECTION_TABLE.T  # (C3 map, S2 map)
 

@@ -1,4 +1,4 @@
-"""Timing of several contestants beside each other in one process, and the facts of the machine."""
+"""Timing of several competitors beside each other in one process, and the facts of the machine."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def _cores() -> list[int]:
 
 @dataclass
 class Timing:
-    """Times of one contestant.
+    """Times of one competitor.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ def interleave(
     budget: float | None = None,
     tick: Callable[[], object] | None = None,
 ) -> list[Timing]:
-    """Time contestants in turn, round after round, in a new order each round.
+    """Time competitors in turn, round after round, in a new order each round.
 
     Whatever slows the machine for a while slows them all. Before each sample there is a pause, in
     which the threads of the one before go to sleep, and, where a sample takes several runs, one
@@ -110,7 +110,7 @@ def interleave(
     pause : float
         Seconds.
     budget : float, optional
-        Seconds for all samples of one contestant, in place of `seconds`: where a run takes long
+        Seconds for all samples of one competitor, in place of `seconds`: where a run takes long
         there are fewer samples, three at least.
     tick : callable, optional
         Called after each sample.

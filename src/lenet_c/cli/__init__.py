@@ -1,6 +1,8 @@
-"""The command line `lenet-c`: one file a command.
+"""The command line `lenet-c`.
 
-`command_line` parses and turns errors into messages, `common` is what the commands share.
+Read `command_line` first: it parses the arguments and turns errors into messages. Each command is
+a file, with its options in it or in a second file; `options`, `data_sources`, `outputs` and
+`signals` are what the commands share.
 """
 
 from .command_line import main

@@ -13,17 +13,12 @@ from ..benchmark import measure, timing
 from ..benchmark.competitors import BlasRival
 from ..benchmark.measure import Profile, Row
 from ..common import progress
+from ..common.messages import complain
 from ..core import threads as _threads
 from ..show import style
-from .common import (
-    Stopped,
-    UsageError,
-    check_output,
-    check_picture,
-    complain,
-    flush_output,
-    status_of,
-)
+from .options import UsageError
+from .outputs import check_output, check_picture, flush_output
+from .signals import Stopped, status_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +30,7 @@ _START = "import sys; sys.path[:] = {!r}; from lenet_c.cli import main; sys.exit
 _COLUMNS = "{:<11}{:>6}{:>12}{:>8}{:>12}{:>8}{:>8}  {}"
 
 
-def benchmark(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c benchmark``."""
     _check_options(args)
     if args.layers:

@@ -1,4 +1,4 @@
-"""The commands evaluate and info: what a trained model is and does."""
+"""The command evaluate: what a model does on test images."""
 
 import argparse
 import json
@@ -6,16 +6,33 @@ import math
 
 import numpy as np
 
-from .. import show_config
 from ..common.paths import shown
 from ..model.lenet5 import LeNet5
-from .common import FolderSource, Source, UsageError, error_text
+from .data_sources import test_source
+from .options import add_data, add_threads
+from .outputs import error_text
+
+HELP = """\
+Print a model's error and loss on the test images, and what it confuses.
+"""
+
 
 #: Errors whose rejection is told. (LeCun 1998, Fig. 10, has the first)
 ERROR_RATES = (0.005, 0.0025, 0.001)
 
 
-def evaluate(args: argparse.Namespace) -> int:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``lenet-c evaluate``."""
+    parser.add_argument("model", metavar="MODEL", help="file that `lenet-c train` saved")
+    add_data(parser)
+    parser.add_argument(
+        "--images", metavar="DIR", help="measure it on pictures instead: one subfolder a class"
+    )
+    add_threads(parser)
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+
+
+def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c evaluate``."""
     model = LeNet5.load(args.model)
     images, labels = (source := test_source(args, model)).load("test")
@@ -44,29 +61,6 @@ def evaluate(args: argparse.Namespace) -> int:
     print(f"rejected, the least sure first, for an error of {', '.join(shares)}")
     print()
     print(confusion_table(report.confusion, model.config.names))
-    return 0
-
-
-def test_source(args: argparse.Namespace, model: LeNet5) -> Source | FolderSource:
-    """Return where the test images are, by --data or --images."""
-    if args.images is None:
-        return Source.choose(args.data)
-    if args.data is not None:
-        raise UsageError("--data and --images: which of the two?")
-    config = model.config
-    return FolderSource.read(args.images, config.preparation, class_names=config.names)
-
-
-def info(args: argparse.Namespace) -> int:
-    """Run ``lenet-c info``."""
-    model = None if args.model is None else LeNet5.load(args.model)
-    show_config()
-    if model is not None:
-        print(f"\n{shown(args.model)}\n\n{model.summary()}\n")
-        for name in model.config.__dataclass_fields__:
-            value = getattr(model.config, name)
-            own = name == "connections" and not isinstance(value, str)
-            print(f"{name:<14}{'a table of its own' if own else value}")
     return 0
 
 

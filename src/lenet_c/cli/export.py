@@ -5,7 +5,8 @@ import os
 
 from ..common.paths import shown
 from ..model.lenet5 import LeNet5
-from .common import UsageError, check_output
+from .options import UsageError
+from .outputs import check_output
 
 HELP = """\
 Write a model for other programs. An .onnx file holds the whole network, border and input levels
@@ -31,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def export(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c export``."""
     outputs = {option: getattr(args, option) for option in _WRITERS}
     outputs = {option: path for option, path in outputs.items() if path is not None}

@@ -9,12 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from ..common.messages import about, complain
 from ..common.paths import shown
-from ..model import photographs
+from ..model import photograph_reader
 from ..model.lenet5 import LeNet5
 from ..network.inputs import as_batch, as_pixels
+from ..pictures import photographs
+from ..pictures.ink import NoDigitError
 from ..pictures.picture_files import read_array
-from .common import UsageError, about, add_threads, complain, flush_output
+from .options import UsageError, add_threads, probability
+from .outputs import flush_output
 
 HELP = f"""\
 Read digits. A file may be a picture, which takes Pillow and SciPy (pip install "lenet-c[images]"),
@@ -22,7 +26,7 @@ or NumPy's .npy or IDX, either of them also packed with gzip, with one image or 
 
 Of a picture the digit is found, on paper or board in any light, cut out and brought to MNIST's
 form; --show draws what the network is given. A picture without a digit is rejected, and so is
-one whose digit is read with a probability of less than {photographs.REJECT}, or what --reject
+one whose digit is read with a probability of less than {photograph_reader.REJECT}, or what --reject
 says. With --line all the digits of a picture are read, line by line.
 
 Arrays are taken as they are: 28x28 or 32x32, integers 0..255 or floats 0..1, 0 the background;
@@ -50,16 +54,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--show", action="store_true", help="draw the prepared images in the terminal")
     add(
         "--reject",
-        type=_probability,
+        type=probability,
         metavar="X",
         help="reject readings of a lower probability (default: "
-        f"{photographs.REJECT} for pictures of digits)",
+        f"{photograph_reader.REJECT} for pictures of digits)",
     )
     add_threads(parser)
     add("--json", action="store_true", help="print a JSON list of objects")
 
 
-def predict(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c predict``."""
     if args.show and args.json:
         raise UsageError("--show and --json: which of the two?")
@@ -80,7 +84,7 @@ def predict(args: argparse.Namespace) -> int:
             flush_output()
             complain(about(file, error))
             status = 1
-            if isinstance(error, photographs.NoDigitError):
+            if isinstance(error, NoDigitError):
                 entries.append({"file": file, "index": None, "error": str(error)})
             continue
         for entry, image in found:
@@ -128,7 +132,7 @@ def _read(
     if array is not None:
         batch, single = as_batch(array, model.config)
         pixels = as_pixels(batch, model.config.dtype)
-        readings = photographs.readings(model, batch, args.reject or 0.0, args.threads)
+        readings = photograph_reader.readings(model, batch, args.reject or 0.0, args.threads)
         shown = pixels if pixels.dtype == np.uint8 else np.rint(255 * pixels).astype(np.uint8)
         places: list[dict[str, object]] = [
             {"index": None if single else index} for index in range(len(batch))
@@ -144,7 +148,7 @@ def _read(
         else:
             shown = photographs.prepare(file, model.config.preparation)[None]
             places = [{"index": None}]
-        readings = photographs.readings(model, shown, args.reject, args.threads)
+        readings = photograph_reader.readings(model, shown, args.reject, args.threads)
     return [
         (_entry(file, place, reading, model.config.class_names), image)
         for place, reading, image in zip(places, readings, shown, strict=True)
@@ -154,7 +158,7 @@ def _read(
 def _entry(
     file: str,
     place: dict[str, object],
-    reading: photographs.Reading,
+    reading: photograph_reader.Reading,
     names: tuple[str, ...] | None,
 ) -> dict[str, Any]:
     label, second = _class(reading.label, names), _class(reading.runner_up, names)
@@ -190,13 +194,3 @@ def _row(entry: dict[str, Any], names: tuple[str, ...] | None, width: int) -> st
         f"  {entry['probability']:>11.4f}  {_class(entry['runner_up'], names):>9}"
         f"  {entry['runner_up_probability']:>11.4f}"
     )
-
-
-def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a probability 0..1, got {text!r}") from None
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a probability 0..1, got {text}")
-    return value

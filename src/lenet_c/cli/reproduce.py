@@ -7,19 +7,14 @@ import os
 from typing import TYPE_CHECKING
 
 from ..common import progress
+from ..common.messages import complain
 from ..common.paths import shown
 from ..core import threads as _threads
-from ..network.config import PRESETS
-from .common import (
-    Source,
-    UsageError,
-    check_output,
-    complain,
-    integer,
-    integers,
-    status_of,
-    telling,
-)
+from ..network.choices import PRESETS
+from .data_sources import Source
+from .options import UsageError, add_data, add_seed, add_threads, integer, integers
+from .outputs import check_output, telling
+from .signals import status_of
 
 if TYPE_CHECKING:
     from ..reproduce.paper_runs import Result
@@ -40,7 +35,8 @@ _ROW = "{:>7}{:>13}{:>8}{:>16}{:>12}{:>9}"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that no other command has."""
+    """Add the options of ``lenet-c reproduce``."""
+    add_data(parser, sample=False)
     add = parser.add_argument
     add(
         "--output",
@@ -51,14 +47,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--figures", type=integers(1), metavar="N,N,...", help="default: 2,5,6,8,9")
     add("--preset", choices=tuple(PRESETS), default="lecun1998", help="default: %(default)s")
     add("--passes", type=integer(1), metavar="N", help=f"default: {PASSES}")
-    add(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=1,
-        metavar="N",
-        help="of weights, order, distortions and the smaller training sets (default: %(default)s)",
-    )
+    add_seed(parser, "of weights, order, distortions and the smaller training sets", default=1)
     add("--quick", action="store_true", help=f"a try: a tenth of the images, {QUICK_PASSES} passes")
+    add_threads(parser)
 
 
 def run(args: argparse.Namespace) -> int:

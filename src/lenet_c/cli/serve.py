@@ -6,8 +6,9 @@ import os
 import threading
 import webbrowser
 
+from ..common.messages import complain
 from ..model.lenet5 import LeNet5
-from .common import complain, integer
+from .options import integer
 
 HELP = """\
 Serve a page on which to draw a digit with mouse, finger or keyboard: the answer, the ten

@@ -1,133 +1,282 @@
-"""The command show: its options, and what they lead to."""
+"""What the commands ``lenet-c show PICTURE`` do."""
+
+from __future__ import annotations
 
 import argparse
 import math
+import os
+import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..network.config import PRESETS
+import numpy as np
+
+from ..common import progress
+from ..common.paths import shown
+from ..datasets import mnist
+from ..files.safe_files import atomic_write
+from ..model.lenet5 import LeNet5
+from ..network.config import Config, preset
+from ..pictures.photographs import read_images
+from ..pictures.picture_files import png
+from ..show import curves as _show_curves
+from ..show import distortions as _show_distortions
+from ..show import errors as _show_errors
+from ..show import filters as _show_filters
+from ..show import maps as _show_maps
+from ..show import network as _show_network
+from ..show import pooling as _show_pooling
+from ..show import style, terminal
+from ..show import table as _show_table
 from ..training.distortion import Distortion
-from .common import add_data, integer, number
+from .data_sources import FolderSource, Source, test_source
+from .evaluate import confusion_table
+from .options import UsageError
+from .outputs import check_output, check_picture, error_text, telling
 
-HELP = """\
-Draw a picture. With --output FILE it becomes a file, whose name ends in .png, .svg or .pdf; that
-takes Matplotlib: pip install "lenet-c[plot]". Without, it is text for the terminal.
-"""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-Adder = Callable[..., argparse.ArgumentParser]
+    from ..show.terminal import Shade
+
+_LONGEST_NAME = 32
 
 
-def add_pictures(parser: argparse.ArgumentParser, add: Adder) -> None:
-    """Add a command for each picture; `add` makes one."""
-    pictures = parser.add_subparsers(title="pictures", metavar="PICTURE", required=True)
+def network(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show network``."""
+    config = _configuration(args)
+    return _show(
+        args,
+        lambda: _show_network.text(config),
+        lambda: _show_network.draw(config),
+        _show_network.heading(config),
+    )
 
-    def picture(name: str, about: str, *, output: str | None = None) -> argparse.ArgumentParser:
-        added = add(pictures, name, _run, help=about, description=f"Show {about}.")
-        added.set_defaults(picture=name)
-        added.add_argument(
-            "--output",
-            default=output,
-            metavar="FILE",
-            help=f"picture file (default: {output or 'the terminal'})",
+
+def table(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show table``."""
+    connections = _configuration(args).table
+    return _show(
+        args,
+        lambda: _show_table.text(connections),
+        lambda: _show_table.draw(connections),
+        _show_table.heading(connections),
+    )
+
+
+def filters(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show filters``."""
+    model, name = _model(args)
+    chosen = ("c1", "c3") if args.layer is None else (args.layer,)
+    parameters = model.parameters()
+    grids = {layer: _show_filters.kernels(parameters, model.config, layer) for layer in chosen}
+    return _show(
+        args,
+        lambda: _show_filters.text(grids, **_style()),
+        lambda: _show_filters.draw(grids),
+        f"{name}, weights",
+    )
+
+
+def maps(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show maps``."""
+    model, _ = _model(args)
+    image, what = _image(args, model.config.preparation)
+    p = model.predict_proba(image)
+    if p.size != model.config.classes:
+        raise ValueError(f"{args.image}: expected one image, got {len(p)}")
+    side = math.isqrt(image.size)
+    image, p = image.reshape(side, side), p.ravel()
+    answer, names = int(p.argmax()), model.config.names
+    border = model.config.border if side == model.config.image_size else 0
+    layers = {"input": np.pad(image, border)[None], **model.activations(image)}
+    outputs = _show_maps.Outputs(p, names)
+    heading = f"{what}, read as {names[answer]} with probability {p[answer]:.4f}"
+    return _show(
+        args,
+        lambda: _show_maps.text(layers, outputs, heading, **_style()),
+        lambda: _show_maps.draw(layers, outputs, heading),
+        heading,
+    )
+
+
+def confusion(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show confusion``."""
+    model, images, labels, what = _tested(args)
+    report = model.evaluate(images, labels)
+    heading = f"{what}: test error {error_text(len(report.wrong), report.images)}"
+    names = model.config.names
+    return _show(
+        args,
+        lambda: f"{heading}\n\n{confusion_table(report.confusion, names)}",
+        lambda: _show_errors.draw_confusion(report.confusion, heading, names),
+        heading,
+    )
+
+
+def errors(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show errors``."""
+    model, images, labels, what = _tested(args)
+    rows = _show_errors.misread(model, images, labels)
+    heading = f"{what}: test error {error_text(len(rows), len(images))}"
+    if args.worst is not None and args.worst < len(rows):
+        rows = rows[: args.worst]
+        heading += f", the {len(rows):,} surest"
+    names = model.config.names
+    return _show(
+        args,
+        lambda: _show_errors.text(rows, heading, names),
+        lambda: _show_errors.draw(rows, images, heading, names),
+        heading,
+    )
+
+
+def curves(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show curves``."""
+    if args.history is None:
+        points, what = _train(args)
+    else:
+        for option in ("data", "epochs", "preset", "seed"):
+            if getattr(args, option) is not None:
+                raise UsageError(f"--{option} is of a new training, --history of a past one")
+        points = _show_curves.read(args.history)
+        what = _short(args.history)
+    count = f"{len(points)} epoch{'s' * (len(points) > 1)}"
+    heading = f"{what}: test error {100 * points[-1].test_error:.2f} % after {count}"
+    return _show(
+        args,
+        lambda: _show_curves.text(points, heading),
+        lambda: _show_curves.draw(points, heading),
+        heading,
+    )
+
+
+def _train(args: argparse.Namespace) -> tuple[list[_show_curves.Point], str]:
+    source = Source.choose(args.data)
+    images, labels = source.load("train")
+    chosen, seed = args.preset or "softmax", args.seed or 0
+    with telling():
+        history = LeNet5(chosen, seed=seed).fit(
+            images, labels, epochs=args.epochs, validation=source.load("test"), seed=seed
         )
-        return added
-
-    whole = picture("network", "the layers with their sizes and counts")
-    _add_configuration(whole)
-    filters_ = picture("filters", "the kernels of C1 and C3, or the weights of F6 or the output")
-    _add_model(filters_)
-    filters_.add_argument(
-        "--layer", choices=("c1", "c3", "f6", "output"), help="default: c1 and c3"
-    )
-    maps_ = picture("maps", "one image through all layers, and how it is read")
-    _add_model(maps_)
-    one = maps_.add_mutually_exclusive_group()
-    one.add_argument("--image", metavar="FILE", help="picture, .npy or IDX file of one image")
-    one.add_argument(
-        "--digit",
-        type=integer(0, 9),
-        metavar="K",
-        help="the first such digit of the test images (default: 3)",
-    )
-    one.add_argument("--test-image", type=integer(0), metavar="N", help="the test image N, from 0")
-    add_data(maps_)
-    for name, about in (
-        ("confusion", "how often each digit is read as which"),
-        ("errors", "the test images that are misread"),
-    ):
-        tested = picture(name, about)
-        _add_model(tested)
-        add_data(tested)
-        tested.add_argument(
-            "--images", metavar="DIR", help="pictures instead: one subfolder a class"
-        )
-    tested.add_argument(
-        "--worst", type=integer(1), metavar="N", help="only the N surest wrong answers"
-    )
-    curves_ = picture("curves", "errors and losses epoch by epoch, of a new training")
-    add_data(curves_)
-    argument = curves_.add_argument
-    argument(
-        "--epochs", type=integer(1), metavar="N", help="default: the network's own, 10 or more"
-    )
-    argument("--preset", choices=tuple(PRESETS), help="default: softmax")
-    argument(
-        "--seed", type=integer(0, 2**63 - 1), metavar="N", help="of weights and order (default: 0)"
-    )
-    argument(
-        "--history", metavar="FILE", help="of a run that `lenet-c reproduce` kept, runs/*.json"
-    )
-    _add_configuration(picture("table", "which maps of S2 each map of C3 reads, Table I"))
-    pooling_ = picture("pooling", "what each kind of subsampling makes of a small map")
-    argument = pooling_.add_argument
-    argument("--coefficient", type=real, default=0.5, metavar="X", help="default: %(default)s")
-    argument("--bias", type=real, default=0.0, metavar="X", help="default: %(default)s")
-    argument("--p", type=number(), default=2.0, metavar="X", help="of lp (default: %(default)s)")
-    _add_seed(pooling_, "of the stochastic draw")
-    sheet = picture(
-        "distortions",
-        "digits and distorted versions of them",
-        output="distortions.png",
-    )
-    sheet.add_argument(
-        "--augment", choices=Distortion.presets(), default="elastic", help="default: %(default)s"
-    )
-    _add_seed(sheet, "of the distortions")
+    what = f"Preset {chosen}, {len(images):,} training images{_of(source)}"
+    return _show_curves.of_history(history), what
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", metavar="FILE", help="of a model (default: the pretrained one of the package)"
+def pooling(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show pooling``."""
+    results = _show_pooling.compute(args.coefficient, args.bias, args.p, args.seed)
+    return _show(
+        args,
+        lambda: _show_pooling.text(results),
+        lambda: _show_pooling.draw(results),
+        _show_pooling.HEADING,
     )
 
 
-def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument("--preset", choices=tuple(PRESETS), help="default: softmax")
-    one.add_argument("--model", metavar="FILE", help="of a model")
+def distortions(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show distortions``."""
+    images, labels = mnist.load_sample("test")
+    digits = images[[np.flatnonzero(labels == digit)[0] for digit in range(10)]]
+    sheet = _show_distortions.sheet(Distortion.of(args.augment), digits, args.seed)
+    if _is_sheet(args):
+        with atomic_write(args.output) as file:
+            file.write(png(sheet))
+    else:
+        style.save(_show_distortions.draw(sheet), args.output)
+    what = f"{_show_distortions.COPIES} distorted versions ({args.augment})"
+    print(f"ten digits, each with {what}: {shown(args.output)}")
+    return 0
 
 
-def _add_seed(parser: argparse.ArgumentParser, words: str) -> None:
-    parser.add_argument(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help=f"{words} (default: %(default)s)",
-    )
+def _is_sheet(args: argparse.Namespace) -> bool:
+    """Whether the picture is one that is written without Matplotlib."""
+    return args.picture == "distortions" and style.kind(args.output) == "png"
 
 
-def real(text: str) -> float:
-    """Convert an option's value to a finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"expected a finite number, got {text}")
-    return value
+def _show(
+    args: argparse.Namespace, text: Callable[[], str], draw: Callable[[], Figure], heading: str
+) -> int:
+    if args.output is None:
+        progress.write(text())
+    else:
+        style.save(draw(), args.output)
+        print(f"{heading}: {shown(args.output)}")
+    return 0
 
 
-def _run(args: argparse.Namespace) -> int:
-    from . import show_pictures  # only this command pays for it
+def _style() -> Shade:
+    return {
+        "colour": terminal.in_colour(sys.stdout),
+        "characters": terminal.ramp(sys.stdout),
+    }
 
-    return show_pictures.run(args)
+
+def _model(args: argparse.Namespace) -> tuple[LeNet5, str]:
+    if args.model is None:
+        return LeNet5.pretrained(), "Pretrained model"
+    return LeNet5.load(args.model), _short(args.model)
+
+
+def _short(path: str) -> str:
+    """Return the name of a file for a heading, cut where it is long."""
+    name = shown(os.path.basename(path))
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
+
+
+def _configuration(args: argparse.Namespace) -> Config:
+    if args.model is not None:
+        return LeNet5.load(args.model).config
+    return preset(args.preset or "softmax")
+
+
+def _of(source: Source | FolderSource) -> str:
+    return ", sample of MNIST" if isinstance(source, Source) and source.place is None else ""
+
+
+def _image(args: argparse.Namespace, preparation: str) -> tuple[np.ndarray, str]:
+    """Return the image to look at, and what it is."""
+    if args.image is not None:
+        return read_images(args.image, preparation), _short(args.image)
+    source = Source.choose(args.data)
+    images, labels = source.load("test")
+    index = args.test_image
+    if index is None:
+        index = int(np.flatnonzero(labels == (3 if args.digit is None else args.digit))[0])
+    if index >= len(images):
+        raise UsageError(f"--test-image: expected 0 .. {len(images) - 1}, got {index}")
+    return images[index], f"Test image {index}{_of(source)}, label {labels[index]}"
+
+
+def _tested(args: argparse.Namespace) -> tuple[LeNet5, np.ndarray, np.ndarray, str]:
+    """Return the model, the test images and labels, and in words what is measured."""
+    model, name = _model(args)
+    source = test_source(args, model)
+    if isinstance(source, Source) and list(model.config.names) != list("0123456789"):
+        known = ", ".join(model.config.names[:30])
+        raise ValueError(f"{name}: reads {known}, not the digits of MNIST; --images DIR has others")
+    images, labels = source.load("test")
+    return model, images, labels, f"{name}{_of(source)}"
+
+
+#: Name of the picture -> what runs it.
+COMMANDS = {
+    "network": network,
+    "filters": filters,
+    "maps": maps,
+    "confusion": confusion,
+    "errors": errors,
+    "curves": curves,
+    "table": table,
+    "pooling": pooling,
+    "distortions": distortions,
+}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``lenet-c show PICTURE``, after a look whether its file can be written."""
+    if args.output is not None:
+        check_output(args.output, "--output")
+        if not _is_sheet(args):
+            check_picture(args.output, "--output")
+    return COMMANDS[args.picture](args)

@@ -1,4 +1,4 @@
-"""The commands train and fetch."""
+"""The command train."""
 
 from __future__ import annotations
 
@@ -7,33 +7,20 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from ..common import progress
+from ..common.messages import complain
 from ..common.paths import shown
 from ..core import threads as _threads
-from ..datasets import mnist
 from ..model.lenet5 import LeNet5
-from ..network.config import CHOICES, PRESETS
 from ..network.layer_table import layer_table
 from ..training.defaults import Training
 from ..training.diagnosis import at_chance, balanced_errors
-from ..training.distortion import Distortion
 from ..training.history import Record
-from ..training.named_recipes import RECIPES, plan
-from ..training.recipe import CONSTANTS, DEFAULTS, SCHEDULES
-from .common import (
-    FolderSource,
-    Source,
-    UsageError,
-    add_data,
-    add_threads,
-    check_output,
-    complain,
-    error_text,
-    integer,
-    number,
-    reader_left,
-    status_of,
-    telling,
-)
+from ..training.named_recipes import plan
+from ..training.recipe import CONSTANTS
+from .data_sources import FolderSource, Source
+from .options import UsageError
+from .outputs import check_output, error_text, reader_left, telling
+from .signals import status_of
 
 if TYPE_CHECKING:
     from ..training.arguments import TrainingFields
@@ -44,109 +31,7 @@ _FROM_RECIPE = (
 )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``lenet-c train``."""
-    add_data(parser)
-    add = parser.add_argument
-    add(
-        "--images",
-        metavar="DIR",
-        help="train on pictures of one's own instead: one subfolder a class",
-    )
-    add(
-        "--preparation",
-        choices=CHOICES["preparation"],
-        help="with --images: ink, for writing and drawings (found, cropped, centred), digit, which "
-        "refuses what can be none, or resize (default: ink)",
-    )
-    add(
-        "--test-share",
-        type=number(below=1),
-        metavar="X",
-        help="with --images: the share of each class that is kept for the test (default: 0.2)",
-    )
-    add(
-        "--recipe",
-        choices=tuple(RECIPES),
-        default="default",
-        help="network and training together, see docs/accuracy.md; the options below change "
-        "parts of it (default: %(default)s)",
-    )
-    own = "default: the network's own"
-    add("--epochs", type=integer(1), metavar="N", help=f"{own}, 10 or more")
-    add(
-        "--batch-size",
-        type=integer(1),
-        metavar="N",
-        help="images an update (default: 64, or 1 with sdlm)",
-    )
-    add("--optimizer", choices=tuple(DEFAULTS), help=f"{own}: sgd, adamw or, lecun1998, sdlm")
-    add(
-        "--learning-rate",
-        type=number(),
-        metavar="X",
-        help=f"the highest of the schedule ({own} with this optimizer and batch size)",
-    )
-    add("--schedule", choices=SCHEDULES, help="default: one_cycle, or paper with sdlm")
-    add(
-        "--momentum",
-        type=number(below=1),
-        metavar="X",
-        help=f"beta1 of adamw ({own})",
-    )
-    add("--weight-decay", type=number(), metavar="X", help=own)
-    add("--preset", choices=tuple(PRESETS), help="default: softmax")
-    add(
-        "--seed",
-        type=integer(0, 2**63 - 1),
-        default=0,
-        metavar="N",
-        help="of the initial weights and of the order of the images (default: %(default)s)",
-    )
-    add(
-        "--augment",
-        choices=Distortion.presets(),
-        help="distort the training images, afresh each time they are presented",
-    )
-    add_threads(parser)
-    add(
-        "--hold-out",
-        type=integer(0),
-        default=0,
-        metavar="N",
-        help="keep the last N training images out and print the error on them after every epoch",
-    )
-    add(
-        "--keep-best",
-        action="store_true",
-        help="end with the weights of the lowest error on the images held out",
-    )
-    add(
-        "--output",
-        default="lenet5.safetensors",
-        metavar="FILE",
-        help="where the model is saved (default: %(default)s)",
-    )
-    add(
-        "--checkpoint",
-        metavar="FILE",
-        help="where the model is saved after every epoch, with what --resume needs (default: the "
-        "file of --output, which is then another model before the end)",
-    )
-    add(
-        "--resume",
-        action="store_true",
-        help="go on with the training that was interrupted from its checkpoint, if there is one: "
-        "same options, same bits in the end",
-    )
-    add(
-        "--quiet",
-        action="store_true",
-        help="print nothing but the test error and the file, and warnings",
-    )
-
-
-def train(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c train``."""
     if args.keep_best and not args.hold_out:
         raise UsageError("--keep-best needs --hold-out N: images to tell which epoch is best")
@@ -215,32 +100,6 @@ def train(args: argparse.Namespace) -> int:
             "this network has not learnt: its test error is no better than guessing, or hardly "
             f"({100 * error:.2f} %, guessing {100 * guessed:.2f} %; means of the classes)"
         )
-    return 0
-
-
-def fetch(args: argparse.Namespace) -> int:
-    """Run ``lenet-c fetch``."""
-    bars: dict[str, progress.Progress] = {}
-
-    def show(name: str, done: int, total: int | None) -> None:
-        if name not in bars:
-            for bar in bars.values():
-                bar.close()
-            bars[name] = progress.Progress(total, name, "B")
-        bars[name].update(done - bars[name].done)
-
-    try:
-        folder = mnist.fetch_mnist(args.data, show)
-    finally:
-        for bar in bars.values():
-            bar.close()
-    files = [path for path in sorted(folder.iterdir()) if "ubyte" in path.name]
-    print(f"MNIST is complete in {shown(folder)}")
-    for path in files:
-        print(f"  {shown(path.name):<28} {path.stat().st_size:>12,} bytes")
-    if args.data is not None:
-        place = shown(folder.absolute())
-        print(f"use it with --data {shown(args.data)}, or with LENET_C_DATA={place}")
     return 0
 
 

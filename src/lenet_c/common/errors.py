@@ -15,5 +15,11 @@ class FormatError(ValueError):
         super().__init__(printable(message))
 
 
+FormatError.__module__ = "lenet_c"
+
+
 class TrainingWarning(UserWarning):
     """A training does not learn: the message says by which figure, and the likely cause."""
+
+
+TrainingWarning.__module__ = "lenet_c"

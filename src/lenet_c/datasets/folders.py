@@ -11,10 +11,10 @@ import numpy as np
 
 from ..common.errors import FormatError
 from ..common.paths import StrPath, at_home, shown
-from ..model import photographs as pictures
 from ..network.config import Config
 from ..network.inputs import as_batch, as_pixels
-from ..pictures.picture_files import read_images
+from ..pictures.ink import NoDigitError
+from ..pictures.photographs import check_preparation, read_images
 
 _NO_PICTURES = ("thumbs.db", "desktop.ini")
 
@@ -26,6 +26,9 @@ class Folder(NamedTuple):
     labels: np.ndarray
     class_names: tuple[str, ...]
     files: tuple[Path, ...]
+
+
+Folder.__module__ = "lenet_c.datasets"
 
 
 def find_pictures(folder: StrPath) -> dict[str, list[Path]]:
@@ -53,7 +56,7 @@ def find_pictures(folder: StrPath) -> dict[str, list[Path]]:
     return found
 
 
-def load(
+def load_folder(
     folder: StrPath,
     preparation: str = "ink",
     *,
@@ -61,8 +64,38 @@ def load(
     skip: Callable[[Path, Exception], object] | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Folder:
-    """See `lenet_c.datasets.load_folder`."""
-    pictures.check_preparation(preparation)
+    """Load pictures of one's own, one subfolder a class.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Its subfolders' names are the classes, in the order of the alphabet, or of the numbers if
+        all are numbers. Each holds pictures (Pillow reads them) or arrays (.npy, IDX), also in
+        folders of its own.
+    preparation : {"ink", "resize", "digit"}
+        What `lenet_c.images.prepare` makes of a picture.
+    class_names : tuple of str, optional
+        Another order of the classes, or more of them: those of a model.
+    skip : callable, optional
+        Called as ``skip(path, error)`` for a file that cannot be read, which is left out; None:
+        the error is raised.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after every file.
+
+    Returns
+    -------
+    folder : Folder
+        (images, labels, class_names, files): uint8 (n, 28, 28), int64 (n,), and the file of each.
+
+    Raises
+    ------
+    OSError
+        There are not two subfolders, or one is empty, or a file cannot be read.
+    ValueError
+        A subfolder is none of `class_names`; no file of a class can be read; FormatError: a file
+        is broken.
+    """
+    check_preparation(preparation)
     found = find_pictures(folder)
     if class_names is None:
         class_names = tuple(found)
@@ -127,8 +160,8 @@ def _read(file: Path, preparation: str) -> np.ndarray:
     try:
         batch, _ = as_batch(read_images(file, preparation), config)
         pixels = as_pixels(batch, config.dtype)
-    except pictures.NoDigitError as error:
-        raise pictures.NoDigitError(f"{shown(file)}: {error}") from error
+    except NoDigitError as error:
+        raise NoDigitError(f"{shown(file)}: {error}") from error
     except FormatError:
         raise
     except (TypeError, ValueError) as error:  # an array of another form

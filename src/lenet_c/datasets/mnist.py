@@ -1,8 +1,4 @@
-"""MNIST: found on this machine or downloaded, always checked; and a small sample of it.
-
-MNIST is copyright Yann LeCun and Corinna Cortes, derived from the NIST databases SD-1 and SD-3,
-under the Creative Commons licence Attribution-ShareAlike 3.0.
-"""
+"""MNIST: found on this machine or downloaded, always checked; and a small sample of it."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +15,6 @@ from ..common.errors import FormatError
 from ..common.paths import StrPath, at_home, shown
 from . import sample
 from .mnist_files import FILES, read_checked
-
-if TYPE_CHECKING:
-    from .folders import Folder
-
-__all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_folder", "load_mnist", "load_sample"]
 
 _SPLITS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -116,50 +106,6 @@ def load_sample(split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     files = (sample.FOLDER / f"sample-{name}.xz" for name in _names_of(split))
     images, labels = map(sample.read, files)
     return images, labels
-
-
-def load_folder(
-    folder: StrPath,
-    preparation: str = "ink",
-    *,
-    class_names: tuple[str, ...] | None = None,
-    skip: Callable[[Path, Exception], object] | None = None,
-    progress: Callable[[int, int], object] | None = None,
-) -> Folder:
-    """Load pictures of one's own, one subfolder a class.
-
-    Parameters
-    ----------
-    folder : str or path-like
-        Its subfolders' names are the classes, in the order of the alphabet, or of the numbers if
-        all are numbers. Each holds pictures (Pillow reads them) or arrays (.npy, IDX), also in
-        folders of its own.
-    preparation : {"ink", "resize", "digit"}
-        What `lenet_c.images.prepare` makes of a picture.
-    class_names : tuple of str, optional
-        Another order of the classes, or more of them: those of a model.
-    skip : callable, optional
-        Called as ``skip(path, error)`` for a file that cannot be read, which is left out; None:
-        the error is raised.
-    progress : callable, optional
-        Called as ``progress(done, total)`` after every file.
-
-    Returns
-    -------
-    folder : Folder
-        (images, labels, class_names, files): uint8 (n, 28, 28), int64 (n,), and the file of each.
-
-    Raises
-    ------
-    OSError
-        There are not two subfolders, or one is empty, or a file cannot be read.
-    ValueError
-        A subfolder is none of `class_names`; no file of a class can be read; FormatError: a file
-        is broken.
-    """
-    from .folders import load
-
-    return load(folder, preparation, class_names=class_names, skip=skip, progress=progress)
 
 
 def cache_dir() -> Path:

@@ -1,6 +1,6 @@
 """A model as one C99 file and its header: `to_c`; `int8_model` tells what int8 weights cost.
 
-The text of the C stands in `_standalone_c`; here it gets its numbers.
+The text of the C stands in `c99_source` and `c99_pieces`; here it gets its numbers.
 """
 
 from __future__ import annotations
@@ -10,20 +10,23 @@ import copy
 import os
 import re
 import string
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from ..common.paths import StrPath
 from ..common.version import __version__
 from ..files.safe_files import atomic_write
-from ..network.config import distance_scale
+from ..network import layer_table
+from ..network.choices import distance_scale
 from . import c99_pieces as pieces
 from .c99_source import HEADER, SOURCE
+from .exportable import Exportable, Settable
 
 if TYPE_CHECKING:
-    from ..model.lenet5 import LeNet5
     from ..network.config import Config
+
+M = TypeVar("M", bound=Settable)
 
 _INT8 = 127  # -128 is not used: the weights are symmetric about 0
 _SCALED = ("weight", "codes")  # what int8 may store; biases and coefficients stay float
@@ -42,7 +45,10 @@ class Written(NamedTuple):
     ram: int
 
 
-def to_c(model: LeNet5, path: StrPath, *, int8: bool = False, name: str = "lenet5") -> Written:
+Written.__module__ = "lenet_c.export"
+
+
+def to_c(model: Exportable, path: StrPath, *, int8: bool = False, name: str = "lenet5") -> Written:
     """Write a model as a C99 file and its header, for programs without Python.
 
     Parameters
@@ -98,7 +104,7 @@ def to_c(model: LeNet5, path: StrPath, *, int8: bool = False, name: str = "lenet
     return Written(source, header, fields["flash"], fields["ram"])
 
 
-def int8_model(model: LeNet5) -> LeNet5:
+def int8_model(model: M) -> M:
     """Return a copy with the weights that `to_c` with int8 stores: for measuring what they cost.
 
     w[m] = scale[m] q[m] for each output map or unit m: q integers in -127 .. 127,
@@ -114,7 +120,7 @@ def int8_model(model: LeNet5) -> LeNet5:
     return rounded
 
 
-def _parameters(model: LeNet5) -> dict[str, np.ndarray]:
+def _parameters(model: Exportable) -> dict[str, np.ndarray]:
     """Return the parameters in float32; ValueError where one is not finite in it."""
     parameters = {}
     for key, value in model.parameters().items():
@@ -239,9 +245,8 @@ def _geometry(config: Config) -> dict[str, int]:
     }
 
 
-def _fields(model: LeNet5, name: str, header: str, int8: bool) -> dict[str, Any]:
+def _fields(model: Exportable, name: str, header: str, int8: bool) -> dict[str, Any]:
     """Return what the templates take."""
-
     config, parameters = model.config, _parameters(model)
     fields: dict[str, Any] = {**_geometry(config)}
     fields |= {"name": name, "NAME": name.upper(), "header": header}
@@ -256,7 +261,9 @@ def _fields(model: LeNet5, name: str, header: str, int8: bool) -> dict[str, Any]
         fields["names"] = pieces.NAMES_DECLARED.substitute(fields)
         strings = ",\n".join("    " + _string(label) for label in config.class_names)
         fields["parameters"] += pieces.NAMES_DEFINED.substitute(fields, strings=strings)
-    fields["summary"] = "\n".join(f" *   {line}" for line in model.summary().splitlines())
+    fields["summary"] = "\n".join(
+        f" *   {line}" for line in layer_table.summary(config).splitlines()
+    )
     fields |= {"type": "int8_t" if int8 else "float", "storage": pieces.STORAGE[int8]}
 
     fields["scale_says"] = fields["scale_times"] = "scale * " if int8 else ""

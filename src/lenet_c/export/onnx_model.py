@@ -10,17 +10,17 @@ import numpy as np
 from ..common.paths import StrPath
 from ..common.version import __version__
 from ..files.safe_files import atomic_write
-from ..network.config import distance_scale
+from ..network.choices import distance_scale
 from .onnx_format import Graph, TensorType
 
 if TYPE_CHECKING:
-    from ..model.lenet5 import LeNet5
     from ..network.config import Config
+    from .exportable import Exportable
 
 _TINY = np.float32(1e-30)  # what a sum that may be 0 is divided by at least
 
 
-def to_onnx(model: LeNet5, path: StrPath, *, preprocessing: bool = True) -> None:
+def to_onnx(model: Exportable, path: StrPath, *, preprocessing: bool = True) -> None:
     """Write a model as an ONNX file: opset 13, IR version 8, all numbers float32.
 
     Parameters
@@ -66,7 +66,7 @@ def to_onnx(model: LeNet5, path: StrPath, *, preprocessing: bool = True) -> None
         file.write(onnx_bytes(model, preprocessing=preprocessing))
 
 
-def onnx_bytes(model: LeNet5, *, preprocessing: bool = True) -> bytes:
+def onnx_bytes(model: Exportable, *, preprocessing: bool = True) -> bytes:
     """Return what `to_onnx` writes."""
 
     config, graph = model.config, Graph()
@@ -89,7 +89,7 @@ def onnx_bytes(model: LeNet5, *, preprocessing: bool = True) -> bytes:
     return graph.serialized({name: kind}, outputs, metadata, __version__)
 
 
-def add_layers(graph: Graph, model: LeNet5, x: str) -> str:
+def add_layers(graph: Graph, model: Exportable, x: str) -> str:
     """Add a model's layers from its input (n, 1, input_size, input_size), at its levels.
 
     Returns
@@ -129,7 +129,7 @@ def add_layers(graph: Graph, model: LeNet5, x: str) -> str:
     return _activation(graph, graph("Gemm", x, *weights, transB=1), f, out="output")
 
 
-def _constants(graph: Graph, model: LeNet5) -> dict[str, str]:
+def _constants(graph: Graph, model: Exportable) -> dict[str, str]:
     """Add the parameters as float32; return parameter -> constant."""
     found = {}
     for name, value in model.parameters().items():

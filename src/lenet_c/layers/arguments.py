@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ..common.numbers import as_array, as_int
 from ..core import choose
-from ..core.engine import Engine
-from ..network import config
+from ..core.engine import POOLS, Engine
+from ..network.choices import CHOICES, check_choice, curve, distance_scale
 
 
 class KernelSubsampling(TypedDict):
@@ -67,9 +67,7 @@ def number(name: str, value: float, low: float, high: float) -> float:
 
 
 def pooling(x: np.ndarray, kind: str, p: float, seed: int | None, layer: int) -> KernelSubsampling:
-    kinds = ("average", "max", "lp", "stochastic")
-    if not isinstance(kind, str) or kind not in kinds:
-        raise ValueError(f"kind: expected one of {', '.join(kinds)}, got {kind!r}")
+    check_choice("kind", kind, POOLS)
     p = number("p", p, 1, 1e3)
     for name, value in (("seed", seed), ("layer", layer)):
         if value is None and name == "seed":
@@ -84,18 +82,14 @@ def pooling(x: np.ndarray, kind: str, p: float, seed: int | None, layer: int) ->
 
 
 def distance_of(distance: str, units: int) -> float:
-    kinds = config.CHOICES["distance"]
-    if not isinstance(distance, str) or distance not in kinds:
-        raise ValueError(f"distance: expected one of {', '.join(kinds)}, got {distance!r}")
-    return config.distance_scale(distance, max(units, 1))
+    check_choice("distance", distance, CHOICES["distance"])
+    return distance_scale(distance, max(units, 1))
 
 
 def curve_of(kind: str, slope: float | None) -> tuple[str, float, float, float]:
-    kinds = config.CHOICES["activation"]
-    if not isinstance(kind, str) or kind not in kinds:
-        raise ValueError(f"kind: expected one of {', '.join(kinds)}, got {kind!r}")
+    check_choice("kind", kind, CHOICES["activation"])
     if slope is not None:
         slope = number("slope", slope, 1e-6, 1e6)
         if kind not in ("tanh", "sigmoid"):
             raise ValueError(f"slope: of tanh and sigmoid, the kind is {kind}")
-    return config.curve(kind, slope)
+    return curve(kind, slope)

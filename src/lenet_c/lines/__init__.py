@@ -1,3 +1,5 @@
-"""Images larger than the network's input: its outputs all over them (`scanning`), lines made of
-digits (`synthetic`), and their decoder (`decoder`).
+"""Images larger than the network's input, and lines of several digits.
+
+Read `scanning` first: the scores of a network moved over an image. `decoder` finds the digits of a
+line in them, `synthetic` makes lines and training images from single digits.
 """

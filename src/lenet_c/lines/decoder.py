@@ -1,14 +1,9 @@
-"""Lines of several digits: `LeNet5.read`, its decoder, and lines made of single digits.
-
-A model is moved over the line in steps of one column. At each column it says which digit stands in
-the middle of its window, or that none does: the class blank, the eleventh, which `train` teaches.
-The likeliest sequence of digits and blanks is the reading (LeCun 1998, section VII).
-"""
+"""The digits of a line, decoded from the scores of a model that is moved over it."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,19 +11,10 @@ import numpy.typing as npt
 from ..network.config import Config
 from ..network.inputs import as_image, as_pixels
 from ..pictures.drawings import resize
-from .synthetic import BLANK, lines, train, windows
+from .synthetic import BLANK
 
-__all__ = [
-    "BLANK",
-    "Digit",
-    "columns",
-    "decode",
-    "decode_ink",
-    "digits",
-    "lines",
-    "train",
-    "windows",
-]
+if TYPE_CHECKING:
+    from ..network.config import Config
 
 _INK = 20  # rows of a digit's ink in MNIST
 _MOST_COLUMNS = 65536  # that a line is scaled up to
@@ -38,11 +24,14 @@ _RUN = 3
 
 
 class Scanner(Protocol):
-    """What is asked of a model."""
+    """What reads a line: the scores of every fourth window, see `LeNet5.scan`."""
 
-    config: Config
+    @property
+    def config(self) -> Config: ...
 
-    def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> np.ndarray: ...
+    def scan(
+        self, image: npt.ArrayLike, *, threads: int | None = None
+    ) -> npt.NDArray[np.floating]: ...
 
 
 class Digit(NamedTuple):
@@ -51,6 +40,9 @@ class Digit(NamedTuple):
     label: int
     column: int
     probability: float
+
+
+Digit.__module__ = "lenet_c.reading"
 
 
 def _normalised(image: np.ndarray, size: int, side: int) -> np.ndarray:

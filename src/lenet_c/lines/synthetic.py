@@ -1,4 +1,4 @@
-"""Lines of digits, and what a model learns to read them from, made of single digits."""
+"""Lines of digits and the windows that a reader of lines is trained on, made of single digits."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from ..network.inputs import as_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from ..model.lenet5 import LeNet5
 
 #: The class of a window whose middle lies between digits.
 BLANK = 10
@@ -130,41 +128,3 @@ def windows(
     every = np.lib.stride_tricks.sliding_window_view(strip, _WINDOW, axis=1)
     made = np.ascontiguousarray(every[:, column].transpose(1, 0, 2))
     return made, np.concatenate([labels[order], np.full(len(blank), BLANK)])
-
-
-def train(
-    images: npt.ArrayLike,
-    labels: npt.ArrayLike,
-    *,
-    epochs: int = 16,
-    seed: int = 0,
-    threads: int | None = None,
-    progress: bool | None = None,
-) -> LeNet5:
-    """Train a model that reads lines: ten digits and the blank, on new `windows` in every epoch.
-
-    Parameters
-    ----------
-    images, labels : uint8 (n, 28, 28), integers 0..9 (n,)
-    epochs : int
-        The learning rate falls from 0.05 to 0 along half a cosine, one step an epoch.
-    seed, threads, progress
-        See `LeNet5.fit`.
-
-    Returns
-    -------
-    LeNet5
-        With ``classes=11``.
-    """
-    from ..model.lenet5 import LeNet5
-
-    model = LeNet5(classes=BLANK + 1, seed=seed)
-    epochs = positive("epochs", epochs)
-    for epoch in range(epochs):
-        rate = 0.025 + 0.025 * np.cos(np.pi * (epoch + 0.5) / epochs)
-        made, wanted = windows(images, labels, seed=[seed, epoch])
-        model.fit(
-            made, wanted, epochs=1, learning_rate=rate, weight_decay=3e-4, schedule="constant",
-            seed=seed, threads=threads, progress=progress,
-        )  # fmt: skip
-    return model

@@ -1,5 +1,7 @@
-"""`LeNet5` (`lenet5`), whose methods each call one room, and what they share: `predicting`,
-`differentiating`. What needs a whole model is here too: reading photographs (`photographs`).
+"""The model that users see, and what needs one.
+
+Read `lenet5` first: `LeNet5`, whose methods each call one room, and what they share, `predicting`
+and `differentiating`. `photograph_reader` reads photographs, `line_reader` teaches to read lines.
 """
 
 from .lenet5 import LeNet5

@@ -18,6 +18,7 @@ from ..export import torch_state
 from ..lines import decoder, scanning
 from ..network import config as _config
 from ..network import layer_table
+from ..network.choices import PRESETS
 from ..network.config import Config
 from ..network.parameters import Parameters
 from ..network.report import Report
@@ -93,7 +94,7 @@ class LeNet5:
     @staticmethod
     def presets() -> tuple[str, ...]:
         """Return the names of the presets."""
-        return tuple(_config.PRESETS)
+        return tuple(PRESETS)
 
     def fit(
         self,

@@ -1,4 +1,5 @@
-"""What a network is: `config` (fields, presets), `parameters` (what is trained and predicted with),
-`scores` (what the output layer says), `layer_table`, `first_weights`, `report`; images and labels
-that are handed in are checked in `inputs`.
+"""What a network is, before it is trained.
+
+Read `config` first: the fields of a configuration, and the presets. `parameters` is what is trained
+and predicted with, `scores` what the output layer says, `inputs` checks images and labels.
 """

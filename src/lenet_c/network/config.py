@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..common import strict_json
 from ..core.engine import Net
+from .choices import CHOICES, CONNECTION_TABLE, INIT, PRESETS, check_choice, curve, distance_scale
 from .config_values import as_codes, as_connections, as_levels, as_names
 
 if TYPE_CHECKING:
@@ -22,58 +23,10 @@ if TYPE_CHECKING:
 
     from .config_fields import ConfigFields
 
-#: Table I of the paper (the course's set Cbn): rows S2 maps, columns C3 maps, 60 connections.
-CONNECTION_TABLE = np.array(
-    [
-        #  C3 map   0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
-        [1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1],
-        [1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1],
-        [1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 1, 1],
-        [0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1],
-        [0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1, 0, 1],
-        [0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1],
-    ],
-    dtype=bool,
-)
-CONNECTION_TABLE.flags.writeable = False
-
 MOST_CLASSES = 65536
 MOST_BYTES = 1 << 28  # of a model file, unpacked: that many classes in float64, names and codes
 _MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and all else
 UNSET: Any = None  # the default of a field that __post_init__ settles
-CHOICES = {
-    "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
-    "activation": ("scaled_tanh", "tanh", "sigmoid", "relu"),
-    "output": ("softmax", "rbf"),
-    "head": ("full", "global_average"),
-    "loss": ("cross_entropy", "map", "mse"),
-    "distance": ("sum", "mean", "half"),
-    "init": ("sqrt_fan_in", "fan_in", "glorot", "he", "centred"),
-    "preparation": ("digit", "ink", "resize"),
-    "dtype": ("float32", "float64"),
-}
-INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "centred", "relu": "he"}
-PRESETS: dict[str, ConfigFields] = {
-    "lecun1998": {"output": "rbf", "init": "glorot"},
-    "softmax": {},
-    "course": {"subsampling": "max", "output_activation": True},
-    "tanh_average": {"levels": (0.0, 1.0), "subsampling": "average", "activation": "tanh"},
-    "dense_average": {
-        "levels": (0.0, 1.0),
-        "subsampling": "average",
-        "connections": "full",
-        "activation": "tanh",
-        "f6_activation": "sigmoid",
-    },
-    "mnist28": {
-        "input_size": 28,
-        "border": 0,
-        "levels": (0.0, 1.0),
-        "subsampling": "max",
-        "connections": "full",
-        "activation": "relu",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -190,9 +143,7 @@ class Config:
             object.__setattr__(self, "loss", "map" if self.output == "rbf" else "cross_entropy")
         f6 = [] if self.f6_activation is None else [("f6_activation", CHOICES["activation"])]
         for name, choices in (("preset", tuple(PRESETS)), *CHOICES.items(), *f6):
-            value = getattr(self, name)
-            if not isinstance(value, str) or value not in choices:
-                raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")
+            check_choice(name, getattr(self, name), choices)
         if self.j is None:
             object.__setattr__(self, "j", 3 * distance_scale(self.distance))
         for name, low, high in (
@@ -344,18 +295,7 @@ class Config:
         return cls(**fields)
 
 
-def curve(kind: str, slope: float | None = None) -> tuple[str, float, float, float]:
-    """Return kind, gain, slope and offset of an activation as offset + gain tanh(slope a)."""
-    if kind == "tanh":
-        return "tanh", 1.0, (2.0 if slope is None else slope) / 2, 0.0
-    if kind == "sigmoid":
-        return "tanh", 0.5, (1.0 if slope is None else slope) / 2, 0.5
-    return kind, 1.7159, 2 / 3, 0.0
-
-
-def distance_scale(distance: str, units: int = 84) -> float:
-    """Return s of RBF units: y[c] = s times the sum over their inputs of (x[n] - code[c,n])^2."""
-    return {"sum": 1.0, "mean": 1 / units, "half": 0.5}[distance]
+Config.__module__ = "lenet_c"
 
 
 def preset(name: str, **overrides: Unpack[ConfigFields]) -> Config:

@@ -1,3 +1,5 @@
-"""Photographs and drawings to MNIST's form: `ink` finds the marks, `mnist_form` scales and centres
-them.
+"""Photographs and drawings, made into images like those of MNIST, without a model.
+
+Read `photographs` first: `levels` opens a picture, `paper_sheet` finds the sheet in it, `ink` the
+marks on the sheet, `mnist_form` scales and centres each. `drawings` does without SciPy.
 """

@@ -31,6 +31,9 @@ class NoDigitError(ValueError):
     """There is no digit to read, or more than one; the message says what was seen."""
 
 
+NoDigitError.__module__ = "lenet_c.images"
+
+
 class Mark(NamedTuple):
     """The connected pieces of one digit, in px of the contrast.
 

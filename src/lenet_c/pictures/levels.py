@@ -7,24 +7,21 @@ import importlib
 import io
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, Union, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import FormatError
+from ..common.paths import StrPath
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import IO
 
     from PIL import Image, ImageFile
 
-    from ..common.paths import StrPath
-
-    #: What is read: a file, a picture, or its levels.
-    Picture = StrPath | IO[bytes] | Image.Image | npt.ArrayLike
-
+#: What is read: a file, a picture, or its levels.
+Picture = Union[StrPath, IO[bytes], "Image.Image", npt.ArrayLike]
 #: Pixels of the longer side that a picture is reduced to.
 LONGEST = 800
 #: Pixels that are decoded at most; JPEG is decoded at a reduced size first.

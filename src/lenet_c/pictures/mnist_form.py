@@ -24,9 +24,11 @@ _SHARP = 0.09  # of full ink a px: the change across all but the softest fifth o
 _FLAT = 2.5  # width / height from which on a mark is no digit
 
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_BRIGHT = 127.5  # a level above it is nearer to white
 _EVEN = 8  # levels of nine tenths of an MNIST image's border at most; ink may touch it
 _DIGIT = 16, 22  # px of the longer side of an MNIST digit
 _OFF_CENTRE = 1.5  # px
+_TAKEN = SIDE, SIDE + 4  # rows and columns of whole pictures that keep their size
 
 
 def luminance(values: np.ndarray) -> np.ndarray:
@@ -41,7 +43,7 @@ def in_mnist_form(values: np.ndarray) -> np.ndarray | None:
         return None
     grey = luminance(values)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if np.median(border) > 127.5:
+    if np.median(border) > _BRIGHT:
         grey, border = 255 - grey, 255 - border
     if np.percentile(border, 90) > _EVEN or grey.max() < 128:
         return None
@@ -53,6 +55,42 @@ def in_mnist_form(values: np.ndarray) -> np.ndarray | None:
     edge = (size - SIDE) // 2
     form: np.ndarray = np.rint(grey[edge : size - edge, edge : size - edge]).clip(0, 255)
     return form.astype(np.uint8)
+
+
+def whole_picture(grey: np.ndarray) -> np.ndarray:
+    """Turn a grey picture into what the network reads: white ink on black, 28x28.
+
+    Our choice, and a simple one: the picture is inverted if the median of its border is bright;
+    if it is neither 28x28 nor 32x32, its longer side is resized to 28 (Lanczos) and the shorter
+    one is padded on both sides with that median.
+
+    Parameters
+    ----------
+    grey : array_like of numbers 0..255, shape (height, width)
+
+    Returns
+    -------
+    image : ndarray of uint8, shape (28, 28) or (32, 32)
+    """
+    from PIL import Image
+
+    grey = np.asarray(grey, np.float32)
+    height, width = grey.shape
+    if not height or not width:
+        raise ValueError(f"expected at least one pixel, got {width}x{height}")
+    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
+    background = float(np.median(border))
+    if background > _BRIGHT:
+        grey, background = 255 - grey, 255 - background
+    if height != width or height not in _TAKEN:
+        scale = SIDE / max(height, width)
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.LANCZOS))
+        grey = np.full((SIDE, SIDE), background, np.float32)
+        top, left = (SIDE - size[1]) // 2, (SIDE - size[0]) // 2
+        grey[top : top + size[1], left : left + size[0]] = small
+    image: np.ndarray = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return image
 
 
 def normal_form(ink: np.ndarray, mark: Mark, digit: bool = True) -> np.ndarray:

@@ -14,43 +14,6 @@ from ..files import idx, npy
 from ..files.safe_files import check_seekable, most_bytes, open_unpacked
 
 _NPY_MAGIC = b"\x93NUMPY"
-_SIDE = 28  # of MNIST's images
-_SIDES = (28, 32)  # taken as they are
-_BRIGHT = 127.5
-
-
-def read_images(path: StrPath, preparation: str = "digit") -> np.ndarray:
-    """Read the image, or the images, of a file; its contents decide what it is, not its name.
-
-    Parameters
-    ----------
-    path : str or path-like
-        What `read_array` reads; or any picture that Pillow reads.
-    preparation : {"digit", "ink", "resize"}
-        What `images.prepare` makes of a picture.
-
-    Returns
-    -------
-    images : ndarray
-        What an array file holds, unchanged; of a picture uint8, shape (28, 28) or (32, 32).
-
-    Raises
-    ------
-    OSError
-        The file is missing or cannot be read.
-    NoDigitError
-        There is no digit in the picture, or more than one.
-    FormatError
-        The file is broken, or no picture that Pillow knows.
-    ImportError
-        It takes Pillow or SciPy to read this file, and that is not installed.
-    """
-    from ..model import photographs
-
-    array = read_array(path)
-    if array is not None:
-        return array
-    return photographs.prepare(path, preparation)
 
 
 def read_array(path: StrPath) -> np.ndarray | None:
@@ -72,42 +35,6 @@ def read_array(path: StrPath) -> np.ndarray | None:
     if len(start) >= 4 and start[:2] == b"\0\0" and 0x08 <= start[2] <= 0x0E and start[3]:
         return idx.read(path)
     return None
-
-
-def prepare(grey: np.ndarray) -> np.ndarray:
-    """Turn a grey picture into what the network reads: white ink on black, 28x28.
-
-    Our choice, and a simple one: the picture is inverted if the median of its border is bright;
-    if it is neither 28x28 nor 32x32, its longer side is resized to 28 (Lanczos) and the shorter
-    one is padded on both sides with that median.
-
-    Parameters
-    ----------
-    grey : array_like of numbers 0..255, shape (height, width)
-
-    Returns
-    -------
-    image : ndarray of uint8, shape (28, 28) or (32, 32)
-    """
-    from PIL import Image
-
-    grey = np.asarray(grey, np.float32)
-    height, width = grey.shape
-    if not height or not width:
-        raise ValueError(f"expected at least one pixel, got {width}x{height}")
-    border = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
-    background = float(np.median(border))
-    if background > _BRIGHT:
-        grey, background = 255 - grey, 255 - background
-    if height != width or height not in _SIDES:
-        scale = _SIDE / max(height, width)
-        size = max(round(width * scale), 1), max(round(height * scale), 1)
-        small = np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.LANCZOS))
-        grey = np.full((_SIDE, _SIDE), background, np.float32)
-        top, left = (_SIDE - size[1]) // 2, (_SIDE - size[0]) // 2
-        grey[top : top + size[1], left : left + size[0]] = small
-    image: np.ndarray = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
-    return image
 
 
 def png(grey: np.ndarray) -> bytes:

@@ -1,5 +1,7 @@
-"""The paper's figures, remade: `paper_figures` says what each shows, `paper_runs` trains, `figures`
-draws.
+"""Figures of the paper, made again from trainings on this machine.
+
+Read `paper_figures` first: what each figure takes and shows. `paper_runs` trains and keeps what it
+trained, `figures` draws.
 """
 
 from .paper_figures import Outcome, plan, run

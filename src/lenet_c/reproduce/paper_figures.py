@@ -58,6 +58,9 @@ class Outcome(NamedTuple):
     files: list[Path]
 
 
+Outcome.__module__ = "lenet_c.reproduce"
+
+
 def plan(
     figures: Sequence[int] = FIGURES,
     *,

@@ -57,6 +57,9 @@ class Data:
         return self.images[chosen], self.labels[chosen]
 
 
+Data.__module__ = "lenet_c.reproduce"
+
+
 @dataclass(frozen=True)
 class Run:
     """One training from the first weights to the last pass."""
@@ -94,6 +97,9 @@ class Run:
         return folder / f"{self.size}-{self.augment or 'plain'}-{digest}"
 
 
+Run.__module__ = "lenet_c.reproduce"
+
+
 @dataclass(frozen=True)
 class Pass:
     """A pass over the training images.
@@ -116,6 +122,9 @@ class Pass:
     seconds: float
 
 
+Pass.__module__ = "lenet_c.reproduce"
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """What a run led to; `kept` if it was found in the folder."""
@@ -129,6 +138,9 @@ class Result:
     def last(self) -> Pass:
         """The last pass."""
         return self.passes[-1]
+
+
+Result.__module__ = "lenet_c.reproduce"
 
 
 def find(run: Run, data: Data, folder: Path) -> Result | None:

@@ -15,7 +15,7 @@ from ..common.version import __version__
 from ..model.lenet5 import LeNet5
 from ..network.inputs import as_pixels
 from ..network.layer_table import layer_table
-from ..pictures import drawings
+from ..pictures import drawings, levels, photographs
 
 BODY_LIMIT = 2**20  # bytes
 SIDE_LIMIT = 1024  # rows or columns of an image
@@ -133,9 +133,6 @@ class Reader:
         if not body.startswith(_SIGNATURES[kind]):
             raise RequestError(400, f"body: expected {kind}, its first bytes are others")
         try:
-            from ..model import photographs
-            from ..pictures import levels
-
             width = height = 0
             with contextlib.suppress(FormatError, OSError):  # which `prepare` will meet, too
                 width, height = levels.size(io.BytesIO(body))

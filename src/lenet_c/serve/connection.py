@@ -12,15 +12,15 @@ import io
 import json
 import re
 import socket
+import socketserver
+import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .answers import BODY_LIMIT, JSON, TYPES, RequestError
+from .answers import BODY_LIMIT, JSON, TYPES, Reader, RequestError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
-
-    from .server import Server
 
 _LINE_LIMIT = 4096  # bytes of a request's first line
 _HEAD_LIMIT = 32768  # bytes of its headers, to within a buffer
@@ -33,6 +33,29 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class Limits(NamedTuple):
+    """What the server bears: seconds for a request to arrive, connections, predictions at once."""
+
+    seconds: float = 10.0
+    connections: int = 128
+    predictions: int = 4
+
+
+class Service(socketserver.TCPServer):
+    """What a connection asks of its server."""
+
+    reader: Reader
+    verbose: bool
+    limits: Limits
+    files: dict[str, tuple[str, bytes]]  # path -> media type, contents
+    names: tuple[str, ...]  # that a Host header may have; empty: any
+    predictions: threading.BoundedSemaphore
+
+    def complain(self, text: str) -> None:
+        """Tell of the error being handled."""
+        raise NotImplementedError
 
 
 class _Stream(io.RawIOBase):
@@ -82,7 +105,7 @@ class _Response(NamedTuple):
 class Handler(http.server.BaseHTTPRequestHandler):
     """One connection, with one request after another."""
 
-    server: Server
+    server: Service
     protocol_version = default_request_version = request_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     _unread = False  # something may still come that nobody reads

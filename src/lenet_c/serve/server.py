@@ -9,27 +9,18 @@ import sys
 import threading
 import time
 import traceback
-from typing import NamedTuple
 
-from ..cli.common import complain
+from ..common.messages import complain
 from ..core import threads
 from .answers import Reader, page
-from .connection import Handler
+from .connection import Handler, Limits, Service
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PAUSE = 0.1  # seconds, where the process may open no more files
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
 
 
-class Limits(NamedTuple):
-    """What the server bears: seconds for a request to arrive, connections, predictions at once."""
-
-    seconds: float = 10.0
-    connections: int = 128
-    predictions: int = 4
-
-
-class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+class Server(socketserver.ThreadingMixIn, Service):
     """Serve the drawing page and the JSON endpoints; a thread for each connection.
 
     Parameters

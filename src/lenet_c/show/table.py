@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..network.config import CONNECTION_TABLE
+from ..network.choices import CONNECTION_TABLE
 from . import style
 from .style import BLUE, GREY, LIGHT, PALE_BLUE
 

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ..common.numbers import positive
-from ..network.config import distance_scale
+from ..network.choices import distance_scale
 from .recipe import DEFAULTS, Recipe
 
 if TYPE_CHECKING:

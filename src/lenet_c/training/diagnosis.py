@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import TrainingWarning
-from ..network.config import distance_scale
+from ..network.choices import distance_scale
 from ..network.scores import in_chunks, summed_loss
 from .causes import Findings, likely_cause, of_labels
 

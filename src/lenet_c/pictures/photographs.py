@@ -1,9 +1,4 @@
-"""Photographs and drawings of digits, brought to MNIST's form and read.
-
-`prepare` makes one digit of a picture what the network was trained on; `line` does so with all the
-digits of a picture; `read` and `read_line` have a model read them. They take Pillow and SciPy:
-``pip install "lenet-c[images]"``.
-"""
+"""The digits of photographs and drawings, brought to MNIST's form without a model."""
 
 from __future__ import annotations
 
@@ -14,31 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..network.config import CHOICES
-from ..pictures import levels as _photo_files
-from ..pictures import paper_sheet, picture_files
-from ..pictures.ink import Mark, NoDigitError, contrast, find, rows, together
-from ..pictures.mnist_form import in_mnist_form, luminance, normal_form
-from .lenet5 import LeNet5
+from ..network.choices import CHOICES, check_choice
+from . import paper_sheet
+from .ink import Mark, NoDigitError, contrast, find, rows, together
+from .levels import load, require
+from .mnist_form import in_mnist_form, luminance, normal_form, whole_picture
+from .picture_files import read_array
 
 if TYPE_CHECKING:
     from ..common.paths import StrPath
-    from ..pictures.levels import Picture
-
-__all__ = [
-    "REJECT",
-    "Digit",
-    "NoDigitError",
-    "Reading",
-    "line",
-    "prepare",
-    "read",
-    "read_line",
-    "resize",
-]
-
-#: Readings of a lower probability are rejected unless told otherwise; see docs/photos.md.
-REJECT = 0.7
+    from .levels import Picture
 
 _MOST = 500  # digits in a picture; more is texture
 
@@ -63,29 +43,7 @@ class Digit(NamedTuple):
     line: int
 
 
-class Reading(NamedTuple):
-    """What a model reads.
-
-    Attributes
-    ----------
-    label : int
-        The class of highest probability.
-    probability : float
-    runner_up : int
-        The second best class.
-    runner_up_probability : float
-    rejected : bool
-        Less probable than the threshold: better not believed.
-    digit : Digit or None
-        What was read, in `read_line`.
-    """
-
-    label: int
-    probability: float
-    runner_up: int
-    runner_up_probability: float
-    rejected: bool
-    digit: Digit | None = None
+Digit.__module__ = "lenet_c.images"
 
 
 def prepare(image: Picture, preparation: str = "digit") -> npt.NDArray[np.uint8]:
@@ -130,8 +88,8 @@ def prepare(image: Picture, preparation: str = "digit") -> npt.NDArray[np.uint8]
     check_preparation(preparation)
     if preparation == "resize":
         return resize(image)
-    _photo_files.require("PIL", "scipy")
-    values = _photo_files.load(image).values
+    require("PIL", "scipy")
+    values = load(image).values
     ready = in_mnist_form(values)
     if ready is not None:
         return ready
@@ -158,7 +116,7 @@ def resize(image: Picture) -> npt.NDArray[np.uint8]:
     FormatError, OSError, TypeError, ValueError, ImportError
         As `prepare`; SciPy is not needed.
     """
-    return picture_files.prepare(luminance(_photo_files.load(image).values))
+    return whole_picture(luminance(load(image).values))
 
 
 def line(image: Picture) -> list[Digit]:
@@ -182,104 +140,49 @@ def line(image: Picture) -> list[Digit]:
     FormatError, OSError, TypeError, ValueError, ImportError
         As `prepare`.
     """
-    _photo_files.require("PIL", "scipy")
-    values, scale = _photo_files.load(image)
+    require("PIL", "scipy")
+    values, scale = load(image)
     ready = in_mnist_form(values)
     if ready is not None:
         return [Digit(ready, (0, 0, values.shape[1], values.shape[0]), 0)]
     return _or_of_the_sheet(lambda levels: _all(levels, scale), values)
 
 
-def read(
-    image: Picture,
-    model: LeNet5 | StrPath | None = None,
-    *,
-    reject: float | None = None,
-) -> Reading:
-    """Read the digit of a picture.
+def read_images(path: StrPath, preparation: str = "digit") -> np.ndarray:
+    """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
     Parameters
     ----------
-    image : path, file, PIL.Image.Image or array_like
-        See `prepare`.
-    model : LeNet5 or path, optional
-        None: the pretrained one. Its configuration says how pictures are prepared.
-    reject : float, optional
-        The reading is marked as rejected if its probability is less; None: REJECT for models of
-        digits, whose preparation is "digit", and 0 for others.
+    path : str or path-like
+        What `read_array` reads; or any picture that Pillow reads.
+    preparation : {"digit", "ink", "resize"}
+        What `images.prepare` makes of a picture.
 
     Returns
     -------
-    Reading
+    images : ndarray
+        What an array file holds, unchanged; of a picture uint8, shape (28, 28) or (32, 32).
 
     Raises
     ------
-    NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
-        As `prepare`.
+    OSError
+        The file is missing or cannot be read.
+    NoDigitError
+        There is no digit in the picture, or more than one.
+    FormatError
+        The file is broken, or no picture that Pillow knows.
+    ImportError
+        It takes Pillow or SciPy to read this file, and that is not installed.
     """
-    model = _model(model)
-    return readings(model, prepare(image, model.config.preparation)[None], reject)[0]
-
-
-def read_line(
-    image: Picture,
-    model: LeNet5 | StrPath | None = None,
-    *,
-    reject: float | None = None,
-) -> list[Reading]:
-    """Read all the digits of a picture, in reading order.
-
-    Parameters
-    ----------
-    image, model, reject
-        See `read`; the model's preparation must not be "resize".
-
-    Returns
-    -------
-    readings : list of Reading
-        With the `Digit` of each.
-
-    Raises
-    ------
-    NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
-        As `line`; ValueError for a model of another preparation.
-    """
-    model = _model(model)
-    if model.config.preparation == "resize":
-        raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
-    digits = line(image)
-    found = readings(model, np.stack([digit.image for digit in digits]), reject)
-    return [reading._replace(digit=digit) for reading, digit in zip(found, digits, strict=True)]
-
-
-def readings(
-    model: LeNet5, images: npt.ArrayLike, reject: float | None, threads: int | None = None
-) -> list[Reading]:
-    """Return what a model reads in images (n, h, w) that are prepared already."""
-    if reject is None:
-        reject = REJECT if model.config.preparation == "digit" else 0.0
-    if not 0 <= reject <= 1:
-        raise ValueError(f"reject: expected a probability 0..1, got {reject!r}")
-    found = []
-    for p in model.predict_proba(images, threads=threads):
-        second, first = np.argsort(p, kind="stable")[-2:]
-        found.append(
-            Reading(int(first), float(p[first]), int(second), float(p[second]), p[first] < reject)
-        )
-    return found
+    array = read_array(path)
+    if array is not None:
+        return array
+    return prepare(path, preparation)
 
 
 def check_preparation(preparation: object) -> None:
     """Raise ValueError where there is no such preparation."""
-    known = CHOICES["preparation"]
-    if preparation not in known:
-        raise ValueError(f"preparation: expected one of {', '.join(known)}, got {preparation!r}")
-
-
-def _model(model: LeNet5 | StrPath | None) -> LeNet5:
-    if model is None:
-        return LeNet5.pretrained()
-    return model if isinstance(model, LeNet5) else LeNet5.load(model)
+    check_choice("preparation", preparation, CHOICES["preparation"])
 
 
 def _or_of_the_sheet(search: Callable[[np.ndarray], _Found], values: np.ndarray) -> _Found:

@@ -1,0 +1,30 @@
+"""The command info: the kernels in use, and what a model is."""
+
+import argparse
+
+from ..common.paths import shown
+from ..core.show_config import show_config
+from ..model.lenet5 import LeNet5
+
+HELP = """\
+Print versions and the kernels in use; with a model also its layers, counts and
+configuration.
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``lenet-c info``."""
+    parser.add_argument("model", nargs="?", metavar="MODEL", help="file of a model")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``lenet-c info``."""
+    model = None if args.model is None else LeNet5.load(args.model)
+    show_config()
+    if model is not None:
+        print(f"\n{shown(args.model)}\n\n{model.summary()}\n")
+        for name in model.config.__dataclass_fields__:
+            value = getattr(model.config, name)
+            own = name == "connections" and not isinstance(value, str)
+            print(f"{name:<14}{'a table of its own' if own else value}")
+    return 0

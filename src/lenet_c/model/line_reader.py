@@ -1,0 +1,46 @@
+"""The training of a model that reads lines."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..common.numbers import positive
+from ..lines.synthetic import BLANK, windows
+from .lenet5 import LeNet5
+
+
+def train(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    epochs: int = 16,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool | None = None,
+) -> LeNet5:
+    """Train a model that reads lines: ten digits and the blank, on new `windows` in every epoch.
+
+    Parameters
+    ----------
+    images, labels : uint8 (n, 28, 28), integers 0..9 (n,)
+    epochs : int
+        The learning rate falls from 0.05 to 0 along half a cosine, one step an epoch.
+    seed, threads, progress
+        See `LeNet5.fit`.
+
+    Returns
+    -------
+    LeNet5
+        With ``classes=11``.
+    """
+    model = LeNet5(classes=BLANK + 1, seed=seed)
+    epochs = positive("epochs", epochs)
+    for epoch in range(epochs):
+        rate = 0.025 + 0.025 * np.cos(np.pi * (epoch + 0.5) / epochs)
+        made, wanted = windows(images, labels, seed=[seed, epoch])
+        model.fit(
+            made, wanted, epochs=1, learning_rate=rate, weight_decay=3e-4, schedule="constant",
+            seed=seed, threads=threads, progress=progress,
+        )  # fmt: skip
+    return model

@@ -1,0 +1,131 @@
+"""Photographs and drawings of digits, read by a model: one digit, or all of a picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..pictures.photographs import Digit, line, prepare
+from .lenet5 import LeNet5
+
+if TYPE_CHECKING:
+    from ..common.paths import StrPath
+    from ..pictures.levels import Picture
+
+#: Readings of a lower probability are rejected unless told otherwise; see docs/photos.md.
+REJECT = 0.7
+
+
+class Reading(NamedTuple):
+    """What a model reads.
+
+    Attributes
+    ----------
+    label : int
+        The class of highest probability.
+    probability : float
+    runner_up : int
+        The second best class.
+    runner_up_probability : float
+    rejected : bool
+        Less probable than the threshold: better not believed.
+    digit : Digit or None
+        What was read, in `read_line`.
+    """
+
+    label: int
+    probability: float
+    runner_up: int
+    runner_up_probability: float
+    rejected: bool
+    digit: Digit | None = None
+
+
+Reading.__module__ = "lenet_c.images"
+
+
+def read(
+    image: Picture,
+    model: LeNet5 | StrPath | None = None,
+    *,
+    reject: float | None = None,
+) -> Reading:
+    """Read the digit of a picture.
+
+    Parameters
+    ----------
+    image : path, file, PIL.Image.Image or array_like
+        See `prepare`.
+    model : LeNet5 or path, optional
+        None: the pretrained one. Its configuration says how pictures are prepared.
+    reject : float, optional
+        The reading is marked as rejected if its probability is less; None: REJECT for models of
+        digits, whose preparation is "digit", and 0 for others.
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
+        As `prepare`.
+    """
+    model = _model(model)
+    return readings(model, prepare(image, model.config.preparation)[None], reject)[0]
+
+
+def read_line(
+    image: Picture,
+    model: LeNet5 | StrPath | None = None,
+    *,
+    reject: float | None = None,
+) -> list[Reading]:
+    """Read all the digits of a picture, in reading order.
+
+    Parameters
+    ----------
+    image, model, reject
+        See `read`; the model's preparation must not be "resize".
+
+    Returns
+    -------
+    readings : list of Reading
+        With the `Digit` of each.
+
+    Raises
+    ------
+    NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
+        As `line`; ValueError for a model of another preparation.
+    """
+    model = _model(model)
+    if model.config.preparation == "resize":
+        raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
+    digits = line(image)
+    found = readings(model, np.stack([digit.image for digit in digits]), reject)
+    return [reading._replace(digit=digit) for reading, digit in zip(found, digits, strict=True)]
+
+
+def readings(
+    model: LeNet5, images: npt.ArrayLike, reject: float | None, threads: int | None = None
+) -> list[Reading]:
+    """Return what a model reads in images (n, h, w) that are prepared already."""
+    if reject is None:
+        reject = REJECT if model.config.preparation == "digit" else 0.0
+    if not 0 <= reject <= 1:
+        raise ValueError(f"reject: expected a probability 0..1, got {reject!r}")
+    found = []
+    for p in model.predict_proba(images, threads=threads):
+        second, first = np.argsort(p, kind="stable")[-2:]
+        found.append(
+            Reading(int(first), float(p[first]), int(second), float(p[second]), p[first] < reject)
+        )
+    return found
+
+
+def _model(model: LeNet5 | StrPath | None) -> LeNet5:
+    if model is None:
+        return LeNet5.pretrained()
+    return model if isinstance(model, LeNet5) else LeNet5.load(model)
