@@ -28,8 +28,20 @@ def checkout(root: Path = ROOT) -> set[str]:
         for path in (root / folder).rglob("*")
         if path.is_file() and path.suffix not in MADE
     }
-    files = {f for f in files if "/__pycache__/" not in f and ".egg-info/" not in f}
-    return files | {"MANIFEST.in", "pyproject.toml", "setup.py", *PAGES}
+    return {f for f in files if not is_made(f)} | {
+        "MANIFEST.in",
+        "pyproject.toml",
+        "setup.py",
+        *PAGES,
+    }
+
+
+def is_made(name: str) -> bool:
+    """Whether a tool made it: a cache, what begins with a dot, what says what an sdist is."""
+    return name in ("PKG-INFO", "setup.cfg") or any(
+        part.startswith(".") or part == "__pycache__" or part.endswith(".egg-info")
+        for part in name.split("/")
+    )
 
 
 def package(files: Iterable[str]) -> set[str]:
@@ -65,8 +77,7 @@ def check_wheel(names: Iterable[str], expected: set[str]) -> list[str]:
 
 def check_sdist(names: Iterable[str], expected: set[str]) -> list[str]:
     """Return what is wrong with the names in an sdist, after its own folder's."""
-    made = {"PKG-INFO", "setup.cfg"}
-    return differences({n for n in names if n not in made and ".egg-info/" not in n}, expected)
+    return differences({name for name in names if not is_made(name)}, expected)
 
 
 def main() -> None:
