@@ -35,6 +35,7 @@ TOLERANCE = {
 }
 
 FULL = np.ones((6, 16), bool)
+SQUASH = "scaled_tanh", 1.7159, 2 / 3, 0.0  # the paper's activation, as a curve of `Engine`
 
 
 def assert_close(got, want, tolerance, what="", terms=None):
@@ -86,7 +87,7 @@ KINDS = {
     ),
     "subsample": Kind(("x", "c", "b"), ("du", "x", "c"), {"dx": "x", "dc": "c", "db": "b"}, "dx"),
     "dense": Kind(("x", "w", "b"), ("du", "x", "w"), {"dx": "x", "dw": "w", "db": "b"}, "dx"),
-    "squash": Kind(("a",), ("dy", "y"), {"da": "y"}, "da"),
+    "activation": Kind(("a", "curve"), ("dy", "y", "curve"), {"da": "y"}, "da"),
 }
 
 
@@ -98,7 +99,7 @@ class Case(NamedTuple):
 
     @property
     def upstream(self):
-        return self.arrays["dy" if self.kind == "squash" else "du"]
+        return self.arrays["dy" if self.kind == "activation" else "du"]
 
     def pick(self, names):
         return {name: self.arrays[name] for name in names}
@@ -140,7 +141,7 @@ def squash_case(engine, n, seed=0):
     arrays = _uniform(engine, seed, {"a": (n,), "dy": (n,)})
     arrays["a"] *= 2  # f' falls to 0.34 of f'(0); where it falls to 0, A - f^2 / A cancels
     arrays["y"] = reference.scaled_tanh(arrays["a"].astype(np.float64)).astype(engine.dtype)
-    return Case("squash", arrays)
+    return Case("activation", arrays | {"curve": SQUASH})
 
 
 # The layers of the network, at its sizes.
@@ -186,7 +187,8 @@ def backward(engine, case, gradients=None):
 
 
 def _float64(case):
-    a = {k: v.astype(bool if k == "table" else np.float64) for k, v in case.arrays.items()}
+    arrays = {k: v for k, v in case.arrays.items() if k != "curve"}
+    a = {k: v.astype(bool if k == "table" else np.float64) for k, v in arrays.items()}
     return a, a.get("table")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import reference
 from kernel_case import assert_close
 from numpy.testing import assert_array_equal
+from pass_case import train
 
 from lenet_c.core.engine import Net
 
@@ -98,8 +99,8 @@ def gradient(engine, images, labels, net=DIGITS, theta=None, weight=None, order=
     theta = default_theta(engine) if theta is None else theta
     order = np.arange(len(images)) if order is None else order
     g = np.full(net.size, np.nan, engine.dtype)
-    loss, errors = engine.train(
-        net, theta, images, labels, weight, order, max(len(order), 1), None, None, None,
+    loss, errors = train(
+        engine, net, theta, images, labels, weight, order, max(len(order), 1), None, None, None,
         gradient=g, threads=threads,
     )  # fmt: skip
     return g, loss, errors

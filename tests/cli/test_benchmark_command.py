@@ -156,7 +156,7 @@ def test_layers(monkeypatch, capsys, tmp_path, isa):
     steps, sums = data["steps"], {total["direction"]: total for total in data["sums"]}
     by_name = {step["name"]: step for step in steps}
     assert len(by_name) == len(steps) > 10
-    assert by_name["C3"]["multiply_adds"] == 150_000
+    assert by_name["c3_forward"]["multiply_adds"] == 150_000
     for step in steps:
         assert step["us"] > 0
         rate = step["multiply_adds"] / (1e-6 * step["us"])
@@ -168,7 +168,7 @@ def test_layers(monkeypatch, capsys, tmp_path, isa):
             assert sums[direction][key] == pytest.approx(sum(own))
         both = sums["forward"][key] + sums["backward"][key]
         assert sums["training"][key] == pytest.approx(both)
-        change = by_name["C1 S2 (predict)"][key] - by_name["C1 S2"][key]
+        change = by_name["c1_s2_predict"][key] - by_name["c1_s2_forward"][key]
         assert sums["prediction"][key] == pytest.approx(sums["forward"][key] + change)
     counted = 117_600 + 150_000 + 48_000 + 10_080 + 840 + 5_880 // 5 + 400
     assert sums["prediction"]["multiply_adds"] == counted
@@ -193,7 +193,7 @@ def test_layers(monkeypatch, capsys, tmp_path, isa):
 )
 def test_layers_of_an_image(monkeypatch, batch, padded, sums):
     """Images pay for the lanes left empty, and for their part of the sums over lanes."""
-    timed = [("C3", 1e-6, 150_000), ("lane sums", 1e-6, 0)]
+    timed = [("c3_forward", 1e-6, 150_000), ("gradient_end", 1e-6, 0)]
     engine = SimpleNamespace(lanes=16, fma_peak=lambda seconds: 3e11, profile=lambda *args: timed)
     monkeypatch.setattr(measure, "choose", SimpleNamespace(default=lambda: engine))
     monkeypatch.setattr(measure, "_whole", lambda *args: {})

@@ -8,6 +8,7 @@ import pytest
 from kernel_case import assert_same_bits
 from network_case import DIGITS, LEVELS, default_theta, gradient, pixels, scores, targets
 from numpy.testing import assert_array_equal
+from pass_case import train
 
 from lenet_c.core.engine import Net
 
@@ -29,7 +30,7 @@ def rejected(engine, match, **changes):
     arguments = train_arguments(engine, **changes)
     before = arguments["theta"].tobytes()
     with pytest.raises(ValueError, match=match):
-        engine.train(**arguments)
+        train(engine, **arguments)
     assert arguments["theta"].tobytes() == before
 
 
@@ -43,7 +44,7 @@ def test_labels_out_of_range(engine, bad):
     labels = np.array([0, 1, 2, 3, 9, bad])
     rejected(engine, r"^labels: must be 0\.\.9", labels=labels)
     # only those that are presented count
-    engine.train(**train_arguments(engine, labels=labels, order=np.array([0, 1, 2, 3, 4, 4])))
+    train(engine, **train_arguments(engine, labels=labels, order=np.array([0, 1, 2, 3, 4, 4])))
 
 
 @pytest.mark.parametrize("batch", [0, -1])
@@ -82,9 +83,8 @@ net = Net((28, 28), 2, 10, (-0.1, 1.175))
 theta, none = np.ones(net.size, engine.dtype), np.zeros(0)
 rule = {{"rule": "sgd", "weight_decay": 0.0, "beta2": 0.0, "epsilon": 0.0}}
 images, labels = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.int64)
-result = engine.train(
-    net, theta, images, labels, None, labels, 4, rule, none, none, np.zeros_like(theta)
-)
+presented = engine.prepare(net, theta, images, labels, None, rule, np.zeros_like(theta))
+result = engine.train(presented, labels, 4, none, none)
 assert result == (0, 0), result
 assert (theta == 1).all()
 """
@@ -161,7 +161,7 @@ def test_read_only_arrays_will_do_where_nothing_is_written(engine):
     for name, array in arguments.items():
         if isinstance(array, np.ndarray) and name not in written:
             array.flags.writeable = False
-    engine.train(**arguments)
+    train(engine, **arguments)
     for name in before.keys() - written:
         assert arguments[name].tobytes() == before[name], name
     theta = default_theta(engine)

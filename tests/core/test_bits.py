@@ -124,8 +124,8 @@ for classes in range(2, 19):
     theta, g = np.zeros(net.size, engine.dtype), np.zeros(net.size, engine.dtype)
     for n in (1, 65, 33):  # a larger workspace takes the place of a smaller one, which is checked
         images, labels = np.zeros((n, 28, 28), np.uint8), np.zeros(n, np.int64)
-        arguments = (net, theta, images, labels, None, np.arange(n), n, None, None, None)
-        engine.train(*arguments, gradient=g)
+        presented = engine.prepare(net, theta, images, labels, gradient=g)
+        engine.train(presented, np.arange(n), n)
         engine.scores(net, theta, images, np.zeros((n, 1, classes), engine.dtype), 2)
 """
     environment = os.environ | {"LD_PRELOAD": CHECKED_MALLOC, "MALLOC_CHECK_": "3"}

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
+from pass_case import train
 
 import lenet_c
 from lenet_c.core import choose
@@ -244,8 +245,6 @@ def test_table_of_the_header_is_table_1(float64_engine):
     theta, gradient = np.zeros(net.size), np.full(net.size, np.nan)
     for name, (start_at, shape) in net.parameters.items():
         theta[start_at : start_at + np.prod(shape)] = params[name].ravel()
-    float64_engine.train(
-        net, theta, images, order, None, order, 1, None, None, None, gradient=gradient
-    )
+    train(float64_engine, net, theta, images, order, None, order, 1, gradient=gradient)
     by_pair = gradient[offset : offset + 96 * 25].reshape(16, 6, 25)
     np.testing.assert_array_equal((by_pair != 0).any(-1).T, reference.TABLE)

@@ -7,6 +7,7 @@ largest number there is, overflow on the one and not on the other.
 import numpy as np
 import pytest
 from kernel_case import assert_same_bits
+from pass_case import train
 from variant_case import KINDS, codes_of, model_on
 
 from lenet_c import Distortion, Recipe
@@ -56,9 +57,9 @@ def sums(model, images, labels, weight=None, count=None):
     """Return the summed loss and the flat gradient of one batch."""
     net, n = model._parameters.nets[images.shape[1:]], len(images)
     out = np.zeros(net.size, model.config.dtype)
-    loss, _ = model._parameters.engine.train(
-        net, model._parameters.theta, images, labels, weight, np.arange(n), n, None, None, None,
-        gradient=out, draw=3, count=count or n,
+    loss, _ = train(
+        model._parameters.engine, net, model._parameters.theta, images, labels, weight,
+        np.arange(n), n, gradient=out, draw=3, count=count or n,
     )  # fmt: skip
     return loss, out
 

@@ -11,6 +11,7 @@ from kernel_case import (
     FULL,
     KINDS,
     LAYERS,
+    SQUASH,
     Case,
     assert_close,
     assert_same_bits,
@@ -343,7 +344,7 @@ def test_softmax_cross_entropy_rejects_labels(engine, label):
 def ulps(engine, a):
     """Return |f(a) - 1.7159 tanh(2a/3)| in units of the last place of the latter as float32."""
     y = np.full_like(a, np.nan)
-    engine.squash_forward(a, y)
+    engine.activation_forward(a, SQUASH, y)
     want = 1.7159 * np.tanh(2 * a.astype(np.float64) / 3)
     return np.abs(y - want) / np.spacing(np.abs(want).astype(np.float32)).astype(np.float64)
 
@@ -365,7 +366,7 @@ def test_squash_of_every_exponent(float32_engine):
 def squash(engine, a):
     a = np.asarray(a, engine.dtype)
     y = np.zeros_like(a)
-    engine.squash_forward(a, y)
+    engine.activation_forward(a, SQUASH, y)
     return y
 
 
@@ -405,7 +406,7 @@ def test_squash_backward_at_saturation(engine):
     a = np.linspace(-20, 20, 1001)
     y = squash(engine, a)
     da = np.full_like(y, np.nan)
-    engine.squash_backward(np.ones_like(y), y, da)
+    engine.activation_backward(np.ones_like(y), y, SQUASH, da)
     error = np.abs(da - reference.scaled_tanh_derivative(a))
     assert error.max() <= 8 * np.finfo(engine.dtype).eps
 
@@ -413,7 +414,7 @@ def test_squash_backward_at_saturation(engine):
 def test_squash_may_be_in_place(engine):
     a = np.random.default_rng(0).normal(0, 4, 67).astype(engine.dtype)
     want = squash(engine, a)
-    engine.squash_forward(a, a)
+    engine.activation_forward(a, SQUASH, a)
     assert_same_bits(a, want)
 
 
@@ -516,12 +517,13 @@ def test_bad_arrays_for_the_loss(float64_engine, name, fault):
 @pytest.mark.parametrize("bad", [None, 3, [1.0, 2.0], "text"])
 def test_no_arrays(engine, bad):
     with pytest.raises((TypeError, ValueError)):
-        engine.squash_forward(bad, np.zeros(2, engine.dtype))
+        engine.activation_forward(bad, SQUASH, np.zeros(2, engine.dtype))
 
 
 def test_messages_say_both_shapes(engine):
     with pytest.raises(ValueError) as caught:
-        engine.squash_forward(np.zeros(4, engine.dtype), np.zeros((2, 2), engine.dtype))
+        y = np.zeros((2, 2), engine.dtype)
+        engine.activation_forward(np.zeros(4, engine.dtype), SQUASH, y)
     assert str(caught.value) == f"out: expected {engine.dtype} (4,), got {engine.dtype} (2, 2)"
 
 

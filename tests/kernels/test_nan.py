@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import variant_case as variants
-from kernel_case import assert_same_bits
+from kernel_case import SQUASH, assert_same_bits
 from network_case import DIGITS, default_theta, gradient, pixels, scores, targets
 from online_case import online_gradient, online_scores
+from pass_case import train
 
 #: Of the mantissa: one bit, the last, all, one that reaches the exponent when it is shifted by 23.
 PAYLOADS = (0, 1, 0b111, 0x12345, 0x1FF, 0x3FFFFF)
@@ -76,7 +77,7 @@ def test_activations(engine, kind, n):
         assert np.isnan(got).all()
         engine.activation_backward(np.ones(n, engine.dtype), a, curve, got := np.zeros_like(a))
         assert np.isnan(got).all()
-        engine.squash_forward(a, got := np.zeros_like(a))
+        engine.activation_forward(a, SQUASH, got := np.zeros_like(a))
         assert np.isnan(got).all()
 
 
@@ -147,8 +148,8 @@ def test_a_weight_that_is_nan(engine, kind):
     for nan in nans(engine)[::3]:
         theta, out = model._parameters.theta.copy(), np.zeros_like(model._parameters.theta)
         theta[offset : offset + 25] = nan  # from the first map of S2 to the first of C3
-        loss, _ = engine.train(
-            net, theta, images, labels, None, np.arange(3), 3, None, None, None,
+        loss, _ = train(
+            engine, net, theta, images, labels, None, np.arange(3), 3, None, None, None,
             gradient=out, draw=1,
         )  # fmt: skip
         assert np.isnan(loss)

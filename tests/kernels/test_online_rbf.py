@@ -7,6 +7,7 @@ from network_case import gradient, scores
 from numpy.testing import assert_array_equal
 from online_case import RULES, online_scores, padding, to_flat, to_packed
 from online_case import online_gradient as packed_gradient
+from pass_case import train
 from variant_case import (
     ANY_KIND,
     ANY_SIZE,
@@ -103,8 +104,8 @@ def test_updates_are_those_in_blocks(engine, kind, rule, weighted):
         w = np.where(trained, w - rates[step] * v, w).astype(engine.dtype)
         total, wrong = total + loss, wrong + errors
     start = theta.astype(np.float64)
-    loss, errors = engine.train(
-        net, theta, images, labels, weight, order, 1,
+    loss, errors = train(
+        engine, net, theta, images, labels, weight, order, 1,
         {"rule": "sgd", "weight_decay": decay, "beta2": 0.0, "epsilon": 0.0},
         rates, momenta, velocity,
     )  # fmt: skip
@@ -128,8 +129,8 @@ def test_a_rate_for_each_parameter(engine, kind):
         w = w - rates * g
         total, wrong = total + loss, wrong + errors
     start, kept, first = theta.astype(np.float64), rates.copy(), np.zeros_like(theta)
-    loss, errors = engine.train(
-        net, theta, images, labels, None, order, 1,
+    loss, errors = train(
+        engine, net, theta, images, labels, None, order, 1,
         {"rule": "sdlm", "weight_decay": 0.0, "beta2": 0.0, "epsilon": 0.0},
         np.zeros(3), np.zeros(3), first, rates,
     )  # fmt: skip

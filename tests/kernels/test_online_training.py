@@ -17,6 +17,7 @@ from network_case import (
 )
 from numpy.testing import assert_array_equal
 from online_case import RULES, STEPS, TABLES, draw, network, off_table, online_gradient
+from pass_case import train
 
 from lenet_c.core import choose
 from lenet_c.core.engine import Net
@@ -39,8 +40,8 @@ class Run:
     def train(self, steps=slice(0, STEPS), weight=None, rates=RATES, labels=LABELS, threads=1):
         """Run these steps and return the loss and the errors."""
         rule = {"rule": "sgd", "weight_decay": self.decay, "beta2": 0.0, "epsilon": 0.0}
-        return self.engine.train(
-            self.net, self.theta, IMAGES, labels, weight, ORDER[steps], 1, rule,
+        return train(
+            self.engine, self.net, self.theta, IMAGES, labels, weight, ORDER[steps], 1, rule,
             rates[steps], self.momenta[steps], self.velocity, threads=threads,
         )  # fmt: skip
 
@@ -193,8 +194,8 @@ def test_an_input_that_is_not_32_x_32_is_trained_in_blocks(engine, height, width
     theta, velocity = default_theta(engine), np.zeros(net.size, engine.dtype)
     g, *result = gradient(engine, images, labels, net)
     rule = {"rule": "sgd", "weight_decay": 0.0, "beta2": 0.0, "epsilon": 0.0}
-    got = engine.train(
-        net, theta, images, labels, None, np.zeros(1, np.int64), 1, rule,
+    got = train(
+        engine, net, theta, images, labels, None, np.zeros(1, np.int64), 1, rule,
         np.array([0.1]), np.zeros(1), velocity,
     )  # fmt: skip
     assert list(got) == result

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pass_case
 import pytest
 import reference
 import reference_variants as variants
@@ -33,9 +34,9 @@ def train(model, images, labels, order, *, seed=0, step=0, threads=1):
     """Return the summed loss and the flat gradient of one batch."""
     net, n = model._parameters.nets[images.shape[1:]], len(order)
     flat = np.zeros(net.size, model.config.dtype)
-    loss, _ = model._parameters.engine.train(
-        net, model._parameters.theta, images, labels, None, np.asarray(order), n, None, None, None,
-        gradient=flat, step=step, threads=threads, draw=seed,
+    loss, _ = pass_case.train(
+        model._parameters.engine, net, model._parameters.theta, images, labels, None,
+        np.asarray(order), n, gradient=flat, step=step, threads=threads, draw=seed,
     )  # fmt: skip
     return loss, flat
 
@@ -147,9 +148,9 @@ def test_fit_draws_by_step(float64_engine, batch_size):
         def __getattr__(self, name):
             return getattr(float64_engine, name)
 
-        def train(self, net, theta, images, labels, weight, order, *rest):
+        def train(self, presented, order, *rest):
             orders.extend(order)
-            return float64_engine.train(net, theta, images, labels, weight, order, *rest)
+            return float64_engine.train(presented, order, *rest)
 
     model._parameters.engine = Watched()
     history = model.fit(
@@ -202,8 +203,8 @@ def through_the_loss(engine, four, draws):
     images, labels = np.repeat(image[None], draws, 0).astype(engine.dtype), np.zeros(draws, int)
     losses, flat = [], np.zeros(net.size, engine.dtype)
     for i in range(draws):
-        losses += engine.train(
-            net, theta, images, labels, None, np.array([i]), 1, None, None, None, gradient=flat,
+        losses += pass_case.train(
+            engine, net, theta, images, labels, None, np.array([i]), 1, gradient=flat,
             draw=9,
         )[:1]  # fmt: skip
     return -np.log(np.expm1(losses))

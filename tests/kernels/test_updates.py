@@ -18,6 +18,7 @@ from network_case import (
     unpack,
 )
 from numpy.testing import assert_array_equal
+from pass_case import train
 from variant_case import images_of, labels_of, model_on
 
 from lenet_c import Recipe
@@ -44,9 +45,9 @@ class Run:
     def train(self, steps=slice(0, 4), threads=1):
         """Run these steps and return the loss and the errors."""
         order = self.order[steps.start * self.batch : steps.stop * self.batch]
-        return self.engine.train(
-            self.net, self.theta, self.images, self.labels, None, order, self.batch, self.rule,
-            self.rates[steps], self.momenta[steps], self.state1, self.state2,
+        return train(
+            self.engine, self.net, self.theta, self.images, self.labels, None, order, self.batch,
+            self.rule, self.rates[steps], self.momenta[steps], self.state1, self.state2,
             step=steps.start, threads=threads,
         )  # fmt: skip
 
@@ -111,13 +112,13 @@ def test_one_step_by_hand(float64_engine):
     w = theta.copy()
     rule = {"rule": "sgd", "weight_decay": 0.1, "beta2": 0.0, "epsilon": 0.0}
     one = np.array([0.25]), np.array([0.5])
-    float64_engine.train(DIGITS, theta, image, label, None, order, 1, rule, *one, velocity)
+    train(float64_engine, DIGITS, theta, image, label, None, order, 1, rule, *one, velocity)
     assert_close(velocity, 0.25 + g + 0.1 * w, "float64")
     assert_close(theta, w - 0.25 * (0.25 + g + 0.1 * w), "float64")
 
     theta, m, v = w.copy(), np.zeros_like(w), np.zeros_like(w)
     rule = {"rule": "adamw", "weight_decay": 0.1, "beta2": 0.999, "epsilon": 1e-8}
-    float64_engine.train(DIGITS, theta, image, label, None, order, 1, rule, *one, m, v)
+    train(float64_engine, DIGITS, theta, image, label, None, order, 1, rule, *one, m, v)
     # bias correction makes the first step one of sign(g), where g is far from epsilon
     assert_close(theta, w - 0.25 * 0.1 * w - 0.25 * g / (np.abs(g) + 1e-8), "float64")
 
@@ -131,7 +132,7 @@ def test_moments_are_means(engine, beta2):
     m, v = np.zeros_like(theta), np.zeros_like(theta)
     rule = {"rule": "adamw", "weight_decay": 0.0, "beta2": beta2, "epsilon": 1e-8}
     one = np.array([0.5]), np.array([0.9])
-    engine.train(DIGITS, theta, image, label, None, order, n, rule, *one, m, v)
+    train(engine, DIGITS, theta, image, label, None, order, n, rule, *one, m, v)
     g = gradient(engine, image, label)[0].astype(float)
     assert_close(m, (1 - 0.9) * g, f"{engine.dtype} rounding", "first moment")
     assert_close(v, (1 - beta2) * g**2, f"{engine.dtype} rounding", "second moment")
@@ -168,8 +169,8 @@ def test_step_counts_for_the_bias_correction(engine, step):
     theta = default_theta(engine)
     start, m, v = theta.astype(float), np.zeros_like(theta), np.zeros_like(theta)
     rule = {"rule": "adamw", "weight_decay": 0.0, "beta2": 0.99, "epsilon": 1e-3}
-    engine.train(
-        DIGITS, theta, image, label, None, order, 1, rule,
+    train(
+        engine, DIGITS, theta, image, label, None, order, 1, rule,
         np.array([0.5]), np.array([0.5]), m, v, step=step,
     )  # fmt: skip
     mean, square = g / 2 / (1 - 0.5 ** (step + 1)), g**2 / 100 / (1 - 0.99 ** (step + 1))
@@ -227,8 +228,8 @@ def test_training_learns(engine):
     rule = {"rule": "sgd", "weight_decay": 0.0, "beta2": 0.0, "epsilon": 0.0}
     steps = len(order) // 10
     before = gradient(engine, pixels(20), targets(20))[1]
-    engine.train(
-        DIGITS, theta, pixels(20), targets(20), None, order, 10, rule,
+    train(
+        engine, DIGITS, theta, pixels(20), targets(20), None, order, 10, rule,
         np.full(steps, 0.01), np.full(steps, 0.9), velocity,
     )  # fmt: skip
     after, errors = gradient(engine, pixels(20), targets(20), theta=theta)[1:]

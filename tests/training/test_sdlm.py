@@ -34,10 +34,10 @@ class Watched:
     def __getattr__(self, name):
         return getattr(self.engine, name)
 
-    def train(self, net, theta, images, labels, weight, order, *rest, **named):
-        if len(rest) > 1 and rest[1] is not None:  # with a rule
+    def train(self, presented, order, batch, *rest, **named):
+        if rest:  # rates: an update
             self.order.extend(order)
-        return self.engine.train(net, theta, images, labels, weight, order, *rest, **named)
+        return self.engine.train(presented, order, batch, *rest, **named)
 
     def curvature(self, net, theta, images, labels, order, *rest):
         self.chosen.append(np.array(order))

@@ -211,7 +211,7 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
     shards = -(-batch // (32 * -(-batch // 512)))
     steps = []
     for name, taken, adds in timed:
-        share = lanes * shards / batch if name == "lane sums" else padded
+        share = lanes * shards / batch if name == "gradient_end" else padded
         steps.append(Step(name, _direction(name), share * taken, adds))
     whole = _whole(params, images, labels, batch, 5 * seconds)
     peak = max(peak, engine.fma_peak(seconds))
@@ -220,9 +220,9 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
 
 
 def _direction(name: str) -> str:
-    if name.endswith("(predict)"):
+    if name.endswith("_predict"):
         return "prediction"
-    return "backward" if " back" in name or name in ("loss", "lane sums") else "forward"
+    return "backward" if "_backward" in name or name in ("loss", "gradient_end") else "forward"
 
 
 def _sums(steps: list[Step]) -> list[Step]:
@@ -230,7 +230,7 @@ def _sums(steps: list[Step]) -> list[Step]:
     own = {step.name: step for step in steps if step.direction == "prediction"}
     forward = [step for step in steps if step.direction == "forward"]
     backward = [step for step in steps if step.direction == "backward"]
-    predict = [own.get(f"{step.name} (predict)", step) for step in forward]
+    predict = [own.get(step.name.replace("_forward", "_predict"), step) for step in forward]
     groups = (
         ("forward", forward),
         ("backward", backward),
