@@ -1,12 +1,12 @@
 """lenet-c against two NumPy networks: forward and training step at five batch sizes.
 
-    python -m pytest benchmarks/test_speed.py --benchmark-only --benchmark-warmup=on \\
+    python -m pytest -n 0 benchmarks/test_speed.py --benchmark-only --benchmark-warmup=on \\
         --benchmark-columns=min,median,iqr,rounds --benchmark-sort=name \\
         --benchmark-json=speed.json
 
-One thread each, or OMP_NUM_THREADS of them: `OMP_NUM_THREADS=2 python -m pytest ...`. Compare the
-medians within a group; a run handles `extra_info["images"]` images. With `--benchmark-disable` the
-tests only compare the results.
+One thread each, or OMP_NUM_THREADS of them: `OMP_NUM_THREADS=2 python -m pytest ...`. Compare
+the medians within a group; a run handles `extra_info["images"]` images. With `--benchmark-disable`
+the tests only compare the results.
 
 forward: `LeNet5.predict_proba` from uint8 digits, NumPy from converted ones. training: an epoch of
 512 images or four batches, lenet-c by `LeNet5.fit` (shuffle and pack included), NumPy from batches

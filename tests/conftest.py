@@ -5,11 +5,13 @@ import contextlib
 import ctypes
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from places import ROOT, TESTS
 from sanitizer_case import SANITIZER
 from serve_case import serving
 
@@ -21,11 +23,63 @@ settings.load_profile("lenet-c")
 
 FLOAT32 = choose.available()
 
+# --- processes: how many, and what runs in one of them
+
+#: One after another: tests of signals, forks, pools, threads, servers and time.
+ALONE = (
+    "cli/test_serve_command.py cli/test_signals.py core/test_threads.py model/test_concurrency.py "
+    "serve/ training/test_interrupts.py training/test_kill.py training/test_parallel.py "
+    "whole/test_faults.py whole/test_forks.py whole/test_leftovers.py whole/test_soak.py"
+).split()
+#: In one process: what they share takes long to make.
+TOGETHER = {
+    "commands": ["cli/test_cli.py"],
+    "notebook": ["whole/test_notebook.py"],
+    "pages": ["whole/test_docs.py", "whole/test_derivation.py", "sklearn/test_sklearn_use.py"],
+    "photographs": ["pictures/test_photos.py"],
+    "repetition": ["whole/test_repetition.py"],
+    "reproduce": ["reproduce/"],
+    "types": ["whole/test_types.py"],
+}
+MOST_PROCESSES = 8  # each imports and collects for itself
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """As many as there are processors for this process, of which some may be threads of a core."""
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    try:
+        return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    except AttributeError:  # not on macOS and Windows
+        return min(os.cpu_count() or 1, MOST_PROCESSES)
+
+
+def pytest_itemcollected(item):
+    try:
+        place = item.path.relative_to(TESTS).as_posix()
+    except ValueError:
+        return
+    for group, places in (("alone", ALONE), *TOGETHER.items()):
+        if place.startswith(tuple(places)):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c():
+    """Ctrl-C as usual for the processes of tests, also below nohup, which ignores it."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 # --- sanitizers: what a test cannot do under one, and memory that leaked by the end of the session
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "no_sanitizer(reason): not under a sanitizer, and why")
+def pytest_configure():
     if SANITIZER == "address":
         atexit.register(_look_for_leaks, os.getpid())
         _import_unwatched("scipy.interpolate")  # f2py loses two strings of its _dfitpack
@@ -86,7 +140,7 @@ def float64_engine():
 @pytest.fixture(scope="session")
 def mnist_folder():
     """The folder of the whole MNIST: LENET_C_DATA, or ../shared/data/mnist beside the checkout."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"
+    beside = ROOT.parent / "shared" / "data" / "mnist"
     folder = Path(os.environ.get("LENET_C_DATA") or beside).expanduser()
     if not any(folder.glob("**/train-images-idx3-ubyte*")):
         pytest.skip(f"needs the whole MNIST: none in {folder}; LENET_C_DATA names its folder")

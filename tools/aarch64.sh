@@ -52,7 +52,7 @@ echo "== packages"
 platforms=()
 for tag in manylinux2014 manylinux_2_17 manylinux_2_27 manylinux_2_28; do platforms+=(--platform "${tag}_aarch64"); done
 "$folder/build/bin/python" -m pip download -q -d "$folder/wheels" --only-binary=:all: "${platforms[@]}" \
-  --python-version "$version" "numpy>=2.0" "pytest>=8" "hypothesis>=6.100"
+  --python-version "$version" "numpy>=2.0" "pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6.100"
 for wheel in "$folder"/wheels/*.whl "$folder"/checkout/dist/*.whl; do
   python3 -m zipfile -e "$wheel" "$folder/site"
 done
@@ -67,5 +67,5 @@ print(f"{right} of 1,000 digits of the sample right")
 assert lenet_c.show_config("dict")["engine"] == "neon"
 assert right >= 990'
 # the others start Python themselves, which the system cannot without QEMU
-run -m pytest -q -p no:cacheprovider --deselect tests/kernels/test_online.py::test_inputs_that_are_not_32_x_32 \
+run -m pytest -q -n 0 -m "" -p no:cacheprovider --deselect tests/kernels/test_online.py::test_inputs_that_are_not_32_x_32 \
   --deselect tests/layers/test_layers.py::test_public_names "${tests[@]}"

@@ -23,7 +23,7 @@ INTERRUPTIBLE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from lenet_c.cli import command_line as cli
-sys.exit(main())
+sys.exit(cli.main())
 """
 
 
@@ -74,6 +74,7 @@ def test_the_table_and_the_json_hold_the_same(tmp_path, capfd):
         assert len(row) == 7
 
 
+@pytest.mark.slow
 def test_two_threads_and_the_faster_numpy(inside, capsys, tmp_path):
     path = tmp_path / "figures.json"
     assert run("--batch-sizes", 40, "--threads", 2, "--json", path, *QUICK) == 0
@@ -229,7 +230,8 @@ def test_ctrl_c(tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=30)
     finally:
-        process.kill()
+        with process:
+            process.kill()
     assert process.returncode == 1
     assert err == "lenet-c: interrupted\n"
 

@@ -25,7 +25,7 @@ COMMANDS = (
 TIMEOUT = 60
 
 # runs the command line as the console script does, after some preparation
-SCRIPT = "import sys; {before}; from lenet_c.cli import main; sys.exit(main())"
+SCRIPT = "import sys; {before}; from lenet_c.cli import command_line as c; sys.exit(c.main())"
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,24 @@ def digits():
     return images[:12], labels[:12]
 
 
+@pytest.fixture
+def usage(monkeypatch, home, capsys):
+    """Return a function that calls the command line here; it returns what is printed."""
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    for name in ("LENET_C_DATA", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def usage(*args, status):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(args)
+        assert ended.value.code == status
+        return capsys.readouterr()
+
+    return usage
+
+
 def one_line(done):
     """Return the only line of standard error."""
     lines = done.stderr.splitlines()
@@ -99,10 +117,10 @@ def one_line(done):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help(run, command):
-    done = run(command, "--help")
-    assert done.stdout.startswith(f"usage: lenet-c {command} ")
-    assert done.stderr == ""
+def test_help(usage, command):
+    out, err = usage(command, "--help", status=0)
+    assert out.startswith(f"usage: lenet-c {command} ")
+    assert err == ""
 
 
 def test_help_of_everything_lists_the_commands(run):
@@ -154,11 +172,17 @@ def test_version(run, args):
         (("train", "--data", "a", "--images", "b"), "--data and --images"),
     ],
 )
-def test_wrong_usage(run, args, words):
-    done = run(*args, status=2)
+def test_wrong_usage(usage, args, words):
+    out, err = usage(*args, status=2)
+    assert out == ""
+    assert err.startswith("usage: lenet-c")
+    assert words in err
+
+
+def test_wrong_usage_of_a_process(run):
+    done = run("train", "--epochs", "0", status=2)
     assert done.stdout == ""
     assert done.stderr.startswith("usage: lenet-c")
-    assert words in done.stderr
 
 
 # train
@@ -280,7 +304,8 @@ def test_ctrl_c_saves_what_was_learnt(environment, tmp_path):
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=TIMEOUT)
     finally:
-        process.kill()
+        with process:
+            process.kill()
     assert time.monotonic() - begin < 5
     assert process.returncode == 1
     assert complaint == (

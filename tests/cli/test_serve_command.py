@@ -31,11 +31,18 @@ def start(*args, **options):
     )
 
 
+def end(process):
+    """End a process that may still run, and close its pipes."""
+    with process:
+        process.kill()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C cannot be sent to one process")
 def test_the_command(tmp_path):
     path = tmp_path / "own.safetensors"
     lenet_c.LeNet5(seed=3).save(path)
     process = start("--port", "0", "--model", str(path), "--verbose")
+    second = None
     try:
         line = process.stdout.readline()
         port = int(re.match(r"http://127\.0\.0\.1:(\d+)/ ", line)[1])
@@ -51,8 +58,8 @@ def test_the_command(tmp_path):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     finally:
-        process.kill()
-        process.wait()
+        for started in filter(None, (process, second)):
+            end(started)
     assert (process.returncode, out) == (0, "")
     assert '"GET /api/model HTTP/1.1" 200' in err and "Traceback" not in err
 
@@ -101,6 +108,9 @@ def test_too_few_files_for_connections_keep_no_core_busy(monkeypatch, pretrained
 )
 def test_wrong_usage(args, status, words):
     process = start(*args)
-    out, err = process.communicate(timeout=20)
+    try:
+        out, err = process.communicate(timeout=20)
+    finally:
+        end(process)
     assert (process.returncode, out) == (status, "")
     assert words in err and "Traceback" not in err

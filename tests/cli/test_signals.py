@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_DFL)
 from lenet_c.cli import command_line as cli
-sys.exit(main())
+sys.exit(cli.main())
 """
 
 
@@ -40,8 +41,19 @@ def only_the_sample(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
+@pytest.fixture(autouse=True)
+def end_what_was_started():
+    """End the trainings that a test left running, and close their pipes."""
+    yield
+    while Training.started:
+        with Training.started.pop() as process:
+            process.kill()
+
+
 class Training:
     """`lenet-c train` in a process of its own, after its first epochs."""
+
+    started: ClassVar = []
 
     def __init__(self, folder, *, epochs=100_000, script=SCRIPT, **streams):
         self.folder = folder
@@ -58,6 +70,7 @@ class Training:
             text=True,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
         )
+        self.started.append(self.process)
 
     def wait_for_epochs(self, count=1):
         while not self.process.stdout.readline().startswith(f"    {count}"):

@@ -7,6 +7,7 @@ import pytest
 import standalone_case as case
 import variant_case as variants
 from numpy.testing import assert_array_equal
+from slow_case import few
 
 import lenet_c
 from lenet_c import LeNet5
@@ -20,6 +21,10 @@ OTHER_KINDS = [
     "random table rbf", "map mean", "mse half", "2 classes", "47 classes",
 ]  # fmt: skip
 SIZE_KINDS = [f"{('softmax', 'course', 'lecun1998')[side % 3]} {side}" for side in variants.SIZES]
+
+KINDS = [*variants.PRESETS, *SUBSAMPLE_KINDS, *OTHER_KINDS, *SIZE_KINDS]
+QUICK = [*variants.PRESETS, "lp 3", "average head relu", "map 2", "random table rbf", SIZE_KINDS[0]]
+CELLS = [(0, 1), (0, 0), (1, 0), (1, 1)]
 
 pytestmark = case.needs("gcc")
 cross = pytest.mark.skipif(not case.BOARD[0].exists(), reason="tools/ is in the repository only")
@@ -45,6 +50,7 @@ def test_the_pretrained_model_reads_the_sample_as_python(pretrained, sample, tmp
     case.check(int8_model(pretrained) if int8 else pretrained, found, sample)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("int8", [False, True])
 def test_the_pretrained_model_reads_the_whole_test_set_as_python(
     pretrained, mnist_folder, tmp_path, int8
@@ -55,7 +61,7 @@ def test_the_pretrained_model_reads_the_whole_test_set_as_python(
     assert (found.labels != labels).sum() == (49 if int8 else 51)  # docs/standalone-c.md
 
 
-@pytest.mark.parametrize("kind", [*variants.PRESETS, *SUBSAMPLE_KINDS, *OTHER_KINDS, *SIZE_KINDS])
+@pytest.mark.parametrize("kind", few(KINDS, QUICK))
 def test_every_kind_of_network_gives_the_scores_of_python(kind, tmp_path):
     model, images = variants.model_on(choose.default(), kind), variants.images_of(kind, 12)
     program = case.compiled(model, tmp_path, flags=["-O1"])
@@ -101,12 +107,12 @@ def test_large_scores_have_probabilities(tmp_path):
 
 @pytest.mark.parametrize("subsampling", ["trainable", "average", "max", "lp", "stochastic"])
 @pytest.mark.parametrize("activation", ["scaled_tanh", "relu"])
-@pytest.mark.parametrize("row", [0, 1])
-@pytest.mark.parametrize("column", [0, 1])
-def test_nan_is_not_lost(tmp_path, subsampling, activation, row, column):
+@pytest.mark.parametrize("cell", few(CELLS, CELLS[:1]))
+def test_nan_is_not_lost(tmp_path, subsampling, activation, cell):
     """One unit of C1, in any cell of its window, is inf - inf: all the scores are NaN."""
     if subsampling == "stochastic" and activation == "scaled_tanh":
         pytest.skip("no such network")
+    row, column = cell
     model = LeNet5(subsampling=subsampling, activation=activation, seed=1)
     w = np.zeros((6, 1, 5, 5))
     w[0, 0, 0, :2] = 3.4e38, -3.4e38  # times 1.175

@@ -268,6 +268,7 @@ def test_values_that_are_refused(reader):
         reader.read(np.full((28, 40), np.nan))
 
 
+@pytest.mark.slow
 def test_read_lines_of_mnist(mnist_folder):
     images, labels = lenet_c.datasets.load_mnist("train", mnist_folder)
     model = reading.train(images[:30000], labels[:30000], epochs=4, seed=1, progress=False)

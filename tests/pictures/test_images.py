@@ -120,6 +120,7 @@ def test_a_small_picture_off_centre_is_centred(digits):
     assert abs(images.prepare(image).sum(0) @ np.arange(28) / image.sum() - 14) < 1
 
 
+@pytest.mark.slow
 def test_mnist_images_on_the_long_way_are_read_as_well(model):
     x, y = datasets.load_sample("test")
     wrong = 0

@@ -17,6 +17,8 @@ import photo_case
 
 from lenet_c import LeNet5, images
 
+pytestmark = pytest.mark.slow  # bounds for hundreds of pictures
+
 #: index // 20 counts within half and kind: one in four of it, handwritten and fonts as in the set.
 QUARTER = [index for index in range(photo_case.COUNT) if index // 20 % 16 in (0, 5, 10, 15)]
 

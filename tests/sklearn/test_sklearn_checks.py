@@ -35,13 +35,18 @@ def expected(estimator):
     return ROUNDED if estimator.dtype == "float32" else {}
 
 
+@parametrize_with_checks([Stretched(random_state=0)], expected_failed_checks=expected)
+def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
 @parametrize_with_checks(
     [
         Padded("mnist28", optimizer="adamw", learning_rate=0.01, epochs=20, **EXACT),
         Stretched(learning_rate=0.15, epochs=12, **EXACT),
-        Stretched(random_state=0),
     ],
     expected_failed_checks=expected,
 )
-def test_estimator_checks(estimator, check):
+def test_estimator_checks_in_float64(estimator, check):
     check(estimator)

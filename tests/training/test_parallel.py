@@ -14,11 +14,13 @@ from rank_case import TIMEOUT, Communicator, World, on_ranks
 import lenet_c
 from lenet_c import LeNet5, Recipe
 
+COUNT = 597  # the last batches have 21 images, 2 of small ones: fewer than ranks
+
 
 @pytest.fixture(scope="module")
 def sample():
     images, labels = lenet_c.datasets.load_sample("train")
-    return images[:1500], labels[:1500]
+    return images[:COUNT], labels[:COUNT]
 
 
 KINDS = {
@@ -27,7 +29,7 @@ KINDS = {
     "sdlm": {"optimizer": Recipe("sdlm", samples=50), "batch_size": 5},
     "small batches": {"batch_size": 7, "learning_rate": 0.01},
     "distorted": {"augment": "affine"},
-    "weights": {"sample_weight": np.arange(1500)},
+    "weights": {"sample_weight": np.arange(COUNT)},
 }
 
 
@@ -44,7 +46,7 @@ def test_ranks_give_the_weights_of_one(kind, size, sample):
 
     for model, records in on_ranks(size, run):
         difference = np.abs(model._parameters.theta - alone._parameters.theta).max()
-        assert difference < 1e-8  # rounding grows with 430 updates
+        assert difference < 1e-8  # rounding grows with 172 updates
         for got, want in zip(records, history, strict=True):
             assert got.loss == pytest.approx(want.loss, rel=1e-9)
             assert got.train_error == want.train_error

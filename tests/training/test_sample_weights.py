@@ -122,6 +122,7 @@ def test_all_the_weight_on_one_image(dtype):
     assert model.predict(images[5]) == labels[5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"subsampling": "max", "activation": "relu"}])
 def test_balanced_training_is_no_worse(fields):
     """One class thinned to 16 images: weights of 30 in one update left networks at chance."""

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from docs_case import PAGES, ROOT, blocks, commands, parse, read, run, run_page, shell_commands
+from slow_case import few
 
 import lenet_c
 from lenet_c.cli import command_line as cli
 
 PACKAGE = Path(lenet_c.__file__).parent
+SLOW = ["docs/own-images.md"]  # trains for 80 epochs
 CHECKOUT = (ROOT / "src").is_dir()
 FILES = (".h", ".py", ".pxd", ".pxi", ".safetensors", ".onnx", ".npz", ".png")
 FOLDERS = "docs|src|tests|tools|benchmarks|include|examples"
@@ -27,7 +29,10 @@ def _name(page):
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: _name(page))
 
 
-@each_page
+QUICK = [page for page in PAGES if _name(page) not in SLOW]
+
+
+@pytest.mark.parametrize("page", few(PAGES, QUICK), ids=_name)
 def test_python_of_a_page_runs(page):
     missing = run_page(page).missing
     if missing:

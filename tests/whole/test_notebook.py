@@ -48,6 +48,7 @@ def _pixels(figure):
     return np.asarray(figure.canvas.buffer_rgba())[:, :, :3].copy()
 
 
+@pytest.mark.slow
 def test_cells_run_and_draw(drawn):
     figures = [picture for pictures in drawn.values() for picture in pictures]
     assert len(figures) >= 12
@@ -56,6 +57,7 @@ def test_cells_run_and_draw(drawn):
             assert (picture != picture[0, 0]).any(2).mean() > LEAST_INK, f"{name}: a blank figure"
 
 
+@pytest.mark.slow
 def test_the_outputs_kept_are_those_of_these_cells(notebook, drawn):
     for number, cell in enumerate(_code(notebook), 1):
         assert cell["execution_count"] == number, f"{cell['id']}: run the notebook from the top"
@@ -92,6 +94,7 @@ def test_it_is_a_valid_notebook(notebook):
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # of Jupyter's own packages
 def test_jupyter_runs_it(drawn, tmp_path):
     reason = "takes nbclient and ipykernel"

@@ -214,6 +214,7 @@ def test_builds_read_alike(build, monkeypatch):
     assert np.abs(model.predict_proba(images) - exact.predict_proba(images)).max() < PROBABILITY
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", choose.available())
 def test_builds_learn_alike(build, exact, monkeypatch):
     """A short training from one seed: bounds on weights and scores."""

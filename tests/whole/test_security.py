@@ -18,19 +18,19 @@ from lenet_c import datasets
 from lenet_c.datasets import mnist_files
 
 PACKAGE = Path(lenet_c.__file__).parent
-SOURCES = sorted(PACKAGE.glob("*.py"))
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Modules that run what they read, or find it by itself.
 FORBIDDEN = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "runpy", "code", "pty"}
 # Modules of the network and of other processes: who may import them.
-DOWNLOAD = {"_download.py"}
-SERVE = {"_serve.py", "_serve_http.py", "_serve_predict.py"}
+DOWNLOAD = {"datasets/download.py"}
+SERVE = {"serve/answers.py", "serve/connection.py", "serve/server.py"}
 GUARDED = {
     **{module: DOWNLOAD for module in ("ssl", "ftplib", "requests", "httpx", "aiohttp")},
     **{module: DOWNLOAD | SERVE for module in ("urllib", "http", "socket", "socketserver")},
-    "subprocess": {"_cli_benchmark.py"},
+    "subprocess": {"cli/benchmark.py"},
     "multiprocessing": set(),
-    "webbrowser": {"_cli_serve.py"},
+    "webbrowser": {"cli/serve.py"},
 }
 NAMES = {"eval", "exec", "compile", "__import__"}
 ATTRIBUTES = {
@@ -60,7 +60,7 @@ def findings(source, file):
             if (node.arg, node.value.value) in (("shell", True), ("allow_pickle", True)):
                 found.append(f"{node.arg}=True")
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if "http://" in node.value and file != "_serve.py":  # which tells its own address
+            if "http://" in node.value and file != "serve/server.py":  # which tells its own address
                 found.append("http://")
     return found
 
@@ -82,9 +82,13 @@ def _of_call(node):
     return []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def place(path):
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=place)
 def test_nothing_that_runs_data(path):
-    assert not findings(path.read_text("utf-8"), path.name)
+    assert not findings(path.read_text("utf-8"), place(path))
 
 
 @pytest.mark.parametrize(
@@ -113,15 +117,15 @@ def test_the_walk_sees_what_it_looks_for(source):
 
 def test_there_are_modules_to_walk_through():
     assert len(SOURCES) > 60 and {file for files in GUARDED.values() for file in files} <= {
-        path.name for path in SOURCES
+        place(path) for path in SOURCES
     }
 
 
 def test_compiled_sources_and_the_page():
     """Where they are: a wheel has no .pyx."""
-    for path in [*PACKAGE.glob("*.p[yx]*[xd]"), *PACKAGE.glob("*.pxi")]:
+    for path in [*PACKAGE.rglob("*.p[yx]*[xd]"), *PACKAGE.rglob("*.pxi")]:
         assert not re.search(r"\b(pickle|marshal|eval|exec)\b", path.read_text("utf-8")), path
-    page = sorted((PACKAGE / "page").iterdir())
+    page = sorted((PACKAGE / "export" / "page").iterdir())
     assert len(page) == 4
     for path in page:
         text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
@@ -197,7 +201,7 @@ for command in (
     ["show", "network"],
     ["show", "maps", "--model", model],
 ):
-    assert main(command) == 0, command
+    assert cli.main(command) == 0, command
 """
 
 CALLS = """
@@ -250,7 +254,7 @@ def test_what_matplotlib_does_for_a_picture(tmp_path):
     code = f"""
 os.environ["MPLCONFIGDIR"] = {str(own)!r}
 from lenet_c.cli import command_line as cli
-assert main(["show", "filters", "--output", os.path.join(sys.argv[1], "a.png")]) == 0
+assert cli.main(["show", "filters", "--output", os.path.join(sys.argv[1], "a.png")]) == 0
 """
     seen = watched(code, tmp_path, str(out))
     assert {kind for kind, _ in seen} <= {"write", "process"}
@@ -299,7 +303,7 @@ with Server(Reader(lenet_c.LeNet5.pretrained(), "a model"), port=0):
 
 def test_downloads_are_https_and_pinned():
     """What follows from a redirection or other contents: test_download.py, test_datasets.py."""
-    source = (PACKAGE / "datasets.py").read_text("utf-8")
+    source = (PACKAGE / "datasets" / "mnist.py").read_text("utf-8")
     mirrors = re.findall(r'"(\w+://[^"]+)"', source.split("_MIRRORS = (")[1].split(")")[0])
     assert len(mirrors) >= 2 and all(mirror.startswith("https://") for mirror in mirrors)
     assert len({file.sha256 for file in mnist_files.FILES.values()}) == 4
@@ -309,7 +313,8 @@ def test_downloads_are_https_and_pinned():
 @pytest.mark.skipif(sys.platform == "win32", reason="of POSIX permissions")
 def test_the_cache_folder_is_its_owners_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("lenet_c.datasets.mnist._MIRRORS", ())
-    monkeypatch.setattr(datasets, "cache_dir", lambda: tmp_path / "cache" / "lenet-c")
+    cache = tmp_path / "cache" / "lenet-c"
+    monkeypatch.setattr("lenet_c.datasets.mnist.cache_dir", lambda: cache)
     for folder, wanted in ((None, 0o700), (tmp_path / "mine", 0o755)):
         before = os.umask(0o022)
         try:
@@ -317,7 +322,7 @@ def test_the_cache_folder_is_its_owners_alone(tmp_path, monkeypatch):
                 datasets.fetch_mnist(folder)
         finally:
             os.umask(before)
-        made = datasets.cache_dir() if folder is None else folder
+        made = cache if folder is None else folder
         assert stat.S_IMODE(made.stat().st_mode) == wanted
 
 
