@@ -187,7 +187,7 @@ def test_comparison(made):
 @pytest.mark.skipif(not DRAWS, reason="Matplotlib is not installed")
 @pytest.mark.parametrize("count", [0, 1, 12, 13, 400])
 def test_any_number_of_misread_digits(arrays, count):
-    from lenet_c.reproduce import figures
+    from lenet_c.reproduce import draw_figures as figures
 
     rows = [(i % 300, 3, 5) for i in range(count)]
     figure = figures.draw_wrong(rows, arrays[2].reshape(300, 784))

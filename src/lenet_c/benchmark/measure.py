@@ -16,7 +16,7 @@ from .timing import Timing, interleave
 
 WORKS = ("training", "prediction")
 SAMPLES = 15  # of a competitor in a measurement
-IMAGES, BATCHES = 1024, 256  # that a run of training presents, more of one or fewer of the other
+IMAGES, BATCHES = 1024, 256  # of a run of training: so many images, but at most so many batches
 RATE, MOMENTUM = 0.005, 0.9
 
 
@@ -112,7 +112,7 @@ def _runs(work: str, batch: int, threads: int) -> tuple[dict[str, Callable[[], o
     """Check the competitors against each other; return their runs and the images of each."""
     n = batch if work == "prediction" else _presented(batch)
     params, images, labels = draw(n)
-    momentum = MOMENTUM if batch > 1 else 0.0  # online: as most write it
+    momentum = MOMENTUM if batch > 1 else 0.0  # an update an image is mostly written without
     runs: dict[str, Callable[[], object]] = {}
     for kind in rivals(threads):
         ours, rival = LenetC(params, threads), kind(params, threads)

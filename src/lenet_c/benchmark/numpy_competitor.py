@@ -77,7 +77,7 @@ class NumpyLeNet:
         self._banded3 = np.zeros((64, 217), np.float32)
         matrix = {name: g.reshape(len(g), -1) for name, g in self.gradients.items()}
         matrix["c1"], matrix["c3"] = np.zeros((24, 37), np.float32), np.zeros((217, 64), np.float32)
-        self._totals = matrix  # what the chunks add up to; C3's banded one transposed: faster
+        self._totals = matrix  # sums over the chunks; transposed for C3's banded matrix: faster
         self._scratch = {name: np.empty_like(total) for name, total in matrix.items()}
         self._workspaces: dict[int, _Workspace] = {}
 

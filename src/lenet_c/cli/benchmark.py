@@ -73,7 +73,7 @@ def _run_child(args: argparse.Namespace, threads: int) -> int:
     )
     try:
         status = child.wait()
-    except KeyboardInterrupt as interrupt:  # the child says so; Ctrl-C may have reached it already
+    except KeyboardInterrupt as interrupt:  # it may have reached the child already
         child.send_signal(signal.SIGTERM if isinstance(interrupt, Stopped) else signal.SIGINT)
         child.wait()
         return status_of(interrupt)

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{shown(args.model or 'the pretrained model')}: {model!r}")
     for option, path in outputs.items():
         what = _WRITERS[option](model, path, args)
-        size = f", {os.path.getsize(path):,} bytes" if os.path.isfile(path) else ""  # no pipe
+        size = f", {os.path.getsize(path):,} bytes" if os.path.isfile(path) else ""  # not a pipe
         print(f"{shown(path)}: {what}{size}")
     return 0
 

@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"{server.url}  (Ctrl-C ends)", flush=True)
         if not server.names:
             complain("other machines can reach this one; nothing is encrypted", kind="")
-        if args.open:  # in a thread of its own: a browser in the terminal would wait for us
+        if args.open:  # a browser in the terminal returns when it is closed: hence the thread
             threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()

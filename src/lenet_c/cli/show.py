@@ -19,15 +19,15 @@ from ..model.lenet5 import LeNet5
 from ..network.config import Config, preset
 from ..pictures.photographs import read_images
 from ..pictures.picture_files import png
-from ..show import curves as _show_curves
-from ..show import distortions as _show_distortions
-from ..show import errors as _show_errors
-from ..show import filters as _show_filters
-from ..show import maps as _show_maps
-from ..show import network as _show_network
-from ..show import pooling as _show_pooling
+from ..show import curves as show_curves
+from ..show import distortions as show_distortions
+from ..show import errors as show_errors
+from ..show import filters as show_filters
+from ..show import maps as show_maps
+from ..show import network as show_network
+from ..show import pooling as show_pooling
 from ..show import style, terminal
-from ..show import table as _show_table
+from ..show import table as show_table
 from ..training.distortion import Distortion
 from .data_sources import FolderSource, Source, test_source
 from .evaluate import confusion_table
@@ -47,9 +47,9 @@ def network(args: argparse.Namespace) -> int:
     config = _configuration(args)
     return _show(
         args,
-        lambda: _show_network.text(config),
-        lambda: _show_network.draw(config),
-        _show_network.heading(config),
+        lambda: show_network.text(config),
+        lambda: show_network.draw(config),
+        show_network.heading(config),
     )
 
 
@@ -58,9 +58,9 @@ def table(args: argparse.Namespace) -> int:
     connections = _configuration(args).table
     return _show(
         args,
-        lambda: _show_table.text(connections),
-        lambda: _show_table.draw(connections),
-        _show_table.heading(connections),
+        lambda: show_table.text(connections),
+        lambda: show_table.draw(connections),
+        show_table.heading(connections),
     )
 
 
@@ -69,11 +69,11 @@ def filters(args: argparse.Namespace) -> int:
     model, name = _model(args)
     chosen = ("c1", "c3") if args.layer is None else (args.layer,)
     parameters = model.parameters()
-    grids = {layer: _show_filters.kernels(parameters, model.config, layer) for layer in chosen}
+    grids = {layer: show_filters.kernels(parameters, model.config, layer) for layer in chosen}
     return _show(
         args,
-        lambda: _show_filters.text(grids, **_style()),
-        lambda: _show_filters.draw(grids),
+        lambda: show_filters.text(grids, **_style()),
+        lambda: show_filters.draw(grids),
         f"{name}, weights",
     )
 
@@ -90,12 +90,12 @@ def maps(args: argparse.Namespace) -> int:
     answer, names = int(p.argmax()), model.config.names
     border = model.config.border if side == model.config.image_size else 0
     layers = {"input": np.pad(image, border)[None], **model.activations(image)}
-    outputs = _show_maps.Outputs(p, names)
+    outputs = show_maps.Outputs(p, names)
     heading = f"{what}, read as {names[answer]} with probability {p[answer]:.4f}"
     return _show(
         args,
-        lambda: _show_maps.text(layers, outputs, heading, **_style()),
-        lambda: _show_maps.draw(layers, outputs, heading),
+        lambda: show_maps.text(layers, outputs, heading, **_style()),
+        lambda: show_maps.draw(layers, outputs, heading),
         heading,
     )
 
@@ -109,7 +109,7 @@ def confusion(args: argparse.Namespace) -> int:
     return _show(
         args,
         lambda: f"{heading}\n\n{confusion_table(report.confusion, names)}",
-        lambda: _show_errors.draw_confusion(report.confusion, heading, names),
+        lambda: show_errors.draw_confusion(report.confusion, heading, names),
         heading,
     )
 
@@ -117,7 +117,7 @@ def confusion(args: argparse.Namespace) -> int:
 def errors(args: argparse.Namespace) -> int:
     """Run ``lenet-c show errors``."""
     model, images, labels, what = _tested(args)
-    rows = _show_errors.misread(model, images, labels)
+    rows = show_errors.misread(model, images, labels)
     heading = f"{what}: test error {error_text(len(rows), len(images))}"
     if args.worst is not None and args.worst < len(rows):
         rows = rows[: args.worst]
@@ -125,8 +125,8 @@ def errors(args: argparse.Namespace) -> int:
     names = model.config.names
     return _show(
         args,
-        lambda: _show_errors.text(rows, heading, names),
-        lambda: _show_errors.draw(rows, images, heading, names),
+        lambda: show_errors.text(rows, heading, names),
+        lambda: show_errors.draw(rows, images, heading, names),
         heading,
     )
 
@@ -139,19 +139,19 @@ def curves(args: argparse.Namespace) -> int:
         for option in ("data", "epochs", "preset", "seed"):
             if getattr(args, option) is not None:
                 raise UsageError(f"--{option} is of a new training, --history of a past one")
-        points = _show_curves.read(args.history)
+        points = show_curves.read(args.history)
         what = _short(args.history)
     count = f"{len(points)} epoch{'s' * (len(points) > 1)}"
     heading = f"{what}: test error {100 * points[-1].test_error:.2f} % after {count}"
     return _show(
         args,
-        lambda: _show_curves.text(points, heading),
-        lambda: _show_curves.draw(points, heading),
+        lambda: show_curves.text(points, heading),
+        lambda: show_curves.draw(points, heading),
         heading,
     )
 
 
-def _train(args: argparse.Namespace) -> tuple[list[_show_curves.Point], str]:
+def _train(args: argparse.Namespace) -> tuple[list[show_curves.Point], str]:
     source = Source.choose(args.data)
     images, labels = source.load("train")
     chosen, seed = args.preset or "softmax", args.seed or 0
@@ -160,17 +160,17 @@ def _train(args: argparse.Namespace) -> tuple[list[_show_curves.Point], str]:
             images, labels, epochs=args.epochs, validation=source.load("test"), seed=seed
         )
     what = f"Preset {chosen}, {len(images):,} training images{_of(source)}"
-    return _show_curves.of_history(history), what
+    return show_curves.of_history(history), what
 
 
 def pooling(args: argparse.Namespace) -> int:
     """Run ``lenet-c show pooling``."""
-    results = _show_pooling.compute(args.coefficient, args.bias, args.p, args.seed)
+    results = show_pooling.compute(args.coefficient, args.bias, args.p, args.seed)
     return _show(
         args,
-        lambda: _show_pooling.text(results),
-        lambda: _show_pooling.draw(results),
-        _show_pooling.HEADING,
+        lambda: show_pooling.text(results),
+        lambda: show_pooling.draw(results),
+        show_pooling.HEADING,
     )
 
 
@@ -178,13 +178,13 @@ def distortions(args: argparse.Namespace) -> int:
     """Run ``lenet-c show distortions``."""
     images, labels = mnist.load_sample("test")
     digits = images[[np.flatnonzero(labels == digit)[0] for digit in range(10)]]
-    sheet = _show_distortions.sheet(Distortion.of(args.augment), digits, args.seed)
+    sheet = show_distortions.sheet(Distortion.of(args.augment), digits, args.seed)
     if _is_sheet(args):
         with atomic_write(args.output) as file:
             file.write(png(sheet))
     else:
-        style.save(_show_distortions.draw(sheet), args.output)
-    what = f"{_show_distortions.COPIES} distorted versions ({args.augment})"
+        style.save(show_distortions.draw(sheet), args.output)
+    what = f"{show_distortions.COPIES} distorted versions ({args.augment})"
     print(f"ten digits, each with {what}: {shown(args.output)}")
     return 0
 

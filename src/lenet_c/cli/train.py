@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     preset, fields, arguments = plan(args.recipe, **options)
     model = LeNet5(preset, **fields)
     say(f"model  {_describe(model, args.threads)}")
-    if not args.resume:  # what is not named is then the checkpoint's
+    if not args.resume:  # with --resume the checkpoint says what is not given
         named = {k: v for k, v in arguments.items() if k in (*Training._fields, *CONSTANTS)}
         own = model.recipe(kept, **cast("TrainingFields", named))
         say(f"by     {_training(Training(**own))}")

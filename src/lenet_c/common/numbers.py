@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_DIGITS = 280  # of a count: what it is multiplied by leaves it a float
+ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
+_DIGITS = 280  # of a count at most: multiplied, it still fits into a float
 
 
 def as_int(value: Any, name: str, kind: str = "an int") -> int:

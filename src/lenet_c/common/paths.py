@@ -9,7 +9,7 @@ from .errors import printable
 
 StrPath = str | os.PathLike[str]
 
-STANDARD_OUTPUT = "standard output"  # its name in errors
+STANDARD_OUTPUT = "standard output"  # what errors call the stream
 
 
 def shown(path: StrPath) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol, TextIO
 
 from .paths import STANDARD_OUTPUT, naming
 
-_DELAY = 1.0  # seconds of silence: short work shows nothing
+_DELAY = 1.0  # seconds before the first drawing: short work shows nothing
 _INTERVAL = 0.1  # seconds between two drawings
 _BAR = 30  # characters at most
 _SHORTEST_BAR = 5
@@ -132,7 +132,7 @@ class _PlainLine:
         self._length = 0  # characters on the terminal
 
     def draw(self, done: int, seconds: float, shown: str) -> None:
-        import shutil  # milliseconds of an import that most never need
+        import shutil  # its import takes milliseconds, and few need it
 
         width = max(shutil.get_terminal_size().columns - 1, 1)  # the last column would wrap
         text = _text(self._progress, done, seconds, shown, width)[:width]
@@ -225,5 +225,5 @@ def _number(value: object) -> str:
 def _is_terminal(stream: TextIO | None) -> bool:
     try:
         return stream is not None and stream.isatty()
-    except (AttributeError, ValueError):  # replaced by something simpler, or closed
+    except (AttributeError, ValueError):  # no real stream, or it is closed
         return False

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from typing import Any
 
-# A string, ended or not, or the beginning of a list or an object; nothing is looked at twice.
+# Matches a string, complete or not, or the beginning of a list or an object, in one pass.
 _VALUE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]', re.DOTALL)
 
 

@@ -52,7 +52,7 @@ def show_config(mode: str = "print") -> dict[str, object] | None:
 
 def get_include() -> str:
     """Return the folder of the C headers, for an extension's include directories."""
-    for root in (PACKAGE, os.path.dirname(os.path.dirname(PACKAGE))):  # wheel, editable install
+    for root in (PACKAGE, os.path.dirname(os.path.dirname(PACKAGE))):  # of a wheel, of a checkout
         folder = os.path.join(root, "include")
         if os.path.isfile(os.path.join(folder, "lenet_c", "lenet_c.h")):
             return folder

@@ -84,7 +84,7 @@ def download(
     part = destination.with_name(f"{destination.name}.{secrets.token_hex(8)}.part")
     with contextlib.suppress(FileNotFoundError):
         os.replace(rest, part)
-    if part.is_symlink():  # laid there for another file to be written
+    if part.is_symlink():  # through a link another file would be written
         part.unlink()
     errors = []
     try:

@@ -151,7 +151,7 @@ def _files(folder: Path) -> list[Path]:
         for name in files
         if name[0] != "." and name.lower() not in _NO_PICTURES
     ]
-    # a named pipe would be waited for; of a link to nothing the reader complains
+    # reading a named pipe would not end; of a broken link the reader complains
     return [path for path in found if path.is_file() or not path.exists()]
 
 

@@ -98,7 +98,7 @@ def to_c(model: Exportable, path: StrPath, *, int8: bool = False, name: str = "l
     header = os.path.join(folder, file[:-2] + ".h")
     fields = _fields(model, name, file[:-2] + ".h", int8)
     texts = {header: HEADER.substitute(fields), source: SOURCE.substitute(fields)}
-    with contextlib.ExitStack() as both:  # neither takes its place before both are complete
+    with contextlib.ExitStack() as both:  # both are complete before one takes its place
         for where, text in texts.items():
             both.enter_context(atomic_write(where)).write(text.encode("utf-8", "surrogateescape"))
     return Written(source, header, fields["flash"], fields["ram"])

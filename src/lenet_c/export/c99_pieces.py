@@ -1,6 +1,6 @@
 """The pieces of C that depend on a network's kind: activation, subsampling, head, output, names.
 
-`string.Template` fills in `$name`; `_standalone` chooses, `_standalone_c` has the places.
+`string.Template` fills in `$name`; `c99` chooses, `c99_source` has the places.
 """
 
 from string import Template

@@ -1,7 +1,7 @@
-"""The C that `_standalone` writes: header and source.
+"""The C that `c99` writes: header and source.
 
 `string.Template` fills in `$name`. What depends on the network's kind stands in
-`_standalone_pieces`.
+`c99_pieces`.
 """
 
 from string import Template

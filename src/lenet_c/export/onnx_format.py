@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-OPSET = 13  # low, for old readers: Softmax and ReduceSum have had their present form since then
+OPSET = 13  # low, for old readers; since 13 Softmax and ReduceSum are as they are now
 _IR_VERSION = 8
 _DATA_TYPES = {"float32": 1, "uint8": 2, "int64": 7}  # TensorProto.DataType
 _INT, _INTS = 2, 7  # AttributeProto.AttributeType

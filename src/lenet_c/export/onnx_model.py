@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..network.config import Config
     from .exportable import Exportable
 
-_TINY = np.float32(1e-30)  # what a sum that may be 0 is divided by at least
+_TINY = np.float32(1e-30)  # the least divisor, where a sum may be 0
 
 
 def to_onnx(model: Exportable, path: StrPath, *, preprocessing: bool = True) -> None:

@@ -127,7 +127,7 @@ def _recognise(
 ) -> dict[str, str]:
     """Return parameter -> key, by the shapes of weights; the own name where none is found."""
     keys = {name: name for name in shapes}
-    for key in reversed(list(tensors)):  # the first of two counts
+    for key in reversed(list(tensors)):  # backwards, so that the first of two counts
         shape = tuple(tensors[key].shape)
         path, _, kind = key.rpartition(".")
         for name, wanted in shapes.items():

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..common.errors import FormatError
 from ..common.paths import StrPath
 
-_MOST_DIRECTORY = 1 << 17  # bytes: zipfile makes objects of ten times its size
+_MOST_DIRECTORY = 1 << 17  # bytes; zipfile takes ten times as much memory for it
 
 
 class _File(io.BufferedReader):

@@ -68,7 +68,7 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
             created.flush()
             os.fsync(created.fileno())
             if fcntl is None:
-                created.close()  # Windows renames no open file; elsewhere it holds the lock
+                created.close()  # Windows cannot rename an open file; elsewhere it holds the lock
             with contextlib.suppress(OSError):
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             os.replace(temporary, target)
@@ -76,7 +76,7 @@ def atomic_write(path: StrPath) -> Iterator[BinaryIO]:
         _swept.add(folder)
     except BaseException:
         if created is not None:
-            with contextlib.suppress(OSError):  # it cannot write the rest: told already
+            with contextlib.suppress(OSError):  # it cannot write the rest either: known already
                 created.close()
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -101,7 +101,7 @@ def replaceable(path: str) -> str | None:
                 raise
             os.stat(folder or os.curdir)
             return target
-    return target if os.path.isfile(target) else None  # /dev/stdout leads to "pipe:[7]"
+    return target if os.path.isfile(target) else None  # /dev/stdout may lead to a pipe
 
 
 def check_seekable(file: BinaryIO, path: StrPath) -> None:
@@ -118,10 +118,10 @@ def _create(temporary: str, target: str) -> BinaryIO | None:
     mode = 0o666
     with contextlib.suppress(OSError):
         mode &= os.stat(target).st_mode
-    # no function of ours: a signal that it let in would lose the descriptor
+    # `opener` is not written in Python: a signal handled in it would lose the descriptor
     file = open(temporary, "xb", opener=functools.partial(os.open, mode=mode))
     if fcntl is not None:
-        with contextlib.suppress(OSError):  # not every file system can; there nothing is swept
+        with contextlib.suppress(OSError):  # without locks nothing is swept
             fcntl.flock(file, fcntl.LOCK_EX)
         if not os.fstat(file.fileno()).st_nlink:
             file.close()
@@ -132,7 +132,7 @@ def _create(temporary: str, target: str) -> BinaryIO | None:
 def _sweep(folder: str) -> None:
     """Remove the temporary files that nobody writes any more, at first and after every error."""
     if fcntl is None or folder in _swept:
-        _swept.discard(folder)  # until the next file is whole
+        _swept.discard(folder)  # until the next file is complete
         return
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
@@ -156,7 +156,7 @@ def open_unpacked(path: StrPath) -> Iterator[BinaryIO]:
 
     Broken gzip data, noticed while the block reads, become a FormatError.
     """
-    import gzip  # costs milliseconds: not for every import of the package
+    import gzip  # its import takes milliseconds, and few need it
     import zlib
 
     with open(path, "rb") as file:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..network.config import Config
 
 _INK = 20  # rows of a digit's ink in MNIST
-_MOST_COLUMNS = 65536  # that a line is scaled up to
+_MOST_COLUMNS = 65536  # of a line after it was scaled
 _NEAR = 1  # columns from its middle at which a digit is seen
 _WIDEST = 24  # columns of ink that can be one digit
 _RUN = 3
@@ -151,7 +151,7 @@ def _runs(log_p: np.ndarray, reject: float) -> list[Digit]:
         middle = (start + stop) // 2
         if label[start] >= 0 and stop - start >= _RUN:
             if found and found[-1].label == label[start] and start - last < 2:
-                found.pop()  # one column of doubt does not make two of it
+                found.pop()  # the same digit, with one doubtful column inside
             found.append(Digit(int(label[start]), int(middle), float(p[middle])))
             last = int(stop)
     return found

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..common.numbers import as_array, as_numbers
+from ..common.numbers import ROUNDING, as_array, as_numbers
 from .config import MOST_CLASSES, Config
 
 if TYPE_CHECKING:
     from .config_fields import ConfigFields
-
-_ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 
 def as_image(image: npt.ArrayLike, least: int = 1) -> np.ndarray:
@@ -91,7 +89,7 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
         low, high = images.min(), images.max()
         if not (np.isfinite(low) and np.isfinite(high)):
             raise ValueError("images: NaN or infinity among the pixels")
-        if low < -_ROUNDING or high > 1 + _ROUNDING:
+        if low < -ROUNDING or high > 1 + ROUNDING:
             hint = (
                 ": these look like 0..255, divide by 255" if low >= 0 and 1.01 < high <= 255 else ""
             )

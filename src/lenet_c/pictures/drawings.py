@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 _BOX = 20  # rows or columns of a digit in MNIST
-_FAINT = 0.1  # of the darkest ink: less is no part of a digit's extent
+_FAINT = 0.1  # of the darkest ink; fainter pixels do not count for the size of a digit
 
 
 def resize(image: np.ndarray, factor: float) -> npt.NDArray[np.float64]:

@@ -6,25 +6,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-_GROUND = 32  # px of the longer side on which the ground is estimated
-_WINDOW = 0.8  # of the picture's longer side, around each pixel, give its ground
-_STEP = 3  # every third pixel of the window and row stands for the others
-_DARK = 24.0  # levels added to the ground before it divides: a dark board is no division by zero
-_GROUND_INK = 0.3  # of the strongest contrast: the ground has less
-_AREA = 384 * 288  # px on which marks are looked for at most
-_LEAST_SIDE = 96  # px of the longer side on which they are looked for at least
-_LEAST_INK = 0.04  # of the paper's level is the strongest contrast of a picture that is not blank
+_GROUND = 32  # px of the longer side of the small picture that the ground is estimated on
+_WINDOW = 0.8  # of the picture's longer side: the window around a pixel whose median is its ground
+_STEP = 3  # only every third row and column of the window is looked at
+_DARK = 24.0  # levels added to the ground before it divides: a dark board is almost 0
+_GROUND_INK = 0.3  # of the strongest contrast; a pixel with less of it is ground
+_AREA = 384 * 288  # px at most of the picture that marks are looked for in
+_LEAST_SIDE = 96  # px at least of its longer side
+_LEAST_INK = 0.04  # of the paper's level; a picture without a stronger contrast is blank
 _LEAST_RATIO = 6.0  # of the strongest contrast to the noise of the ground
-_INK = 0.4  # of the picture's strongest contrast makes a pixel ink
-_NOISE = 3.0  # standard deviations of the ground's noise that ink is above
-_SPECK = 0.03  # of the heaviest mark's weight, below which a mark is none
-_SMALL = 0.35  # of the tallest digit's height and _LIGHT of its weight: punctuation
-_LIGHT = 0.15
-_OUTSIDE = 0.05  # of the weight of a mark that goes on outside: a digit weighs more
-_STRIP = 0.6  # of the picture: a mark from side to side is a line, unless it is cut out closely
-_NEXT = 4  # px around a digit that count as its own
-_ELSEWHERE = 0.05  # of the picture may differ from the ground as much as ink and be none
-_BORDER = 0.3  # of its longer side along the picture's border: a mark that goes on outside
+_INK = 0.4  # of the strongest contrast; a pixel with more of it is ink
+_NOISE = 3.0  # standard deviations of the ground's noise; ink is above it
+_SPECK = 0.03  # of the heaviest mark's weight; a lighter mark is left out
+_SMALL = 0.35  # of the tallest mark's height; a smaller mark is punctuation if it is light, too
+_LIGHT = 0.15  # of the heaviest mark's weight
+_OUTSIDE = 0.05  # of a mark that goes on outside the picture; a digit inside weighs more
+_STRIP = 0.6  # of the picture; a smaller mark from side to side is a line on the paper
+_NEXT = 4  # px around a digit that belong to it
+_ELSEWHERE = 0.05  # of the picture at most may be as strong as ink and belong to no digit
+_BORDER = 0.3  # of a mark's longer side; with more along the border it goes on outside
 
 
 class NoDigitError(ValueError):
@@ -108,7 +108,7 @@ def _direction(difference: np.ndarray) -> np.ndarray:
         for k in range(count)
     ]
     vectors = np.stack(small, axis=-1).reshape(-1, count).astype(np.float64)
-    power = (vectors**2).sum(1, keepdims=True)  # a few strong pixels count, not the many of noise
+    power = (vectors**2).sum(1, keepdims=True)  # few strong pixels count more than noise
     direction = np.linalg.eigh((vectors * power).T @ vectors)[1][:, -1]
     direction = direction if ((vectors @ direction) ** 3).sum() >= 0 else -direction
     return direction.astype(np.float32)
@@ -268,11 +268,11 @@ class _Group(NamedTuple):
         down = max(piece.top - self.bottom, self.top - piece.bottom, 0)
         if max(across, down) > 0.25 * size:
             return False
-        if piece.height < 0.5 * self.height:  # a bar, a broken end: digits are of one height
+        if piece.height < 0.5 * self.height:  # too low for a digit: a bar, a broken end
             return True
         both = self.with_(piece)
         overlap = min(self.right, piece.right) - max(self.left, piece.left)
-        if overlap >= 0.5 * min(self.width, piece.width):  # above one another
+        if overlap >= 0.5 * min(self.width, piece.width):  # one above the other
             return both.height <= 2.5 * both.width
         return both.width <= 1.1 * both.height
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.errors import FormatError
+from ..common.numbers import ROUNDING
 from ..common.paths import StrPath
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Picture = Union[StrPath, IO[bytes], "Image.Image", npt.ArrayLike]
 LONGEST = 800
 #: Pixels that are decoded at most; JPEG is decoded at a reduced size first.
 MAX_PIXELS = 64_000_000
-_PROGRAM = "which is a program and is not run"  # but Pillow has Ghostscript or Windows run it
+_PROGRAM = "which is a program and is not run"  # Pillow would have Ghostscript or Windows run it
 _WRAPPED = "which wraps pictures that cannot be checked before they are decoded"
 _REFUSED = {
     **dict.fromkeys(("EPS", "WMF"), _PROGRAM),
@@ -37,7 +38,6 @@ _TILE = 322, 323  # TIFF's tags of a tile's width and height
 _ICON = b"\0\0\1\0"  # begins an ICO file, which Pillow decodes while it opens it
 _MOST_SCANS = 64  # of a JPEG file; progressive ones have about ten
 _MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")  # of a JPEG segment with a length
-_ROUNDING = 1e-6  # what interpolation may leave below 0 or above 1
 
 
 class Levels(NamedTuple):
@@ -158,7 +158,7 @@ def _load_picture(picture: Image.Image, longest: int, name: str) -> Levels:
     width, height = picture.size
     if not 0 < width * height <= MAX_PIXELS:
         raise FormatError(f"{name}: {width}x{height} pixels, expected 1 to {_BOUND}")
-    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # which would copy it otherwise
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # it would copy all others, too
         picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         return _reduced([_deep(picture)], longest)
@@ -208,7 +208,7 @@ def _load_array(image: npt.ArrayLike, longest: int) -> Levels:
     if array.dtype.kind == "b":
         full = 1
     elif array.dtype.kind == "f":
-        if low < -_ROUNDING or high > 1 + _ROUNDING:
+        if low < -ROUNDING or high > 1 + ROUNDING:
             raise ValueError(f"image: floats must be 0..1, got {low:.7g}..{high:.7g}")
         full = 1
     else:

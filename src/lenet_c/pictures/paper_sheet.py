@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-_SIDE = 96  # px of the longer side on which the sheet is looked for
-_STEP = 0.2  # of the brighter level: sheet and surroundings differ by more
-_AREA = 0.45, 0.95  # of the picture is sheet; a large digit fills 0.4
-_FILLED = 0.7  # of the rectangle around a sheet is sheet, as long as it is not turned far
-_WRITING = 0.2  # of a sheet at most is not of its level: a ring is no sheet
-_SEEN = 0.1  # of a side of the picture at most is sheet where the surroundings are seen
-_INSET = 2  # px of the search: blurred edges of the sheet are not sheet
+_SIDE = 96  # px of the longer side of the small picture that the sheet is looked for in
+_STEP = 0.2  # of the brighter level; sheet and surroundings differ by more
+_AREA = 0.45, 0.95  # of the picture; a sheet takes so much of it, a large digit only 0.4
+_FILLED = 0.7  # of the rectangle around a sheet that is not turned far; it fills more
+_WRITING = 0.2  # of a sheet at most is of another level: a ring is no sheet
+_SEEN = 0.1  # of a side of the picture; where less of it is sheet, the surroundings are seen
+_INSET = 2  # px that are taken off around the sheet, whose edges are blurred
 
 
 def alone(values: np.ndarray) -> tuple[np.ndarray, bool] | None:

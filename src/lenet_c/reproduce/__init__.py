@@ -1,7 +1,7 @@
 """Figures of the paper, made again from trainings on this machine.
 
 Read `paper_figures` first: what each figure takes and shows. `paper_runs` trains and keeps what it
-trained, `figures` draws.
+trained, `draw_figures` draws.
 """
 
 from .paper_figures import Outcome, plan, run

@@ -22,8 +22,7 @@ from ..common.paths import StrPath
 from ..core import threads as _threads
 from ..files.safe_files import atomic_write
 from ..show import style
-from . import figures as _figures
-from . import paper_runs
+from . import draw_figures, paper_runs
 from .paper_runs import Data, Pass, Result, Run
 
 __all__ = ["FIGURES", "PAPER", "SIZES", "Data", "Outcome", "Pass", "Result", "Run", "plan", "run"]
@@ -181,7 +180,7 @@ def _write(figure: int, results: list[Result], data: Data, folder: Path) -> list
     _write_csv(files[0], table)
     if style.available():
         files.append(folder / f"fig{figure}.png")
-        style.save(_figures.DRAW[figure](table.rows, *extra), files[1])
+        style.save(draw_figures.DRAW[figure](table.rows, *extra), files[1])
     return files
 
 

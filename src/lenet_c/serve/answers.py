@@ -134,7 +134,7 @@ class Reader:
             raise RequestError(400, f"body: expected {kind}, its first bytes are others")
         try:
             width = height = 0
-            with contextlib.suppress(FormatError, OSError):  # which `prepare` will meet, too
+            with contextlib.suppress(FormatError, OSError):  # `prepare` meets it again
                 width, height = levels.size(io.BytesIO(body))
             if width * height > PIXEL_LIMIT:
                 raise FormatError(f"{width}x{height} pixels, expected {PIXEL_LIMIT} at most")

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _LINE_LIMIT = 4096  # bytes of a request's first line
-_HEAD_LIMIT = 32768  # bytes of its headers, to within a buffer
-_DRAIN = 8 * BODY_LIMIT  # bytes read and thrown away behind an error, for its answer to arrive
+_HEAD_LIMIT = 32768  # bytes of its headers; at most one buffer more is read
+_DRAIN = 8 * BODY_LIMIT  # bytes that are dropped after an error, so that the answer arrives
 _DRAIN_SECONDS = 1.0
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -108,7 +108,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Service
     protocol_version = default_request_version = request_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    _unread = False  # something may still come that nobody reads
+    _unread = False  # the client may still send what nobody reads
 
     def setup(self) -> None:
         super().setup()
@@ -182,7 +182,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if len(self.raw_requestline) > _LINE_LIMIT:
             raise RequestError(414, f"the request's first line has over {_LINE_LIMIT} bytes")
         self._stream.expect(seconds, _HEAD_LIMIT)
-        if not self.parse_request():  # an empty line, which it leaves unanswered
+        if not self.parse_request():  # it does not answer an empty line
             raise RequestError(400, "expected a request's first line, got an empty one")
         self._stream.expect(seconds)
         length = self._content_length()

@@ -16,7 +16,7 @@ from .answers import Reader, page
 from .connection import Handler, Limits, Service
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_PAUSE = 0.1  # seconds, where the process may open no more files
+_PAUSE = 0.1  # seconds to wait where too many files are open
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n\r\n"
 
 
@@ -49,7 +49,7 @@ class Server(socketserver.ThreadingMixIn, Service):
         The port is taken or may not be used, or the host is none of this machine.
     """
 
-    allow_reuse_address = sys.platform != "win32"  # there it would share a port that is taken
+    allow_reuse_address = sys.platform != "win32"  # Windows would share a port that is taken
     daemon_threads = True
     request_queue_size = 256
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import style as _drawing
+from . import style
 from .style import GREY, INK, LIGHT, ORANGE
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def text(rows: list[Misread], heading: str, names: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-@_drawing.styled
+@style.styled
 def draw_images(
     images: Sequence[np.ndarray],
     words: Sequence[str],
@@ -79,8 +79,8 @@ def draw_images(
     high = _CELL + (0.22 if small else 0.1)
     above = 0.58 if small else 0.42
     width, tall = columns * _CELL + 0.2, lines * high + above
-    figure = _drawing.new(width, tall, layout=None)
-    ax = _drawing.inches(figure, 0, 0, width, tall)
+    figure = style.new(width, tall, layout=None)
+    ax = style.inches(figure, 0, 0, width, tall)
     ax.set_axis_off()
     for i, image in enumerate(images):
         x, y = 0.1 + i % columns * _CELL, above + i // columns * high
@@ -91,8 +91,8 @@ def draw_images(
         if small:
             ax.text(x + _CELL / 2, y + _CELL + 0.04, small[i], size=7, color=GREY, **place)
     ax.set(xlim=(0, width), ylim=(tall, 0))
-    style: dict[str, Any] = {"loc": "center", "ha": "left", "pad": 0}
-    ax.set_title(heading, x=0.1 / width, y=1 - 0.26 / tall, **style)
+    look: dict[str, Any] = {"loc": "center", "ha": "left", "pad": 0}
+    ax.set_title(heading, x=0.1 / width, y=1 - 0.26 / tall, **look)
     if small:
         ax.text(0.1, 0.33, _LEGEND, size=8, color=GREY, va="top")
     return figure
@@ -108,12 +108,12 @@ def draw(rows: list[Misread], images: np.ndarray, heading: str, names: Sequence[
     )
 
 
-@_drawing.styled
+@style.styled
 def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]) -> Figure:
     """Draw a confusion matrix: errors shaded by their number, and each class's error beside it."""
     classes = len(confusion)
     side = min(9.0, max(4.4, 0.42 * classes))
-    figure = _drawing.new(side + 2.6, side + 0.7)
+    figure = style.new(side + 2.6, side + 0.7)
     ax, beside = figure.subplots(1, 2, width_ratios=(side, 1.5), sharey=True)
     wrong = np.ma.masked_array(confusion, np.eye(classes, dtype=bool))
     most = max(int(wrong.max()) if classes > 1 else 0, 1)

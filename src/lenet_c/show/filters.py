@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..network.config import Config
-from . import style as _drawing
-from . import terminal
+from . import style, terminal
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -76,14 +75,14 @@ def heading(layer: str, grid: np.ndarray) -> str:
     return f"{words} ({low:.2f} .. {high:.2f})"
 
 
-def text(grids: dict[str, np.ndarray], **style: Unpack[Shade]) -> str:
+def text(grids: dict[str, np.ndarray], **shading: Unpack[Shade]) -> str:
     """Return grids of kernels as text: black the most negative weight, white the largest.
 
     Parameters
     ----------
     grids : dict of str to ndarray
         Layer -> what `kernels` returns.
-    **style
+    **shading
         `colour` and `characters` of `terminal.shade`.
     """
     blocks = []
@@ -98,36 +97,36 @@ def text(grids: dict[str, np.ndarray], **style: Unpack[Shade]) -> str:
             if fit < columns:
                 lines.append(f"columns {start} .. {min(start + fit, columns) - 1}")
             for row in grey[:, start : start + fit]:
-                lines += [*terminal.shade(_drawing.strip(row), **style), ""]
+                lines += [*terminal.shade(style.strip(row), **shading), ""]
         blocks.append("\n".join(lines).rstrip())
     return "\n\n".join(blocks)
 
 
-@_drawing.styled
+@style.styled
 def draw(grids: dict[str, np.ndarray]) -> Figure:
     """Draw grids of kernels, each on its own scale; 0 is white, what is not connected grey."""
     from matplotlib import colormaps
 
-    colours = colormaps["PuOr_r"].with_extremes(bad=_drawing.LIGHT)
+    colours = colormaps["PuOr_r"].with_extremes(bad=style.LIGHT)
     sheets = {
-        layer: _drawing.strip(grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
+        layer: style.strip(grid.reshape(-1, *grid.shape[2:]), grid.shape[1])
         for layer, grid in grids.items()
     }
     room = _WIDTH - 0.95
     wide = {layer: _inches_wide(sheet, room) for layer, sheet in sheets.items()}
     heights = {k: wide[k] * sheet.shape[0] / sheet.shape[1] for k, sheet in sheets.items()}
     tall = 0.1 + sum(heights.values()) + 0.55 * len(heights)
-    figure = _drawing.new(_WIDTH, tall, layout=None)
+    figure = style.new(_WIDTH, tall, layout=None)
     top = 0.1
     for layer, sheet in sheets.items():
         grid = grids[layer]
         figure.text(0.1 / _WIDTH, 1 - top / tall, heading(layer, grid), va="top", size=10)
-        ax = _drawing.inches(figure, 0.35, top + 0.4, wide[layer], heights[layer])
+        ax = style.inches(figure, 0.35, top + 0.4, wide[layer], heights[layer])
         most = np.nanmax(np.abs(grid)) or 1.0
         kwargs: dict[str, Any] = {"cmap": colours, "vmin": -most, "vmax": most, "aspect": "auto"}
         picture = ax.imshow(np.ma.masked_invalid(sheet), **kwargs)
         _label(ax, grid)
-        bar = _drawing.inches(
+        bar = style.inches(
             figure, 0.35 + wide[layer] + 0.12, top + 0.4, 0.1, min(heights[layer], 2.0)
         )
         figure.colorbar(picture, cax=bar, ticks=[-most, 0, most], format="%.2f")
@@ -146,7 +145,7 @@ def _inches_wide(sheet: np.ndarray, room: float) -> float:
 
 def _label(ax: Axes, grid: np.ndarray) -> None:
     rows, columns, height, width = grid.shape
-    _drawing.bare(ax)
+    style.bare(ax)
     ax.tick_params(length=0, labelsize=7, labeltop=True, labelbottom=False)
     if columns > 1:
         step = max(1, columns // 24)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import style as _drawing
-from . import terminal
+from . import style, terminal
 from .style import BLUE, SILVER
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def as_maps(layers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def text(
-    layers: dict[str, np.ndarray], outputs: Outputs, heading: str, **style: Unpack[Shade]
+    layers: dict[str, np.ndarray], outputs: Outputs, heading: str, **shading: Unpack[Shade]
 ) -> str:
     """Return the image, the maps of every layer and the outputs as text.
 
@@ -63,14 +62,14 @@ def text(
         "input" and `LeNet5.activations` of one image.
     outputs : Outputs
     heading : str
-    **style
+    **shading
         `colour` and `characters` of `terminal.shade`.
     """
     lines = [heading]
     for name, maps in as_maps(layers).items():
         fit = terminal.fitting(len(maps), maps.shape[2])
         lines += ["", _caption(name, layers[name])]
-        lines += terminal.shade(_drawing.strip(terminal.grey(maps), fit), **style)
+        lines += terminal.shade(style.strip(terminal.grey(maps), fit), **shading)
     lines += ["", _OUTPUT]
     wide = max(len(outputs.names[k]) for k in outputs.shown)
     for k in outputs.shown:
@@ -87,19 +86,19 @@ def _caption(name: str, values: np.ndarray) -> str:
     return f"{shown}: {count}{values.shape[1]} x {values.shape[2]}"
 
 
-@_drawing.styled
+@style.styled
 def draw(layers: dict[str, np.ndarray], outputs: Outputs, heading: str) -> Figure:
     """Draw the image, the maps of every layer, each on its own grey scale, and the outputs."""
     maps = as_maps(layers)
     units = [name for name in maps if layers[name].size == len(layers[name])]
     above = {"input", *units}
-    strips = {name: _drawing.strip(values) for name, values in maps.items() if name not in above}
+    strips = {name: style.strip(values) for name, values in maps.items() if name not in above}
     heights = {name: _ROOM * s.shape[0] / s.shape[1] for name, s in strips.items()}
     tall = 0.45 + _TALL + 0.22 + sum(heights.values()) + 0.16 * len(heights) + 1.1
-    figure = _drawing.new(_WIDTH, tall, layout=None)
-    _drawing.title(figure, heading)
+    figure = style.new(_WIDTH, tall, layout=None)
+    style.title(figure, heading)
     _image(figure, _LEFT, 0.45, _TALL, "input", layers, maps["input"][0])
-    _bars(_drawing.inches(figure, 3.7, 0.5, _WIDTH - 3.8, _TALL - 0.05), outputs)
+    _bars(style.inches(figure, 3.7, 0.5, _WIDTH - 3.8, _TALL - 0.05), outputs)
     top = 0.45 + _TALL + 0.22
     for name, picture in strips.items():
         _image(figure, _LEFT, top, heights[name], name, layers, picture)
@@ -124,9 +123,9 @@ def _image(
 ) -> None:
     """Draw a picture with its layer's name on its left."""
     width = height * picture.shape[1] / picture.shape[0]
-    ax = _drawing.inches(figure, left, top, width, height)
+    ax = style.inches(figure, left, top, width, height)
     ax.imshow(np.ma.masked_invalid(picture), cmap="gray", aspect="auto")
-    _drawing.bare(ax)
+    style.bare(ax)
     shown, _, shape = _caption(name, layers[name]).partition(": ")
     place: dict[str, Any] = {
         "textcoords": "offset points",

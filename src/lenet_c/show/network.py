@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..network.config import Config
 from ..network.layer_table import LayerRow, layer_table, operations
-from . import style as _drawing
+from . import style
 from .style import GREY, INK, PALE_BLUE, PALE_ORANGE, PALE_VIOLET
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class _Block(NamedTuple):
         return self.middle + self.width / 2 - side, _BASE, side
 
 
-@_drawing.styled
+@style.styled
 def draw(config: Config) -> Figure:
     """Draw the layers: maps to scale, one behind another, units as a bar."""
     rows, does = layer_table(config), operations(config)
@@ -100,7 +100,7 @@ def draw(config: Config) -> Figure:
         column = max(_LEAST, block.width + 0.22)
         blocks.append(block._replace(middle=left + column / 2))
         left += column
-    figure = _drawing.new(left + 0.08, _HEIGHT, layout=None)
+    figure = style.new(left + 0.08, _HEIGHT, layout=None)
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, left + 0.08), ylim=(0, _HEIGHT))
     ax.set_axis_off()
@@ -117,14 +117,14 @@ def draw(config: Config) -> Figure:
         ax.text(block.middle, 2.5, name, ha="center", va="bottom", weight="bold", size=10)
         ax.text(block.middle, 2.48, shape, ha="center", va="top", size=8.5)
         for i, line in enumerate(words):
-            style: dict[str, Any] = {
+            look: dict[str, Any] = {
                 "ha": "center",
                 "va": "top",
                 "color": GREY if i < 2 else INK,
                 "size": 8,
             }
-            ax.text(block.middle, 0.8 - 0.165 * i, line, **style)
-    _drawing.title(figure, heading(config))
+            ax.text(block.middle, 0.8 - 0.165 * i, line, **look)
+    style.title(figure, heading(config))
     return figure
 
 
@@ -137,15 +137,15 @@ def _words(row: LayerRow, does: str) -> list[str]:
 def _layer(ax: Axes, block: _Block, fill: str) -> None:
     from matplotlib.patches import Rectangle
 
-    style: dict[str, Any] = {"facecolor": fill, "edgecolor": INK, "linewidth": 0.6}
+    look: dict[str, Any] = {"facecolor": fill, "edgecolor": INK, "linewidth": 0.6}
     if block.side == 1:
         tall = min(0.008 * block.maps + 0.08, 1.3)
-        ax.add_patch(Rectangle((block.middle - 0.07, _BASE), 0.14, tall, **style))
+        ax.add_patch(Rectangle((block.middle - 0.07, _BASE), 0.14, tall, **look))
         return
     left, bottom, side = block.front
     for behind in reversed(range(block.maps)):
         shift = behind * block.step
-        ax.add_patch(Rectangle((left - shift, bottom + shift), side, side, **style))
+        ax.add_patch(Rectangle((left - shift, bottom + shift), side, side, **look))
 
 
 def _field(ax: Axes, below: _Block, kernel: int, block: _Block) -> None:
@@ -165,5 +165,5 @@ def _field(ax: Axes, below: _Block, kernel: int, block: _Block) -> None:
     for corner in (y, y + field):
         ax.plot((x + field, target[0]), (corner, target[1]), **line)
     if not whole:
-        style: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
-        ax.add_patch(Rectangle((x, y), field, field, **style))
+        look: dict[str, Any] = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.7}
+        ax.add_patch(Rectangle((x, y), field, field, **look))

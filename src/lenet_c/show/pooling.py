@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .. import layers
-from . import style as _drawing
+from . import style
 from .style import GREY, INK, LIGHT
 
 if TYPE_CHECKING:
@@ -72,26 +72,26 @@ def _rows(values: np.ndarray, digits: int) -> list[str]:
     return ["".join(f"{value:>{digits + 4}.{digits}f}" for value in row) for row in values]
 
 
-@_drawing.styled
+@style.styled
 def draw(results: list[Pooled]) -> Figure:
     """Draw the map with its windows, and the results beside it."""
-    figure = _drawing.new(8, 4.25, layout=None)
-    _drawing.title(figure, HEADING)
-    ax = _drawing.inches(figure, 0.1, 0.65, 2.5, 2.5)
+    figure = style.new(8, 4.25, layout=None)
+    style.title(figure, HEADING)
+    ax = style.inches(figure, 0.1, 0.65, 2.5, 2.5)
     _grid(ax, EXAMPLE, 1, 10)
     ax.set_title("the map", size=9, pad=5)
     ax.hlines(1.5, -0.5, 3.5, color=INK, linewidth=1.4)
     ax.vlines(1.5, -0.5, 3.5, color=INK, linewidth=1.4)
-    style: dict[str, Any] = {"va": "top", "size": 7.5, "color": GREY}
-    ax.text(0, -0.03, _WINDOW, transform=ax.transAxes, **style)
+    look: dict[str, Any] = {"va": "top", "size": 7.5, "color": GREY}
+    ax.text(0, -0.03, _WINDOW, transform=ax.transAxes, **look)
     for i, (name, formula, values) in enumerate(results):
         left, top = 2.95 + 1.72 * (i % 3), 0.65 + 1.83 * (i // 3)
-        ax = _drawing.inches(figure, left, top, 1.15, 1.15)
+        ax = style.inches(figure, left, top, 1.15, 1.15)
         _grid(ax, values, 2, 9)
         ax.set_title(name, size=9, pad=4)
         parts = formula.replace(", ", ",\n").splitlines()
         words = "\n".join(part for cut in parts for part in textwrap.wrap(cut, 28))
-        ax.text(0, -0.06, words, transform=ax.transAxes, **style)
+        ax.text(0, -0.06, words, transform=ax.transAxes, **look)
     return figure
 
 
@@ -101,7 +101,7 @@ def _grid(ax: Axes, values: np.ndarray, digits: int, size: float) -> None:
         words = f"{value:.{digits}f}"
         dark = "white" if value > 1.0 else INK
         ax.text(j, i, words, ha="center", va="center_baseline", size=size, color=dark)
-    _drawing.bare(ax)
+    style.bare(ax)
     ax.set_xticks(np.arange(values.shape[1] + 1) - 0.5, minor=True)
     ax.set_yticks(np.arange(values.shape[0] + 1) - 0.5, minor=True)
     ax.tick_params(which="both", length=0)
