@@ -90,6 +90,12 @@ def __dir__() -> list[str]:
 
 _default_isa()  # an impossible LENET_C_ISA is an ImportError here
 
+# Pickles name a class by its module: these stay what they are wherever their file lies.
+for _class in (
+    Config, Distortion, FormatError, History, LeNet5, Recipe, Record, Report, TrainingWarning
+):  # fmt: skip
+    _class.__module__ = __name__
+
 
 def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: Unpack[TrainOptions]) -> LeNet5:
     """Make a model and train it.

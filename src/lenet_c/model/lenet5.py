@@ -18,7 +18,6 @@ from ..export import torch_state
 from ..lines import decoder, scanning
 from ..network import config as _config
 from ..network import layer_table
-from ..network.config import Config
 from ..network.parameters import Parameters
 from ..network.report import Report
 from ..storing import model_files
@@ -76,10 +75,6 @@ class LeNet5:
     >>> model.predict(images[:3]).shape
     (3,)
     """
-
-    config: Config
-    history: History
-    _parameters: Parameters
 
     def __init__(self, preset: str = "softmax", **overrides: Unpack[ConfigFields]) -> None:
         config = _config.preset(preset, **overrides)

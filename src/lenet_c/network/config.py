@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import json
 import reprlib
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,7 +76,7 @@ PRESETS: dict[str, ConfigFields] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Configuration of a network.
 
@@ -147,8 +147,7 @@ class Config:
         Of the initial weights, and of the draws of stochastic subsampling.
     """
 
-    preset: str = "softmax"
-    _: KW_ONLY
+    preset: str = dataclasses.field(default="softmax", kw_only=False)
     input_size: int = 32
     border: int = 2
     levels: tuple[float, float] = (-0.1, 1.175)
