@@ -18,8 +18,11 @@ from ..export import torch_state
 from ..lines import decoder, scanning
 from ..network import config as _config
 from ..network import layer_table
+<<<<<<< HEAD
 from ..network.choices import PRESETS
 from ..network.config import Config
+=======
+>>>>>>> p1
 from ..network.parameters import Parameters
 from ..network.report import Report
 from ..storing import model_files
@@ -77,10 +80,6 @@ class LeNet5:
     >>> model.predict(images[:3]).shape
     (3,)
     """
-
-    config: Config
-    history: History
-    _parameters: Parameters
 
     def __init__(self, preset: str = "softmax", **overrides: Unpack[ConfigFields]) -> None:
         config = _config.preset(preset, **overrides)

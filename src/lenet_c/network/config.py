@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import json
 import reprlib
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +29,7 @@ _MOST_VALUES = 2 * MOST_CLASSES + 256  # in a configuration: names, codes, and a
 UNSET: Any = None  # the default of a field that __post_init__ settles
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Configuration of a network.
 
@@ -100,8 +100,7 @@ class Config:
         Of the initial weights, and of the draws of stochastic subsampling.
     """
 
-    preset: str = "softmax"
-    _: KW_ONLY
+    preset: str = dataclasses.field(default="softmax", kw_only=False)
     input_size: int = 32
     border: int = 2
     levels: tuple[float, float] = (-0.1, 1.175)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +10,6 @@ import numpy.typing as npt
 from ..common.errors import TrainingWarning
 from ..common.numbers import positive
 from ..model.lenet5 import LeNet5
-from ..network import scores
 from ..training.defaults import BATCH
 from ..training.distortion import Distortion
 from ..training.history import History
@@ -20,14 +17,14 @@ from ..training.recipe import Recipe
 
 try:
     from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.utils import Tags, check_random_state
+    from sklearn.utils import Tags
     from sklearn.utils.multiclass import (
         _check_partial_fit_first_call,
         check_classification_targets,
     )
     from sklearn.utils.validation import check_is_fitted, validate_data
 
-    from . import inputs
+    from . import inputs, networks
 except ImportError as _error:
     raise ImportError(
         'LeNetClassifier needs scikit-learn 1.6 or newer: pip install "lenet-c[sklearn]" '
@@ -37,6 +34,11 @@ except ImportError as _error:
 
 if TYPE_CHECKING:
     from ..network.config_fields import ConfigFields
+
+
+# Parameters that are arguments of LeNet5.fit, those of LeNet5.partial_fit first.
+_CONSTANTS = ("optimizer", "learning_rate", "momentum", "weight_decay", "threads")
+_OF_FIT = ("epochs", "batch_size", "schedule", "shuffle", "early_stopping", "augment")
 
 
 class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # without types
@@ -112,6 +114,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     >>> classifier.predict(images[:3]).shape
     (3,)
     """
+
+    __module__ = "lenet_c"  # for pickles
 
     classes_: np.ndarray
     pixel_range_: tuple[float, float]
@@ -213,7 +217,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         model, pixel_range = self._network(X, weight, classes, warm)
         images, validation = self._images(X, model, pixel_range), None
         if self.early_stopping is not None:
-            kept, held_out = self._split(targets, model.config.seed)
+            kept, held_out = networks.split(targets, self.validation_fraction, model.config.seed)
             validation = images[held_out], targets[held_out]
             images, targets = images[kept], targets[kept]
             weight = weight if weight is None else weight[kept]
@@ -222,20 +226,10 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             history = model.fit(
                 images,
                 targets,
-                epochs=self.epochs,
-                batch_size=self.batch_size,
-                optimizer=self.optimizer,
-                learning_rate=self.learning_rate,
-                momentum=self.momentum,
-                weight_decay=self.weight_decay,
-                schedule=self.schedule,
-                shuffle=self.shuffle,
+                **self._named(*_CONSTANTS, *_OF_FIT),
                 validation=validation,
-                early_stopping=self.early_stopping,
                 keep_best=validation is not None,
                 sample_weight=weight,
-                augment=self.augment,
-                threads=self.threads,
                 progress=bool(self.verbose),
                 seed=model.config.seed,
             )
@@ -297,12 +291,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             model.partial_fit(
                 images[part],
                 targets[part],
-                optimizer=self.optimizer,
-                learning_rate=self.learning_rate,
-                momentum=self.momentum,
-                weight_decay=self.weight_decay,
+                **self._named(*_CONSTANTS),
                 sample_weight=weight if weight is None else weight[part],
-                threads=self.threads,
             )
         self.model_, self.pixel_range_, self.n_iter_ = model, pixel_range, passes + 1
         return self
@@ -322,8 +312,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         scores : ndarray of `dtype`, shape (n, classes)
             The highest is the class; of two classes (n,), the second's less the first's.
         """
-        found = self._scores(X)
-        return found[:, 1] - found[:, 0] if len(self.classes_) == 2 else found
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Return the probabilities of the classes.
@@ -347,24 +337,13 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         check_is_fitted(self)
         pixels: np.ndarray = validate_data(self, inputs.rows(X), reset=False)
         inputs.check_units(pixels, *self.pixel_range_)
-        model, found = self.model_, []
-        parameters, size = model._parameters, scores.CHUNK
-        weights = parameters.weights
-        for start in range(0, len(pixels), size):
-            images = self._images(pixels[start : start + size], model, self.pixel_range_)
-            found.append(
-                scores.scores_of(parameters, images, self.threads, weights, one_by_one=False)
-            )
-        return np.concatenate(found)
+        model, pixel_range = self.model_, self.pixel_range_
+        return networks.scores(
+            pixels, lambda part: self._images(part, model, pixel_range), model, self.threads
+        )
 
     def _images(self, X: np.ndarray, model: LeNet5, pixel_range: tuple[float, float]) -> np.ndarray:
-        """Return rows of pixels as images (n, h, h) of the network's range."""
-        sides = {model.config.image_size, model.config.input_size}
-        side = math.isqrt(X.shape[1])
-        if side not in sides or side**2 != X.shape[1]:
-            forms = " or ".join(f"(n, {size**2}), (n, {size}, {size})" for size in sorted(sides))
-            raise ValueError(f"X: expected images, {forms}; got {X.shape[1]} features")
-        return inputs.pixels(X, *pixel_range, model.config.dtype).reshape(-1, side, side)
+        return networks.as_images(X, model, pixel_range)
 
     def _network(
         self, X: np.ndarray, weight: np.ndarray | None, classes: np.ndarray, warm: bool
@@ -372,38 +351,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         """Return the network to train and the range of its pixels: new ones, or those there are."""
         if warm:
             return self.model_, self.pixel_range_
-        if not len(X):
-            raise ValueError("X: expected an image whose weight, its class's too, is above 0")
-        if self.pixel_range is None:
-            low, high = inputs.range_of(X)
-        else:
-            low, high = inputs.checked_range(self.pixel_range)
-        fields: ConfigFields = {**(self.config or {})}
-        taken = {"preset", "classes", "dtype", "seed"} & fields.keys()
-        if taken:
-            raise ValueError(
-                f"config: expected fields other than {', '.join(sorted(taken))}: preset, dtype and "
-                "random_state are parameters of their own, and y tells the classes"
-            )
-        if isinstance(self.random_state, numbers.Integral):
-            seed = int(self.random_state)
-        else:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if low < 0 and "levels" not in fields:
-            levels = inputs.levels(X, weight, low, high)
-            if levels is not None:
-                fields["levels"] = levels
-        fields |= {"classes": len(classes), "dtype": self.dtype, "seed": seed}
-        return LeNet5(self.preset, **fields), (low, high)
+        names = ("preset", "config", "pixel_range", "dtype", "random_state")
+        return networks.new_network(X, weight, classes, **self._named(*names))
 
-    def _split(self, targets: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices of images to train on and of images held out."""
-        from sklearn.model_selection import train_test_split
-
-        parts: tuple[np.ndarray, np.ndarray] = train_test_split(
-            np.arange(len(targets)),
-            test_size=self.validation_fraction,
-            random_state=seed % 2**32,
-            stratify=targets,
-        )
-        return parts
+    def _named(self, *names: str) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in names}
