@@ -18,11 +18,7 @@ from ..export import torch_state
 from ..lines import decoder, scanning
 from ..network import config as _config
 from ..network import layer_table
-<<<<<<< HEAD
 from ..network.choices import PRESETS
-from ..network.config import Config
-=======
->>>>>>> p1
 from ..network.parameters import Parameters
 from ..network.report import Report
 from ..storing import model_files
