@@ -55,9 +55,10 @@ def first_pass(seed, images, labels):
     chosen = rng.permutation(len(images))[: recipe.samples]
     task = updates.Task(parameters, state, Data(images, targets), recipe, threads=1)
     updates.set_sdlm_rates(task, recipe.learning_rate, chosen)
-    losses = []
+    presented, losses = updates.presented(task), []
     for part in np.split(order, 6):
-        loss, _ = updates.train(task, part, 1, np.ones(len(part)))
+        ones = np.ones(len(part))
+        loss, _ = parameters.engine.train(presented, part, 1, ones, recipe.momenta(len(part)))
         losses.append(loss / len(part))
     return losses
 

@@ -81,6 +81,8 @@ cdef void distorted_gradients_job(void* arg, int i, int parts) noexcept nogil:
     while s < shard_count(job):
         n = min(job.shard, job.n - s * job.shard)
         present(&batch, job, job.first + s * job.shard, n, room)
+        job.loss[s] = 0
+        job.errors[s] = 0
         job.kernels.gradients(number_at(job.out, s * job.net.size, job.kernels.number_size), job.loss + s,
                               job.errors + s, &batch.images, batch.labels, batch.weight, job.scale, 0, n, job.theta,
                               job.net, workspace)

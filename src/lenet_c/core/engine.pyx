@@ -3,34 +3,10 @@
 `Engine` is one build; the functions that its methods call stand in the .pxi of their subject.
 """
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
-from lenet_c.kernels.types cimport ABI_VERSION, Kernels, number
+from lenet_c.kernels.types cimport ABI_VERSION, SUM, Kernels, number
 from lenet_c.kernels.types cimport Net as NetStruct
-
-cdef extern from *:
-    """
-    #ifndef LENET_SOURCE
-    #define LENET_SOURCE 0
-    #endif
-    #if defined(__x86_64__) && defined(__GNUC__)
-    /* 2 AVX-512 (x86-64-v4), 1 AVX2 with FMA (x86-64-v3), 0 neither. Asks the operating system's support too. */
-    static int lenet_cpu_level(void)
-    {
-        __builtin_cpu_init();
-        if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
-              && __builtin_cpu_supports("bmi2"))) return 0;
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-            && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
-            && __builtin_cpu_supports("avx512vl") ? 2 : 1;
-    }
-    #else
-    static int lenet_cpu_level(void) { return 0; }
-    #endif
-    """
-    uint64_t SOURCE "LENET_SOURCE"
-    int lenet_cpu_level() nogil
-
 
 cdef extern from "pool.h" nogil:
     int lenet_pool_init()
@@ -57,6 +33,7 @@ cdef number* number_at(number* base, Py_ssize_t i, int size) noexcept nogil:
     return <number*>(<char*>base + i * size)
 
 
+include "cpu.pxi"
 include "writer.pxi"
 include "arrays.pxi"
 include "geometry.pxi"
@@ -71,11 +48,6 @@ include "measure.pxi"
 
 if lenet_pool_init():
     raise MemoryError("pthread_atfork failed")
-
-
-def cpu_level():
-    """Return 2 where CPU and system support AVX-512 (x86-64-v4), 1 for AVX2 with FMA (x86-64-v3), else 0."""
-    return lenet_cpu_level()
 
 
 cdef class Engine:
@@ -169,7 +141,51 @@ cdef class Engine:
         loss, errors : float, int
             Sum over the images presented of weight x loss, and wrong labels, before each update.
         """
-        return train(presented, order, batch, rates, momenta, step, loss)
+        cdef Pass p = presented
+        cdef Array o = view(order, "order", "lq", (None,)), r = None, m = None
+        cdef Py_ssize_t total = o.buffer.shape[0], steps, shards, i
+        cdef Job job = job_of(p)
+        cdef Memory memory, sums
+        cdef int64_t errors = 0
+        if batch < 1:
+            raise ValueError(f"batch: expected at least 1, got {batch}")
+        steps = (total + batch - 1) // batch
+        if p.update.rule != SUM:
+            r, m = view(rates, "rates", "d", (steps,)), view(momenta, "momenta", "d", (steps,))
+        elif steps != 1:
+            raise ValueError("without a rule: one batch")
+        if total == 0:
+            return loss, 0
+        check_order(p, o)
+        p.source.index = <const int64_t*>o.data
+        job.shard = shard_size(min(batch, total))
+        job.room = align64(self.k.workspace(job.net))
+        if job.draw != NULL:
+            job.room += present_room(&job, max(job.shard, <Py_ssize_t>CHUNK))
+        memory = take_memory(job.room * p.threads)
+        job.workspace = memory.data
+        if p.update.rule != SUM and prefers_online_training(self, p.net, batch):
+            train_online(p, &job, total, batch, <const double*>r.data, <const double*>m.data, step, &loss, &errors)
+            give_memory(memory)
+            return loss, errors
+        shards = (min(batch, total) + job.shard - 1) // job.shard
+        sums = take_memory(align64(16 * shards) + shards * job.net.size * self.k.number_size)
+        job.loss, job.errors = <double*>sums.data, <int64_t*>(sums.data + 8 * shards)
+        job.out = <number*>(sums.data + align64(16 * shards))
+        with nogil:
+            for i in range(steps):
+                p.source.draw = draw_of(p.draw, step + i)
+                job.first, job.n = i * batch, min(batch, total - i * batch)
+                job.scale = 1.0 / (p.count if p.count else job.n)
+                lenet_pool_run(gradients_job if job.draw == NULL else distorted_gradients_job, &job,
+                               <int>min(<Py_ssize_t>p.threads, shard_count(&job)))
+                add_losses(&job, &loss, &errors)
+                if p.update.rule != SUM:
+                    set_step(&p.update, <const double*>r.data, <const double*>m.data, step, i)
+                lenet_pool_run(update_job, &job, p.threads)
+        give_memory(memory)
+        give_memory(sums)
+        return loss, errors
 
     def update(self, Net net, theta, gradient, rule, double rate, double momentum, state1, state2,
                Py_ssize_t step=0):

@@ -59,6 +59,8 @@ cdef void gradients_job(void* arg, int i, int parts) noexcept nogil:
     cdef Job* job = <Job*>arg
     cdef Py_ssize_t s = i, size = job.net.size
     while s < shard_count(job):
+        job.loss[s] = 0
+        job.errors[s] = 0
         job.kernels.gradients(number_at(job.out, s * size, job.kernels.number_size), job.loss + s, job.errors + s,
                               job.images, job.labels, job.weight, job.scale, job.first + s * job.shard,
                               min(job.shard, job.n - s * job.shard), job.theta, job.net,
@@ -74,14 +76,10 @@ cdef void update_job(void* arg, int i, int parts) noexcept nogil:
                        size * i // parts, size * (i + 1) // parts, job.update)
 
 
-cdef void batch_gradients(Job* job, double* loss, int64_t* errors, int threads) noexcept nogil:
-    # One gradient for each shard at job.out; adds the batch's losses and wrong labels.
-    cdef Py_ssize_t shards = shard_count(job), s
-    memset(job.loss, 0, shards * sizeof(double))
-    memset(job.errors, 0, shards * sizeof(int64_t))
-    lenet_pool_run(gradients_job if job.draw == NULL else distorted_gradients_job, job,
-                   <int>min(<Py_ssize_t>threads, shards))
-    for s in range(shards):
+cdef void add_losses(const Job* job, double* loss, int64_t* errors) noexcept nogil:
+    # of the shards of a batch, in their order
+    cdef Py_ssize_t s
+    for s in range(shard_count(job)):
         loss[0] += job.loss[s]
         errors[0] += job.errors[s]
 
@@ -173,54 +171,6 @@ cdef int check_order(Pass p, Array order) except -1:
     if bad_label:
         raise ValueError(f"labels: must be 0..{classes - 1}")
     return 0
-
-
-cdef tuple train(Pass p, order, Py_ssize_t batch, rates, momenta, Py_ssize_t step, double loss):
-    cdef Array o = view(order, "order", "lq", (None,)), r = None, m = None
-    cdef Py_ssize_t total = o.buffer.shape[0], steps, shards, i
-    cdef Job job = job_of(p)
-    cdef Memory memory, sums
-    cdef int64_t errors = 0
-    if batch < 1:
-        raise ValueError(f"batch: expected at least 1, got {batch}")
-    steps = (total + batch - 1) // batch
-    if p.update.rule != SUM:
-        r = view(rates, "rates", "d", (steps,))
-        m = view(momenta, "momenta", "d", (steps,))
-    elif steps != 1:
-        raise ValueError("without a rule: one batch")
-    if total == 0:
-        return loss, 0
-    check_order(p, o)
-    p.source.index = <const int64_t*>o.data
-    job.shard = shard_size(min(batch, total))
-    job.room = align64(job.kernels.workspace(job.net))
-    if job.draw != NULL:
-        job.room += present_room(&job, max(job.shard, <Py_ssize_t>CHUNK))
-    memory = take_memory(job.room * p.threads)
-    job.workspace = memory.data
-    if p.update.rule != SUM and prefers_online_training(p.engine, p.net, batch):
-        train_online(p, &job, total, batch, <const double*>r.data, <const double*>m.data, step, &loss, &errors)
-        give_memory(memory)
-        return loss, errors
-    shards = (min(batch, total) + job.shard - 1) // job.shard
-    sums = take_memory(align64(16 * shards) + shards * job.net.size * job.kernels.number_size)
-    job.loss = <double*>sums.data
-    job.errors = <int64_t*>(sums.data + 8 * shards)
-    job.out = <number*>(sums.data + align64(16 * shards))
-    with nogil:
-        for i in range(steps):
-            p.source.draw = draw_of(p.draw, step + i)
-            job.first = i * batch
-            job.n = min(batch, total - job.first)
-            job.scale = 1.0 / (p.count if p.count else job.n)
-            batch_gradients(&job, &loss, &errors, p.threads)
-            if p.update.rule != SUM:
-                set_step(&p.update, <const double*>r.data, <const double*>m.data, step, i)
-            lenet_pool_run(update_job, &job, p.threads)
-    give_memory(memory)
-    give_memory(sums)
-    return loss, errors
 
 
 cdef int update(Engine engine, Net net, theta, gradient, rule, double rate, double momentum, state1, state2,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from ..common.progress import Progress
-    from ..core.engine import Draws
+    from ..core.engine import Draws, Pass
     from ..network.parameters import Parameters
     from .data import Data
     from .recipe import Recipe
@@ -68,28 +68,14 @@ class Epoch:
     chosen: npt.NDArray[np.int64] | None
 
 
-def train(
-    task: Task,
-    order: npt.NDArray[np.int64],
-    batch: int,
-    rates: npt.NDArray[np.float64],
-    loss: float = 0.0,
-    draws: Draws | None = None,
-) -> tuple[float, int]:
-    """Make an update at each of the rates, from `batch` images in order each time.
-
-    Return the sum of the images' losses, added to `loss`, and the number of wrong labels.
-    """
-    parameters, state, recipe = task.parameters, task.state, task.recipe
-    net, momenta = parameters.nets[task.data.pixels.shape[1:]], recipe.momenta(len(rates))
-    presented = parameters.engine.prepare(
-        net, parameters.theta, *task.data, recipe.rule, state.moments[0], state.moments[-1],
+def presented(task: Task, draws: Draws | None = None) -> Pass:
+    """Return what the kernels present, and what they change."""
+    parameters, moments = task.parameters, task.state.moments
+    return parameters.engine.prepare(
+        parameters.nets[task.data.pixels.shape[1:]], parameters.theta, *task.data,
+        task.recipe.rule, moments[0], moments[-1],
         draw=parameters.config.seed, draws=draws, threads=task.threads,
     )  # fmt: skip
-    try:
-        return parameters.engine.train(presented, order, batch, rates, momenta, state.step, loss)
-    finally:  # Ctrl-C may come between the kernels' return and the next line
-        state.step += len(rates)
 
 
 def gradient(
@@ -103,16 +89,15 @@ def gradient(
     draws: Draws | None = None,
     count: int = 0,
 ) -> tuple[float, int]:
-    """Write the gradient of a batch's loss into `out`; return as `train` does.
+    """Write the gradient of a batch's loss into `out`; return the loss, added to, and the errors.
 
     order: which images; count: those that the loss is the mean over, where they are only a part.
     """
-    net = parameters.nets[data.pixels.shape[1:]]
-    presented = parameters.engine.prepare(
-        net, theta, *data, gradient=out, draw=parameters.config.seed, draws=draws, count=count,
-        threads=threads,
+    batch = parameters.engine.prepare(
+        parameters.nets[data.pixels.shape[1:]], theta, *data, gradient=out,
+        draw=parameters.config.seed, draws=draws, count=count, threads=threads,
     )  # fmt: skip
-    return parameters.engine.train(presented, order, len(order), loss=loss)
+    return parameters.engine.train(batch, order, len(order), loss=loss)
 
 
 def finite(task: Task) -> bool:
@@ -131,8 +116,12 @@ def one_step(parameters: Parameters, data: Data, recipe: Recipe, threads: int) -
     before: OptimizerState = parameters.optimizer
     state = before.copy().prepare(recipe.optimizer, parameters.theta)
     task, n = Task(parameters, state, data, recipe, threads), len(data.pixels)
+    rates, momenta = np.array([recipe.learning_rate]), recipe.momenta(1)
     try:
-        loss, _ = train(task, np.arange(n), n, np.array([recipe.learning_rate]))
+        loss, _ = parameters.engine.train(
+            presented(task), np.arange(n), n, rates, momenta, state.step
+        )
+        state.step += 1
         if not (math.isfinite(loss) and finite(task)):
             parameters.optimizer = OptimizerState()
             raise FloatingPointError(
@@ -148,6 +137,7 @@ def one_step(parameters: Parameters, data: Data, recipe: Recipe, threads: int) -
 
 def one_epoch(task: Task, epoch: Epoch, bar: Progress) -> tuple[float, int]:
     """Present the images once; return the summed loss and the wrong labels."""
+    recipe, state, batch = task.recipe, task.state, presented(task, epoch.draws)
     stretch, done, step, loss, errors = 1, 0, epoch.first, 0.0, 0
     sizes = deque(epoch.sizes)
     while sizes:
@@ -157,8 +147,13 @@ def one_epoch(task: Task, epoch: Epoch, bar: Progress) -> tuple[float, int]:
             sizes.appendleft((count - stretch, size))
             count = stretch
         part = epoch.order[done : done + count * size]
-        rates = task.recipe.rates(step, count, epoch.total, epoch.epochs)
-        loss, part_errors = train(task, part, size, rates, loss, epoch.draws)
+        rates, momenta = recipe.rates(step, count, epoch.total, epoch.epochs), recipe.momenta(count)
+        try:
+            loss, part_errors = task.parameters.engine.train(
+                batch, part, size, rates, momenta, state.step, loss
+            )
+        finally:  # Ctrl-C may come between the kernels' return and the next line
+            state.step += count
         step, errors, done = step + count, errors + part_errors, done + len(part)
         if not math.isfinite(loss):
             break
