@@ -1,6 +1,6 @@
 /* LeNet-5: sizes, Table I, the layout of the parameters, and the table of functions of a kernel build.
  *
- * Plain C, no vector type: this is what the kernel modules, _core and embedders share.
+ * Plain C, no vector type: this is what the kernel modules, the engine and embedders share.
  */
 #ifndef LENET_C_H
 #define LENET_C_H
@@ -82,8 +82,12 @@ static inline int lenet_link(lenet_links *links, int n_in, int n_out, const unsi
     return 0;
 }
 
+/* The paper's activation, f(a) = A tanh(S a) (Appendix A). */
+#define LENET_SQUASH_A 1.7159
+#define LENET_SQUASH_S (2.0 / 3.0)
+
 /* f(a) = offset + gain tanh(slope a); of y = f(a), f'(a) = slope (gain - (y - offset)^2 / gain). SCALED_TANH: the
- * paper's, gain 1.7159, slope 2/3, offset 0; RELU: max(a, 0). */
+ * paper's, gain A, slope S, offset 0; RELU: max(a, 0). */
 enum { LENET_SCALED_TANH, LENET_TANH, LENET_RELU };
 
 typedef struct {
@@ -251,7 +255,7 @@ typedef struct {
  * which the compiler holds against `lanes` (simd.h). */
 typedef struct {
     int version, size;                 /* LENET_ABI_VERSION, sizeof(lenet_kernels) */
-    uint64_t source;                   /* hash of the source: _core refuses a module of another build */
+    uint64_t source;                   /* hash of the source: the engine refuses a module of another build */
     const char *isa;
     int lanes, number_size, alignment;
     size_t (*workspace)(const lenet_net *net);
@@ -297,7 +301,8 @@ typedef struct {
     /* `rounds` x fma_per_round multiply-adds in registers */
     double (*fma_peak)(ptrdiff_t rounds);
     ptrdiff_t fma_per_round;
-    /* single layers on (n, maps, height, width) and (n, units); workspace: layer_workspace vecs. NULL where not wanted.
+    /* single layers on (n, maps, height, width) and (n, units). workspace: as many vecs of `alignment` bytes as the layer's
+     * arrays have numbers an image, twice x, and the parameters' gradients. dx is NULL where it is not wanted.
      * forward overwrites y; backward overwrites dx and adds to dw, db, dc. height and width are at least 5 for
      * convolutions, 2 for windows; sizes are counted in ptrdiff_t */
     void (*conv_forward)(lenet_number *y, const lenet_number *x, const lenet_number *w, const lenet_number *b,

@@ -9,6 +9,7 @@
 #ifndef LENET_C_SIMD_H
 #define LENET_C_SIMD_H
 
+#include <lenet_c/lenet_c.h>
 #include <math.h>
 #include <stddef.h>
 #if defined(__SSE2__) && defined(__GNUC__)
@@ -248,14 +249,11 @@ LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
 #endif
 }
 
-/* A tanh(S a), A = 1.7159, S = 2/3 (LeCun 1998, Appendix A).
+/* A tanh(S a) (LeCun 1998, Appendix A).
  *
  * float: a P(a^2) / Q(a^2), both of degree 4, the minimax fit of tools/fit_simd.py on |S a| <= 9, where tanh is 1 to the
  * last bit; relative error of the fit 2.1e-8, of the result see docs/performance.md. double: libm.
  */
-#define LENET_SQUASH_A 1.7159
-#define LENET_SQUASH_S (2.0 / 3.0)
-
 LENET_INLINE lenet_vec lenet_squash(lenet_vec a)
 {
 #if defined(LENET_F64) && defined(LENET_SCALAR)

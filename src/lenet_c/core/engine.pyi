@@ -13,10 +13,12 @@ _Labels = npt.NDArray[np.int64]
 _Curve = tuple[str, float, float, float]  # kind, gain, slope, offset
 
 ACTIVATIONS: dict[str, int]
+AMPLITUDE: float
 CURVATURES: dict[str, int]
 HEADS: dict[str, int]
 LOSSES: dict[str, int]
 POOLS: dict[str, int]
+SLOPE: float
 MAPS: tuple[None, None, None, None]
 TABLE_1: bytes
 UNITS: tuple[None, None]

@@ -2,14 +2,15 @@
 from libc.string cimport memcpy
 
 from lenet_c.kernels.types cimport (AVERAGE, C1, C3, C5, CONSTANT, CROSS_ENTROPY, EXACT, F6, FULL, GLOBAL_AVERAGE,
-                                    KERNEL, LP, MAP, MAX, MSE, RELU, SCALED_TANH, STOCHASTIC, TABLE1, TANH, TRAINABLE,
-                                    Activation, Images, lenet_layout)
+                                    KERNEL, LP, MAP, MAX, MSE, RELU, SCALED_TANH, SQUASH_A, SQUASH_S, STOCHASTIC,
+                                    TABLE1, TANH, TRAINABLE, Activation, Images, lenet_layout)
 
+AMPLITUDE, SLOPE = SQUASH_A, SQUASH_S
 TABLE_1 = bytes([TABLE1[i] for i in range(C1 * C3)])
 ACTIVATIONS = {"scaled_tanh": SCALED_TANH, "tanh": TANH, "relu": RELU}
-SUBSAMPLING = {"trainable": TRAINABLE, "average": AVERAGE, "max": MAX, "lp": LP, "stochastic": STOCHASTIC}
+SUBSAMPLING = {"trainable": TRAINABLE, "average": AVERAGE, "max": MAX, "stochastic": STOCHASTIC, "lp": LP}
 HEADS = {"full": FULL, "global_average": GLOBAL_AVERAGE}
-LOSSES = {"cross_entropy": CROSS_ENTROPY, "mse": MSE, "map": MAP}
+LOSSES = {"cross_entropy": CROSS_ENTROPY, "map": MAP, "mse": MSE}
 CURVATURES = {"exact": EXACT, "constant": CONSTANT}
 
 
@@ -68,7 +69,7 @@ cdef class Net:
     cdef NetStruct net
 
     def __cinit__(self, image_size, int border, int classes, levels, table=None, *, int c5_kernel=KERNEL,
-                  activation=("scaled_tanh", 1.7159, 2 / 3, 0), f6_activation=None, str subsampling="trainable",
+                  activation=("scaled_tanh", SQUASH_A, SQUASH_S, 0), f6_activation=None, str subsampling="trainable",
                   double p=2, str head="full", str loss="cross_entropy", double j=1, double distance_scale=1,
                   bint output_activation=False, bint train_codes=False):
         self.net.image_height, self.net.image_width = image_size

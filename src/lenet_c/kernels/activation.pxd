@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # Activations, f(a) = offset + gain tanh(slope a) or max(a, 0). The paper's is A tanh(S a), `squash` of simd.h. (LeCun
 # 1998, Appendix A)
-from lenet_c.kernels.types cimport RELU, SCALED_TANH, TANH, Activation
-from lenet_c.kernels.simd cimport SQUASH_A, SQUASH_S, real, splat, squash, vec, vmax, vmin, vpositive
+from lenet_c.kernels.types cimport RELU, SCALED_TANH, SQUASH_A, SQUASH_S, TANH, Activation
+from lenet_c.kernels.simd cimport real, splat, squash, vec, vmax, vmin, vpositive
 
 
 cdef inline vec squash_derivative(vec y) noexcept nogil:

@@ -71,7 +71,8 @@ cdef void rbf_backward_noinline(vec* dx, vec* dcode, const vec* dy, const vec* x
 
 
 cdef double loss_noinline(vec* da, double* losses, int64_t* errors, const vec* a, const int64_t* label,
-                          const double* weight, double scale, int count, int classes, int loss, double j) noexcept nogil:
+                          const double* weight, double scale, int count, int classes, int loss,
+                          double j) noexcept nogil:
     # see softmax_cross_entropy and rbf_loss
     if loss == CROSS_ENTROPY:
         return softmax_cross_entropy(da, losses, errors, a, label, weight, scale, count, classes)

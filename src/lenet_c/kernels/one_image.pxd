@@ -195,7 +195,7 @@ cdef inline void c3_forward(real* y, const real* x, const real* w, const real* b
 
 
 cdef inline void dense_forward(real* y, const real* x, const real* w, const real* b, int units, int groups, int group,
-                              int step, int PARTS) noexcept nogil:
+                               int step, int PARTS) noexcept nogil:
     # y[n] = b[n] + sum_l w[l,n] x[l], PARTS vecs of y at a time; input l = g * group + q stands at x[q * step + g]:
     # units of a full layer (groups 1, step 1), or maps of S4 (16 groups of 25, step 16)
     cdef vec[IMAGE_TILE] acc

@@ -61,7 +61,7 @@ cdef void c_online_scores(real* scores, const Images* images, Py_ssize_t first, 
 
 
 cdef double image_softmax(ImageBlock* block, int64_t label, double weight, int best, int classes,
-                           Py_ssize_t outputs) noexcept nogil:
+                          Py_ssize_t outputs) noexcept nogil:
     # d_output = weight dJ/da, 0 in the padding; returns J. See softmax_cross_entropy.
     cdef real* a = block.output
     cdef real* da = block.d_output
@@ -78,7 +78,7 @@ cdef double image_softmax(ImageBlock* block, int64_t label, double weight, int b
 
 
 cdef double image_distance(ImageBlock* block, int64_t label, double weight, int best, const Net* net,
-                            Py_ssize_t outputs) noexcept nogil:
+                           Py_ssize_t outputs) noexcept nogil:
     # d_output = weight dJ/dy, 0 in the padding; returns J. See rbf_loss.
     cdef real* y = block.output
     cdef real* dy = block.d_output
@@ -104,7 +104,7 @@ cdef real exp_of(real a) noexcept nogil:
 
 
 cdef double image_loss(ImageBlock* block, int64_t* errors, int64_t label, double weight, double scale,
-                        const Net* net, const Packed* o) noexcept nogil:
+                       const Net* net, const Packed* o) noexcept nogil:
     # returns weight J; the class is the first of the highest score, or of the least distance
     cdef real* y = block.output
     cdef int c, best = 0

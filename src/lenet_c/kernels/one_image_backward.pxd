@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# The way back of the online schedule (online.pxd). Each gradient goes where it is found:
+# The way back of one image (one_image.pxd). A gradient is used as soon as it is computed:
 #
 #   GRADIENT   g is added to a gradient buffer
 #   PLAIN      w -= rate g
@@ -7,9 +7,9 @@
 #   SCALED     w -= v g: v holds a rate for each parameter
 #
 # A weight is read for the input's sensitivity before it is written.
-from lenet_c.kernels.types cimport C1, C3, C5, F6, KERNEL
+from lenet_c.kernels.types cimport C1, C3, C5, F6, KERNEL, SQUASH_A, SQUASH_S
 from lenet_c.kernels.one_image cimport MAPS1, MAPS3, UNITS5, UNITS6, ImageBlock, Packed, lanes
-from lenet_c.kernels.simd cimport (HALF_LANES, IMAGE_TILE, LANES, SQUASH_A, SQUASH_S, half, half_splat, lane_sum, real,
+from lenet_c.kernels.simd cimport (HALF_LANES, IMAGE_TILE, LANES, half, half_splat, lane_sum, real,
                                    splat, vec)
 from lenet_c.kernels.activation cimport squash_backward, squash_derivative
 
@@ -42,8 +42,8 @@ cdef inline void put(Sink* sink, Py_ssize_t at, vec g, int KIND) noexcept nogil:
 
 
 cdef inline void dense_backward(Sink* sink, real* dx, const real* du, const real* x, const real* w, Py_ssize_t at_w,
-                            Py_ssize_t at_b, int units, int groups, int group, int step, int PARTS,
-                            int KIND) noexcept nogil:
+                                Py_ssize_t at_b, int units, int groups, int group, int step, int PARTS,
+                                int KIND) noexcept nogil:
     # dx (as x), from du (units); w: the weights at offset at_w, in the order of dense_forward
     cdef vec[IMAGE_TILE] delta
     cdef vec sum, unit
@@ -73,7 +73,7 @@ cdef inline void dense_backward(Sink* sink, real* dx, const real* du, const real
 
 
 cdef inline void rbf_backward(Sink* sink, real* dx, const real* dy, const real* x, const real* code, Py_ssize_t at,
-                          int outputs, bint train, real s, int KIND) noexcept nogil:
+                              int outputs, bint train, real s, int KIND) noexcept nogil:
     # dx[n] = sum_c dy[c] 2s (x[n] - code[n,c]); code (n, outputs) at offset `at`, changed where `train`
     cdef vec sum, d, slope = splat(2 * s)
     cdef int n, p
@@ -159,7 +159,7 @@ cdef inline void c3_backward_input(real* dx, const real* du, const real* wt) noe
 
 
 cdef inline void c3_backward_weight(Sink* sink, const real* du, const real* x, const real* mask, Py_ssize_t at_w,
-                                int KIND) noexcept nogil:
+                                    int KIND) noexcept nogil:
     # dw[k,u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v,k], 0 where mask (6, 16) is
     cdef vec[C1] acc
     cdef vec delta
@@ -206,7 +206,7 @@ cdef inline void put_all(Sink* sink, Py_ssize_t at, const real* g, int n, int KI
 
 
 cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, const Packed* o,
-                                 int KIND) noexcept nogil:
+                                int KIND) noexcept nogil:
     # From d_output. c1 and c3 become deltas.
     cdef int u, v, m, k
     cdef real* g = block.w3t                              # scratch once C3 is done; its padding stays 0
@@ -216,12 +216,12 @@ cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, co
                      o.distance_scale, KIND)
     else:
         dense_backward(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1,
-                   KIND)
+                       KIND)
     squash_backward(<vec*>block.d_f6, <vec*>block.f6, UNITS6 // LANES)
     dense_backward(sink, block.d_c5, block.d_f6, block.c5, w + o.w6, o.w6, o.b6, UNITS6, 1, C5, 1, 6, KIND)
     squash_backward(<vec*>block.d_c5, <vec*>block.c5, UNITS5 // LANES)
     dense_backward(sink, block.d_s4, block.d_c5, block.s4, w + o.w5, o.w5, o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
-               IMAGE_TILE, KIND)
+                   IMAGE_TILE, KIND)
     subsample_backward[vec](<vec*>block.c3, <vec*>(g3 + MAPS3), <vec*>(g3 + 2 * MAPS3), <vec*>g3,
                             <const vec*>block.d_s4, <const vec*>block.s4, <const vec*>block.c3,
                             <const vec*>(w + o.c4), 5, 5, MAPS3 // LANES)

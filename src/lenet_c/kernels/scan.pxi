@@ -1,5 +1,5 @@
 # A large image scanned: C1 .. S4 once for the whole of it, tiles of S4 in the lanes; then C5 .. the output with
-# neighbouring outputs in the lanes, by the steps of a single 32 x 32 image.
+# neighbouring outputs in the lanes, by the functions of network.pxi.
 from lenet_c.kernels.types cimport Scan
 from lenet_c.kernels.pack cimport pack_tiles
 
@@ -37,8 +37,8 @@ cdef void c_scan_tiles(real* s4, const Scan* scan, Py_ssize_t first, Py_ssize_t 
 
 cdef inline void gather(real* x, const real* s4, const Scan* scan, Py_ssize_t first, int count, int height,
                         int width) noexcept nogil:
-    # x (16, height, width): what C5 sees at `count` neighbouring outputs. Each stretch of outputs in one row is copied
-    # as a whole vec, the later ones over what the earlier ones left too much; LANES - 1 numbers after x are lost.
+    # x (16, height, width): what C5 sees at `count` neighbouring outputs. Outputs of one row are copied as a whole vec,
+    # from which the lanes of the next row are then overwritten; so LANES - 1 numbers behind x are overwritten too.
     cdef Py_ssize_t[MOST_LANES] start
     cdef Py_ssize_t row, column
     cdef int[MOST_LANES] lane

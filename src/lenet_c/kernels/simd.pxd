@@ -24,8 +24,6 @@ cdef extern from "lenet_c/simd.h" nogil:
         IMAGE_TILE "LENET_ONLINE_TILE"
         MOST_LANES "LENET_MOST_LANES"
         ROW_WORDS "LENET_ROW_WORDS"
-    double SQUASH_A "LENET_SQUASH_A"
-    double SQUASH_S "LENET_SQUASH_S"
     const vec* opaque "lenet_opaque" (const vec* p)
     vec splat "lenet_splat" (real a)
     void prefetch "lenet_prefetch" (const void* p, Py_ssize_t bytes)

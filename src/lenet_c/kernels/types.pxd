@@ -31,6 +31,8 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         ADAMW "LENET_ADAMW"
         SDLM "LENET_SDLM"
     const unsigned char* TABLE1 "LENET_TABLE1"
+    double SQUASH_A "LENET_SQUASH_A"
+    double SQUASH_S "LENET_SQUASH_S"
 
     ctypedef struct Size "lenet_size":
         int height, width

@@ -40,7 +40,7 @@ cdef inline void update(real* theta, real* state1, real* state2, const real* gra
     cdef int s
     while at < stop:
         n = min(<Py_ssize_t>512, stop - at)
-        if at + n < stop:                        # other threads wrote the next 512: they come from their caches
+        if at + n < stop:                        # other threads wrote the next 512 numbers: ask for them early
             for s in range(count):
                 prefetch(gradient + s * stride + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))
             prefetch(theta + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.engine import HEADS
+from ..core.engine import AMPLITUDE, HEADS, LOSSES, SLOPE, SUBSAMPLING, TABLE_1
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -14,30 +14,16 @@ if TYPE_CHECKING:
     from .config_fields import ConfigFields
 
 #: Table I of the paper (the course's set Cbn): rows S2 maps, columns C3 maps, 60 connections.
-CONNECTION_TABLE = np.array(
-    [
-        #  C3 map   0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15
-        [1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1],
-        [1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1],
-        [1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 1, 1],
-        [0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1],
-        [0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1, 0, 1],
-        [0, 0, 0, 1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1],
-    ],
-    dtype=bool,
-)
+CONNECTION_TABLE = np.ascontiguousarray(np.frombuffer(TABLE_1, bool).reshape(16, 6).T)
 CONNECTION_TABLE.flags.writeable = False
-
-#: Of the paper's activation function f(a) = AMPLITUDE tanh(SLOPE a). (Appendix A)
-AMPLITUDE, SLOPE = 1.7159, 2 / 3
 
 #: Field of the configuration -> what it may be.
 CHOICES = {
-    "subsampling": ("trainable", "average", "max", "stochastic", "lp"),
+    "subsampling": tuple(SUBSAMPLING),
     "activation": ("scaled_tanh", "tanh", "sigmoid", "relu"),
     "output": ("softmax", "rbf"),
     "head": tuple(HEADS),
-    "loss": ("cross_entropy", "map", "mse"),
+    "loss": tuple(LOSSES),
     "distance": ("sum", "mean", "half"),
     "init": ("sqrt_fan_in", "fan_in", "glorot", "he", "centred"),
     "preparation": ("digit", "ink", "resize"),
