@@ -233,7 +233,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 progress=bool(self.verbose),
                 seed=model.config.seed,
             )
-        except TrainingWarning as warning:  # where it is an error; the network is whole
+        except TrainingWarning as warning:  # raised where warnings are errors; the network is whole
             history, told = model.history, warning
         self.n_iter_ = len(history) + (self.n_iter_ if warm else 0)
         self.classes_, self.model_, self.pixel_range_ = classes, model, pixel_range

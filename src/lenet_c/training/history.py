@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from ..network.report import Report as Report  # pickles of before look for it here
+from ..network.report import Report as Report  # here for pickles of version 0.1
 
 
 @dataclass(frozen=True)
