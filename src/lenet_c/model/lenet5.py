@@ -725,3 +725,6 @@ class LeNet5:
     @property
     def _theta(self) -> np.ndarray:
         return self._parameters.theta
+
+
+LeNet5.__module__ = "lenet_c"

@@ -115,8 +115,6 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     (3,)
     """
 
-    __module__ = "lenet_c"  # for pickles
-
     classes_: np.ndarray
     pixel_range_: tuple[float, float]
     model_: LeNet5
@@ -356,3 +354,6 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _named(self, *names: str) -> dict[str, Any]:
         return {name: getattr(self, name) for name in names}
+
+
+LeNetClassifier.__module__ = "lenet_c"

@@ -181,6 +181,9 @@ class Distortion:
         return Draws(dataclasses.astuple(self), seed, epoch)
 
 
+Distortion.__module__ = "lenet_c"
+
+
 #: name -> distortion. Our choice; ranges tried on images held out of the training set.
 PRESETS = {
     "affine": Distortion(translation=1, scale=0.08, squeeze=0.05, shear=0.1),

@@ -199,3 +199,6 @@ class Recipe:
         """Return this recipe with some fields changed."""
         # the fields' types are narrower than those of __init__, and mypy goes by the fields
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
+
+
+Recipe.__module__ = "lenet_c"
