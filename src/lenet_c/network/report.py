@@ -1,7 +1,5 @@
 """What an evaluation reports, and the rejection that a lower error costs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 

@@ -115,11 +115,12 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     (3,)
     """
 
-    classes_: np.ndarray
-    pixel_range_: tuple[float, float]
-    model_: LeNet5
-    history_: History
-    n_iter_: int
+    if TYPE_CHECKING:  # what fit sets
+        classes_: np.ndarray
+        pixel_range_: tuple[float, float]
+        model_: LeNet5
+        history_: History
+        n_iter_: int
 
     def __init__(
         self,
