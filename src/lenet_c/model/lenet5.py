@@ -30,6 +30,7 @@ from ..training.history import History, Record
 from ..training.loop import Loop
 from ..training.options import Options, asking
 from ..training.recipe import Recipe
+from ..training.resuming import as_begun
 from ..training.updates import OptimizerState, one_step
 from . import differentiating, predicting
 
@@ -229,7 +230,7 @@ class LeNet5:
             "schedule": schedule,
             "shuffle": shuffle,
         }
-        named = _checkpoint.as_begun(named, checkpoint, resume, communicator)
+        named = as_begun(named, checkpoint, resume, communicator)
         plan = training_of(config, len(given.pixels), **named)
         options = Options(
             threads=1 if communicator is not None and threads is None else resolve(threads),
@@ -704,14 +705,14 @@ class LeNet5:
         return {**state, "_weights": weights, "_epochs": epochs, "_optimizer": optimizer}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # the names that pickles of version 0.1.0 have
+        # by the names of version 0.1.0, whose pickles have them too
         state = {**state}
         weights, epochs, optimizer = map(state.pop, ("_weights", "_epochs", "_optimizer"))
         parameters = Parameters(state["config"], weights, epochs, copy.deepcopy(optimizer))
         self.__dict__.update(state)
         self._adopt(parameters, copy.copy(state["history"]))
 
-    # what core/c_api.pxi hands to extensions
+    # core/c_api.pxi reads these three, for extensions in C.
 
     @property
     def _engine(self) -> Engine:
@@ -724,3 +725,6 @@ class LeNet5:
     @property
     def _theta(self) -> np.ndarray:
         return self._parameters.theta
+
+
+LeNet5.__module__ = "lenet_c"

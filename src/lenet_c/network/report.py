@@ -1,7 +1,5 @@
 """What an evaluation reports, and the rejection that a lower error costs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -85,3 +83,6 @@ class Report:
     def threshold_for(self, error_rate: float) -> float:
         """Return the threshold for `LeNet5.predict` that rejects so many; infinite for all."""
         return float(self._curve[2][self._point(error_rate)])
+
+
+Report.__module__ = "lenet_c"

@@ -59,7 +59,7 @@ def summed_loss(config: Config, scores: np.ndarray, targets: np.ndarray) -> floa
     loss = -np.take_along_axis(scores, targets[:, None], 1).sum()
     if config.loss == "mse":
         return float(loss)
-    if config.loss == "map":  # eq. 9: exp(-j) stands in the sum
+    if config.loss == "map":  # eq. 9 has exp(-j) in its sum
         scores = np.append(scores, np.full((len(scores), 1), -config.j), axis=1)
     top = scores.max(1)
     return float(loss + (np.log(np.exp(scores - top[:, None]).sum(1)) + top).sum())

@@ -115,13 +115,12 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     (3,)
     """
 
-    __module__ = "lenet_c"  # for pickles
-
-    classes_: np.ndarray
-    pixel_range_: tuple[float, float]
-    model_: LeNet5
-    history_: History
-    n_iter_: int
+    if TYPE_CHECKING:  # what fit sets
+        classes_: np.ndarray
+        pixel_range_: tuple[float, float]
+        model_: LeNet5
+        history_: History
+        n_iter_: int
 
     def __init__(
         self,
@@ -233,7 +232,7 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 progress=bool(self.verbose),
                 seed=model.config.seed,
             )
-        except TrainingWarning as warning:  # where it is an error; the network is whole
+        except TrainingWarning as warning:  # raised where warnings are errors; the network is whole
             history, told = model.history, warning
         self.n_iter_ = len(history) + (self.n_iter_ if warm else 0)
         self.classes_, self.model_, self.pixel_range_ = classes, model, pixel_range
@@ -356,3 +355,6 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _named(self, *names: str) -> dict[str, Any]:
         return {name: getattr(self, name) for name in names}
+
+
+LeNetClassifier.__module__ = "lenet_c"

@@ -31,7 +31,7 @@ def save(path: StrPath, tensors: Mapping[str, np.ndarray], metadata: Mapping[str
         The file cannot be written.
     """
     with atomic_write(path) as file:
-        # mypy takes the names for allow_pickle too
+        # mypy believes that one of the names could be allow_pickle
         np.savez(file, **{**{name: np.array(text) for name, text in metadata.items()}, **tensors})  # type: ignore[arg-type]
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from .history import Record
     from .recipe import Recipe
 
-_UNITS = 200  # images whose activations are looked at
-_FLAT = 0.05  # pixels that differ by less, from image to image, of 1 for full ink
+_UNITS = 200  # images by which units are judged
+_FLAT = 0.05  # images whose pixels all differ by less than this (1 is full ink) are the same
 _FEW_UPDATES = 100
-_HEAVY = 10.0  # times the mean weight
-_MOST_OF = 0.8  # of a layer's units, or of the weight
-_NEAR_LIMIT = 0.99  # of an activation's reach: its slope is less than 2 % of the steepest
+_HEAVY = 10.0  # a class whose images weigh this many times the mean is too heavy
+_MOST_OF = 0.8  # the part of a layer's units, or of all weight, that is called most of it
+_NEAR_LIMIT = 0.99  # at this part of tanh's reach its slope is below 2 % of the steepest
 _SAME = "the same for all images"
-_ALIKE = 0.01  # standard deviation from image to image, of an activation's reach
+_ALIKE = 0.01  # a unit varies by less than this part of its reach: it answers all images alike
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,11 @@ def _of_pixels(found: Findings) -> str | None:
 
 
 def of_labels(found: Findings) -> str | None:
-    """Whether the nearest mean image of a half of the images tells the labels of the others."""
+    """Return a sentence where images do not tell their labels.
+
+    The mean images of the classes are taken from one half of the images; the nearest of them gives
+    the label of each image of the other half.
+    """
     x = found.pixels.reshape(len(found.pixels), -1).astype(np.float64)
     half = len(x) // 2
     order = np.random.default_rng(0).permutation(len(x))

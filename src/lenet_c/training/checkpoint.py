@@ -8,12 +8,11 @@ the model before, steps, history. The file of a finished training has no further
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,21 +21,19 @@ from ..common.errors import FormatError
 from ..network.parameters import Parameters
 from ..storing import model_files
 from .history import History, Record
-from .recipe import CONSTANTS, Recipe
 from .updates import OptimizerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..common.paths import StrPath
-    from .arguments import TrainingFields
     from .mpi_ranks import Ranks
 
 VERSION = 1
 KEY = "training"  # in the metadata, and what the names of the tensors begin with
-_MOST_VALUES = 1_000_000  # strings, lists and objects in it
-_LIMIT = 10**18  # of whole numbers, which JSON does not bound: less than the kernels count to
-#: Settings that version 0.1.0 had not, and what they mean where they are missing.
+_MOST_VALUES = 1_000_000  # strings, lists and objects that are read of its JSON
+_LIMIT = 10**18  # whole numbers are below: JSON has no bound, the kernels count in 64 bits
+#: Settings that version 0.1.0 did not write, and their values in its checkpoints.
 _NEWER = {"config.distance": "sum", "recipe.curvature": "exact"}
 _STOPPED = (None, "early stopping", "callback")
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
@@ -76,7 +73,7 @@ class Position:
 
 def digest(array: np.ndarray | None) -> str | None:
     """Return a fingerprint of an array's type, shape and contents."""
-    import hashlib  # OpenSSL takes milliseconds to load: not for every import of the package
+    import hashlib  # here: OpenSSL takes milliseconds to load
 
     if array is None:
         return None
@@ -112,43 +109,13 @@ def _history(metadata: dict[str, str]) -> History:
     return history
 
 
-def as_begun(
-    named: TrainingFields, path: StrPath | None, resume: object, communicator: Any
-) -> TrainingFields:
-    """Return arguments of `LeNet5.fit` of which those that are None are those of a checkpoint.
-
-    So a training that a version with other defaults began goes on as it began. What is wrong with
-    the file is said where it is read again.
-    """
-    begun: dict[str, Any] | None = None
-    if isinstance(resume, (bool, np.bool_)) and resume:
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            metadata = load(cast("StrPath", path))[-1]
-            begun = _described(metadata)["settings"] if KEY in metadata else None
-    if hasattr(communicator, "allgather"):  # on every rank; the file is rank 0's
-        begun = communicator.allgather(begun)[0]
-    return named if begun is None else completed(named, begun)
-
-
-def completed(named: TrainingFields, settings: dict[str, Any]) -> TrainingFields:
-    """Return arguments of `LeNet5.fit`, those that are None as settings have them.
-
-    The constants of an update rule only where its optimizer is not named, or the same.
-    """
-    done: dict[str, Any] = {**named}
-    for name, kind in (("epochs", int), ("batch_size", int), ("shuffle", str)):
-        if done[name] is None and type(settings.get(name)) is kind:
-            done[name] = settings[name]
-    if isinstance(done["optimizer"], Recipe):
-        return cast("TrainingFields", done)
-    try:
-        recipe = Recipe(**settings["recipe"])
-        if done["optimizer"] in (None, recipe.optimizer):
-            said = {name: done[name] for name in CONSTANTS if done[name] is not None}
-            done |= {"optimizer": recipe.replace(**said), **dict.fromkeys(CONSTANTS)}
-    except (KeyError, TypeError, ValueError):  # another version's: Checkpoint tells the difference
-        pass
-    return cast("TrainingFields", done)
+def settings_in(path: StrPath) -> dict[str, Any] | None:
+    """Return the settings of the training in a file, None where there are none."""
+    metadata = load(path)[-1]
+    if KEY not in metadata:
+        return None
+    settings: dict[str, Any] = _described(metadata)["settings"]
+    return settings
 
 
 def _described(metadata: dict[str, str]) -> dict[str, Any]:
@@ -275,7 +242,7 @@ def _position(path: StrPath, settings: dict[str, Any]) -> Position:
         )
     told = _described(metadata)
     there, here = (_NEWER | dict(_flat(each)) for each in (told["settings"], settings))
-    for each in (there, here):  # the first weights do not matter any more
+    for each in (there, here):  # how the weights began does not matter any more
         each.pop("config.init", None)
     if there != here:
         differences = "; ".join(_differences(there, here))
@@ -323,7 +290,7 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
     for name in sorted(there.keys() | here.keys()):
         one, other = there.get(name), here.get(name)
         if one != other:
-            shown = repr(name.removeprefix("data."))[1:-1][:80]  # the file's may be anything
+            shown = repr(name.removeprefix("data."))[1:-1][:80]  # a broken file may hold any text
             if name.startswith("data.") and one is not None and other is not None:
                 yield f"{shown} are others"
             else:

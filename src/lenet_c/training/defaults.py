@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .arguments import Constants
     from .recipe import RecipeFields
 
-BATCH = 64  # that the rates are for
+BATCH = 64  # the images of an update for which the rates below were chosen
 #: optimizer -> head (see `head_of`) -> activation -> highest rate, for batches of 64.
 RATES = {
     "sgd": {
@@ -33,24 +33,25 @@ RATES = {
         "average": {"scaled_tanh": 0.01, "tanh": 0.01, "sigmoid": 0.04, "relu": 0.01},
     },
 }
-#: Head -> activations whose gradients are of sizes that differ too much for sgd; else sigmoid.
+#: Head -> activations that take adamw, for their gradients differ too much in size from layer to
+#: layer; with other heads the sigmoid alone.
 SLOW = {"rbf": ("sigmoid", "relu")}
-#: Of a rate, where p-norms pool tanh: they are never negative, and add up.
+#: What a rate is multiplied by where p-norms pool tanh: they are never negative, so they add up.
 LP_PART = {"softmax": 0.3, "rbf": 0.3, "average": 0.5}
-SLOW_EPOCHS = 40  # of global averages of sigmoids, and of p-norms
-F6_PART = 2.0  # where F6 alone is a sigmoid, whose slope is a quarter
+SLOW_EPOCHS = 40  # for global averages of sigmoids, and of p-norms
+F6_PART = 2.0  # what a rate is multiplied by where F6 alone is a sigmoid: its slope is a quarter
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
 DECAY = {name: decay for name, (_, _, decay) in DEFAULTS.items()}
 SIGMOID_DECAY = {"sgd": 1e-4, "adamw": 0.01}
-AVERAGE_DECAY = 3e-4  # of sgd, where averages pool: they fit less closely
-MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # of sdlm
+AVERAGE_DECAY = 3e-4  # weight decay of sgd where averages pool: those networks fit less closely
+MU = {"softmax": 0.02, "rbf": 1.0, "average": 0.02}  # head -> mu of sdlm
 EPOCHS = {"softmax": 10, "rbf": 10, "average": 30}
 SIGMOID_EPOCHS = {"softmax": 20, "rbf": 20, "average": SLOW_EPOCHS}
-AVERAGE_EPOCHS = 20  # at least, where averages pool below a softmax
-CODE_EPOCHS = 20  # at least, where the codes of RBF units are trained, or more than MANY
-MANY = 26  # classes
-PASSES = 20  # of sdlm: the paper's
-UPDATES = 300  # at least, in batches of more than 64 images, or as many as batches of 64 make
+AVERAGE_EPOCHS = 20  # the fewest where averages pool below a softmax
+CODE_EPOCHS = 20  # the fewest where codes of RBF units are trained, or there are more than MANY
+MANY = 26  # RBF units, one a class
+PASSES = 20  # epochs of sdlm, as in the paper
+UPDATES = 300  # the fewest with larger batches than 64, or as many as batches of 64 make
 
 
 class Training(NamedTuple):
@@ -127,7 +128,7 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
     rate = RATES[optimizer][head][activation_of(config)]
     if part < 1:
         rate *= part if sgd else math.sqrt(part)
-    elif sgd and head == "softmax":  # ReLU's units would die
+    elif sgd and head == "softmax":  # with a higher rate units of ReLU would die
         rate *= min(math.sqrt(part), 2) ** (1 if "tanh" in config.activation else -1)
     if config.activation == "sigmoid":
         decay = SIGMOID_DECAY[optimizer]
@@ -137,7 +138,7 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
         rate *= LP_PART[head]
     if sgd and head != "rbf" and config.f6_activation == "sigmoid" != config.activation:
         rate *= F6_PART
-    if sgd:  # gradients are on the scale of the distance
+    if sgd:  # its gradients have the scale of the distance
         rate, decay = rate / scale, decay * scale
     return {"learning_rate": rate, "weight_decay": decay}
 

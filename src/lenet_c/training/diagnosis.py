@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from .mpi_ranks import Ranks
     from .recipe import Recipe
 
-_THIRD = 3  # the epoch after which a long training is looked at
+_THIRD = 3  # a training of more epochs is looked at after this one
 _ENOUGH = 10_000  # images presented, from which on a training ought to have learnt something
-_FEW = 100  # below which nothing is told
-_SOME = 2_000  # from which on it ought to be no worse than twice guessing
-_MOST = 2_000  # training images that are evaluated
-_GREW = 1.1
-_STEPS = 20
+_FEW = 100  # after fewer images nothing is said
+_SOME = 2_000  # after so many the loss ought to be less than twice that of guessing
+_MOST = 2_000  # training images that are evaluated, at most
+_GREW = 1.1  # a loss of so many times the first has grown
+_STEPS = 20  # of the search for the best constant output of F6
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -147,7 +147,7 @@ class Watch:
     def _judged(self, history: History, early: bool = False) -> str | None:
         if self.ranks is not None and self.ranks.rank:
             return None
-        with np.errstate(all="ignore"):  # huge weights; what is not finite is not learnt
+        with np.errstate(all="ignore"):  # weights may be huge
             return self._verdict(history, early)
 
     def _verdict(self, history: History, early: bool) -> str | None:

@@ -16,7 +16,7 @@ from ..core import threads as _threads
 from ..core.engine import Draws
 from ..network.inputs import as_pixels
 
-_LIMITS = {  # lowest, highest; what the kernels can compute, and then some sense
+_LIMITS = {  # lowest and highest value that makes sense; the kernels could compute more
     "translation": (0, 1000),
     "scale": (0, 0.9),
     "squeeze": (0, 0.9),
@@ -25,7 +25,7 @@ _LIMITS = {  # lowest, highest; what the kernels can compute, and then some sens
     "elastic": (0, 100),
     "sigma": (1, 1000),
 }
-_NO_NUMBERS = bool, np.bool_, str, bytes, bytearray  # for all that float takes them
+_NO_NUMBERS = bool, np.bool_, str, bytes, bytearray  # though float() takes them
 _FLAT = (28 * 28, 32 * 32)
 
 
@@ -179,6 +179,9 @@ class Distortion:
 
     def _draws(self, seed: int, epoch: int) -> Draws:
         return Draws(dataclasses.astuple(self), seed, epoch)
+
+
+Distortion.__module__ = "lenet_c"
 
 
 #: name -> distortion. Our choice; ranges tried on images held out of the training set.

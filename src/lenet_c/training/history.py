@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from ..network.report import Report as Report  # pickles of before look for it here
+from ..network.report import Report as Report  # here for pickles of version 0.1
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class Record:
     rates: dict[str, tuple[float, float, float]] | None = None
 
 
+Record.__module__ = "lenet_c"
+
+
 class History(list[Record]):
     """The records of a call of `fit`, one an epoch.
 
@@ -58,3 +61,6 @@ class History(list[Record]):
         if not measured:
             return None
         return min(measured, key=lambda record: cast(float, record.validation_error))
+
+
+History.__module__ = "lenet_c"

@@ -65,7 +65,7 @@ class Loop:
         recipe, data = plan.optimizer, Data(*spread(*given))
         self.images = len(data.pixels)
         self.batch_size = min(plan.batch_size, self.images)
-        self.steps = -(-self.images // self.batch_size)  # of an epoch
+        self.steps = -(-self.images // self.batch_size)  # updates in an epoch
         self.ranks = self._ranks()
         usual_rate = recipe_of(parameters.config, plan.batch_size, recipe.optimizer).learning_rate
         self.watch = Watch(
@@ -95,7 +95,7 @@ class Loop:
         history, bar = self.history, self._bar()
         present = one_epoch if self.ranks is None else self.ranks.epoch
         try:
-            if history:  # the interruption may have come before the callbacks
+            if history:  # an interrupt may have come before its callbacks were called
                 history.stopped = self._reason(history[-1])
             for number in range(len(history), self.plan.epochs):
                 if history.stopped is not None:
@@ -108,7 +108,7 @@ class Loop:
                 seconds = time.perf_counter() - begin
                 self._check_finite(loss)
                 self._end_epoch(loss / self.images, errors / self.images, seconds, rates)
-        except BaseException as error:  # Ctrl-C; of a callback, of an allocation
+        except BaseException as error:  # Ctrl-C, an error of a callback, no memory
             self._interrupted(error)
             raise
         finally:
@@ -200,14 +200,14 @@ class Loop:
         if by_ctrl_c and self.saver is not None and new:
             try:
                 self.saver.write_here(position)
-            except (ValueError, OSError) as unwritten:  # the interrupt is what is told
+            except (ValueError, OSError) as unwritten:  # Ctrl-C is what is raised
                 error.add_note(f"the checkpoint could not be written: {unwritten}")
 
     def _bar(self) -> Progress:
         progress = self.options.progress
         if self.ranks is not None and self.ranks.rank:
             progress = False
-        if isinstance(progress, Progress):  # a share of what several calls do
+        if isinstance(progress, Progress):  # several calls share it
             return progress
         bar = Progress(self.plan.epochs * self.images, "training", "image", progress)
         bar.done = len(self.history) * self.images

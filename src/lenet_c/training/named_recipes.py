@@ -80,9 +80,9 @@ def plan(
         raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
     given: dict[str, Any] = {**RECIPES[recipe]}
     if {"preset", "output", "distance"} & options.keys():
-        given.pop("j", None)  # on the scale of the recipe's own distance
+        given.pop("j", None)  # it has the scale of the recipe's own distance
     if options.get("output", given.get("output")) != "rbf" and "preset" in options:
-        given.pop("distance", None)  # of RBF units
+        given.pop("distance", None)  # a softmax has none
     chosen: dict[str, Any] = {**given, **options}
     if options.get("optimizer") is None and "optimizer" in given:
         chosen["optimizer"] = given["optimizer"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULTS = {"sgd": (0.07, 0.9, 1e-3), "adamw": (4e-3, 0.9, 0.1), "sdlm": (5e-4, 0.0, 0.0)}
 CURVATURES = ("exact", "constant")
 SCHEDULES = ("constant", "step", "cosine", "one_cycle", "paper")
-CONSTANTS = ("learning_rate", "momentum", "weight_decay", "schedule")  # arguments of fit, too
+CONSTANTS = ("learning_rate", "momentum", "weight_decay", "schedule")  # also arguments of fit
 #: The paper's rates (section III-A) by pass, as parts of the first; the last from there on.
 PAPER = (1.0,) * 2 + (0.4,) * 3 + (0.2,) * 3 + (0.1,) * 4 + (0.02,)
 #: Taylor coefficients of sin x / x in x^2, the highest first; the next term is 1e-18 at pi / 2.
@@ -105,7 +105,7 @@ class Recipe:
     samples: int = 500
     curvature: str = "exact"
 
-    if TYPE_CHECKING:  # None may be given
+    if TYPE_CHECKING:  # None may be given for what a field never holds as None
 
         def __init__(
             self,
@@ -197,5 +197,8 @@ class Recipe:
 
     def replace(self, **fields: Unpack[RecipeFields]) -> Recipe:
         """Return this recipe with some fields changed."""
-        # mypy checks the fields, not what __init__ takes
+        # the fields' types are narrower than those of __init__, and mypy goes by the fields
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
+
+
+Recipe.__module__ = "lenet_c"

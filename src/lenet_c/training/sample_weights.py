@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..network.config import Config
 
-MOST_WEIGHT = 4.0  # of an image each time it is presented; the mean of all is 1
+MOST_WEIGHT = 4.0  # an image weighs no more each time it is presented; the mean is 1
 
 
 def as_sample_weight(
@@ -38,7 +38,7 @@ def as_sample_weight(
         raise ValueError(f"sample_weight: expected ({n},), got {array.shape}")
     if not np.isfinite(array).all() or (array < 0).any() or not (n == 0 or array.any()):
         raise ValueError("sample_weight: expected finite weights from 0 up, not all 0")
-    try:  # exact, so the same whatever the order that NumPy sums in
+    try:  # an exact sum: the same in whatever order
         mean = math.fsum(array) / n if n and scaled else 1.0
     except OverflowError:
         message = "sample_weight: expected finite weights, their sum is not"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .data import Data
     from .recipe import Recipe
 
-_STRETCH = 0.05  # seconds that the kernels work without the GIL, about
+_STRETCH = 0.05  # seconds, about, that the kernels work before Python goes on
 
 
 @dataclass
@@ -190,7 +190,7 @@ def set_sdlm_rates(
         net, parameters.theta, data.pixels, data.targets, chosen, h, recipe.curvature
     )
     rates = task.state.moments[1]
-    with np.errstate(over="ignore", invalid="ignore"):  # rates that are infinite show in the loss
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite rates make the loss infinite
         rates[...] = rate / (recipe.mu + h / len(chosen))
         return _layer_rates(parameters, rates)
 
