@@ -650,7 +650,7 @@ def test_fetch_tells_where_the_files_are(monkeypatch, tmp_path, capsys):
             (folder / name).write_bytes(b"12345")
         return folder
 
-    monkeypatch.setattr(lenet_c.datasets.mnist, "fetch_mnist", fetch_mnist)
+    monkeypatch.setattr(lenet_c.datasets, "fetch_mnist", fetch_mnist)
     assert cli.main(["fetch", "--data", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert err == ""

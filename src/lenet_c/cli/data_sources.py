@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .. import datasets
 from ..common.messages import about, complain
 from ..common.paths import shown
 from ..common.progress import Progress
-from ..datasets import folders, mnist
+from ..datasets import folders
 from ..model.lenet5 import LeNet5
 from .options import UsageError
 
@@ -33,13 +34,13 @@ class Source(NamedTuple):
         FileNotFoundError
             $LENET_C_DATA names a place that lacks files.
         """
-        return cls(given if given is not None else mnist.find_mnist())
+        return cls(given if given is not None else datasets.find_mnist())
 
     def load(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Load the images and labels of "train" or "test"."""
         if self.place is None:
-            return mnist.load_sample(split)
-        return mnist.load_mnist(split, self.place)
+            return datasets.load_sample(split)
+        return datasets.load_mnist(split, self.place)
 
     def __str__(self) -> str:
         if self.place is None:
@@ -84,7 +85,7 @@ class FolderSource(NamedTuple):
         `share` of each class, drawn by `seed`, is for the test; all of them if it is 1.
         """
         with Progress(None, "reading", "picture", progress) as bar:
-            pictures = folders.load_folder(
+            pictures = datasets.load_folder(
                 folder,
                 preparation,
                 class_names=class_names,

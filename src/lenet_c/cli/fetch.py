@@ -2,9 +2,9 @@
 
 import argparse
 
+from .. import datasets
 from ..common import progress
 from ..common.paths import shown
-from ..datasets import mnist
 
 HELP = """\
 Download what is missing of MNIST (11.6 MB) and check it. A download that broke off
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
         bars[name].update(done - bars[name].done)
 
     try:
-        folder = mnist.fetch_mnist(args.data, show)
+        folder = datasets.fetch_mnist(args.data, show)
     finally:
         for bar in bars.values():
             bar.close()

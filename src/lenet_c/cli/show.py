@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import datasets
 from ..common import progress
 from ..common.paths import shown
-from ..datasets import mnist
 from ..files.safe_files import atomic_write
 from ..model.lenet5 import LeNet5
 from ..network.config import Config, preset
@@ -176,7 +176,7 @@ def pooling(args: argparse.Namespace) -> int:
 
 def distortions(args: argparse.Namespace) -> int:
     """Run ``lenet-c show distortions``."""
-    images, labels = mnist.load_sample("test")
+    images, labels = datasets.load_sample("test")
     digits = images[[np.flatnonzero(labels == digit)[0] for digit in range(10)]]
     sheet = show_distortions.sheet(Distortion.of(args.augment), digits, args.seed)
     if _is_sheet(args):

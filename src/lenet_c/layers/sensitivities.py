@@ -8,27 +8,7 @@ from typing import TypedDict
 import numpy as np
 
 from ..network.config import Config
-from .maps import (
-    conv_backward,
-    conv_forward,
-    global_average_backward,
-    global_average_forward,
-    pool_backward,
-    pool_forward,
-    subsample_backward,
-    subsample_forward,
-)
-from .units import (
-    activation_backward,
-    activation_forward,
-    dense_backward,
-    dense_forward,
-    map_loss,
-    mse_loss,
-    rbf_backward,
-    rbf_forward,
-    softmax_cross_entropy,
-)
+from . import maps, units
 
 Parameters = dict[str, np.ndarray]
 Parts = dict[str, np.ndarray]
@@ -70,9 +50,9 @@ def _pooling(config: Config, layer: str) -> Subsampling:
 
 def _subsample(config: Config, p: Parameters, layer: str, x: np.ndarray, f: Curve) -> np.ndarray:
     if config.subsampling != "trainable":
-        return pool_forward(x, **_pooling(config, layer))
-    u = subsample_forward(x, p[f"{layer}.coefficient"], p[f"{layer}.bias"])
-    return activation_forward(u, *f)
+        return maps.pool_forward(x, **_pooling(config, layer))
+    u = maps.subsample_forward(x, p[f"{layer}.coefficient"], p[f"{layer}.bias"])
+    return units.activation_forward(u, *f)
 
 
 def _each(
@@ -92,14 +72,14 @@ def _each(
 def _conv_back(
     dy: np.ndarray, y: np.ndarray, x: np.ndarray, w: np.ndarray, table: object, f: Curve
 ) -> Parts:
-    du = activation_backward(dy, y, *f)
-    dx, dw, db = _each(conv_backward, du, x, w, table)
+    du = units.activation_backward(dy, y, *f)
+    dx, dw, db = _each(maps.conv_backward, du, x, w, table)
     return {"pre_activation": du, "weight": dw, "bias": db, "input": dx}
 
 
 def _dense_back(du: np.ndarray, x: np.ndarray, w: np.ndarray) -> Parts:
     flat = x.reshape(len(x), w[0].size)
-    dx, dw, db = _each(dense_backward, du, flat, w.reshape(len(w), -1))
+    dx, dw, db = _each(units.dense_backward, du, flat, w.reshape(len(w), -1))
     weight = dw.reshape(len(x), *w.shape)
     return {"pre_activation": du, "weight": weight, "bias": db, "input": dx.reshape(x.shape)}
 
@@ -114,9 +94,9 @@ def _subsample_back(
     f: Curve,
 ) -> Parts:
     if config.subsampling != "trainable":
-        return {"pre_activation": dy, "input": pool_backward(dy, x, **_pooling(config, layer))}
-    du = activation_backward(dy, y, *f)
-    dx, dc, db = _each(subsample_backward, du, x, p[f"{layer}.coefficient"])
+        return {"pre_activation": dy, "input": maps.pool_backward(dy, x, **_pooling(config, layer))}
+    du = units.activation_backward(dy, y, *f)
+    dx, dc, db = _each(maps.subsample_backward, du, x, p[f"{layer}.coefficient"])
     return {"pre_activation": du, "coefficient": dc, "bias": db, "input": dx}
 
 
@@ -124,16 +104,20 @@ def _output(config: Config, p: Parameters, x: np.ndarray, labels: np.ndarray, f:
     """The output layer, forward, and back from the loss; x (n, units) is its input."""
     if config.output == "rbf":
         codes, distance = p["output.codes"], config.distance
-        y = rbf_forward(x, codes, distance)
-        _, dy = mse_loss(y, labels) if config.loss == "mse" else map_loss(y, labels, config.j)
-        dx, dcodes = _each(rbf_backward, dy, x, codes, distance)
+        y = units.rbf_forward(x, codes, distance)
+        _, dy = (
+            units.mse_loss(y, labels)
+            if config.loss == "mse"
+            else units.map_loss(y, labels, config.j)
+        )
+        dx, dcodes = _each(units.rbf_backward, dy, x, codes, distance)
         return {"pre_activation": dy, "codes": dcodes, "input": dx}
-    y = dense_forward(x, p["output.weight"], p["output.bias"])
+    y = units.dense_forward(x, p["output.weight"], p["output.bias"])
     if config.output_activation:
-        y = activation_forward(y, *f)
-    _, du = softmax_cross_entropy(y, labels)
+        y = units.activation_forward(y, *f)
+    _, du = units.softmax_cross_entropy(y, labels)
     if config.output_activation:
-        du = activation_backward(du, y, *f)
+        du = units.activation_backward(du, y, *f)
     return _dense_back(du, x, p["output.weight"])
 
 
@@ -143,12 +127,12 @@ def _full_head(
     """C5, F6 and the output, forward, and back from the loss."""
     n, w5 = len(s4), p["c5.weight"]
     f_6 = _curve(config, config.f6_activation)
-    u5 = dense_forward(s4.reshape(n, w5[0].size), w5.reshape(len(w5), -1), p["c5.bias"])
-    c5 = activation_forward(u5, *f)
-    f6 = activation_forward(dense_forward(c5, p["f6.weight"], p["f6.bias"]), *f_6)
+    u5 = units.dense_forward(s4.reshape(n, w5[0].size), w5.reshape(len(w5), -1), p["c5.bias"])
+    c5 = units.activation_forward(u5, *f)
+    f6 = units.activation_forward(units.dense_forward(c5, p["f6.weight"], p["f6.bias"]), *f_6)
     output = _output(config, p, f6, labels, f)
-    six = _dense_back(activation_backward(output["input"], f6, *f_6), c5, p["f6.weight"])
-    five = _dense_back(activation_backward(six["input"], c5, *f), s4, w5)
+    six = _dense_back(units.activation_backward(output["input"], f6, *f_6), c5, p["f6.weight"])
+    five = _dense_back(units.activation_backward(six["input"], c5, *f), s4, w5)
     maps = (n, len(w5), 1, 1)
     six["input"] = six["input"].reshape(maps)
     five["pre_activation"] = five["pre_activation"].reshape(maps)
@@ -158,9 +142,9 @@ def _full_head(
 def _average_head(
     config: Config, p: Parameters, s4: np.ndarray, labels: np.ndarray, f: Curve
 ) -> dict[str, Parts]:
-    output = _output(config, p, global_average_forward(s4), labels, f)
+    output = _output(config, p, maps.global_average_forward(s4), labels, f)
     dy = output["input"]
-    average = {"pre_activation": dy, "input": global_average_backward(dy, s4)}
+    average = {"pre_activation": dy, "input": maps.global_average_backward(dy, s4)}
     return {"average": average, "output": output}
 
 
@@ -178,9 +162,9 @@ def sensitivities(
     """
     f, table = _curve(config, None), config.table
     x = to_input(config, pixels)
-    c1 = activation_forward(conv_forward(x, p["c1.weight"], p["c1.bias"]), *f)
+    c1 = units.activation_forward(maps.conv_forward(x, p["c1.weight"], p["c1.bias"]), *f)
     s2 = _subsample(config, p, "s2", c1, f)
-    c3 = activation_forward(conv_forward(s2, p["c3.weight"], p["c3.bias"], table), *f)
+    c3 = units.activation_forward(maps.conv_forward(s2, p["c3.weight"], p["c3.bias"], table), *f)
     s4 = _subsample(config, p, "s4", c3, f)
     head = _full_head if config.head == "full" else _average_head
     above = head(config, p, s4, labels, f)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,6 @@ from ..network.config import Config
 from ..network.inputs import as_image, as_pixels
 from ..pictures.drawings import resize
 from .synthetic import BLANK
-
-if TYPE_CHECKING:
-    from ..network.config import Config
 
 _INK = 20  # rows of a digit's ink in MNIST
 _MOST_COLUMNS = 65536  # of a line after it was scaled

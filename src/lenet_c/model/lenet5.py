@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy.typing as npt
 from ..common.numbers import positive
 from ..common.progress import Progress
 from ..core.threads import resolve
-from ..export import torch_state
 from ..lines import decoder, scanning
 from ..network import config as _config
 from ..network import layer_table
@@ -595,7 +593,8 @@ class LeNet5:
         The preset "softmax", trained on all of MNIST by the recipe "modern"; its model card,
         lenet5-mnist.md in the folder lenet_c/data, tells its error and what it was trained on.
         """
-        return cls.load(Path(__file__).parents[1] / "data" / model_files.PRETRAINED)
+        package = os.path.dirname(os.path.dirname(__file__))
+        return cls.load(os.path.join(package, "data", model_files.PRETRAINED))
 
     def to_torch(
         self, names: str | Mapping[str, str] | Mapping[str, torch.Tensor] = "lenet_c"
@@ -637,6 +636,8 @@ class LeNet5:
         "sequential"           0           3           7 (Linear)    9             11
         =====================  ==========  ==========  ============  ============  ============
         """
+        from ..export import torch_state  # the room of exports is not needed by every model
+
         return torch_state.to_torch(self.parameters(), names)
 
     @classmethod
@@ -677,6 +678,8 @@ class LeNet5:
             Parameters are missing, unexpected, of another shape, or not finite; the message lists
             them. Weights of C3 that are not 0 where the preset has no connection.
         """
+        from ..export import torch_state
+
         fields, parameters = torch_state.from_torch(state, preset, names, overrides)
         model = cls(preset, **fields)
         model.set_parameters(parameters)
