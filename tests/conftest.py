@@ -55,14 +55,24 @@ def pytest_xdist_auto_num_workers():
         return min(os.cpu_count() or 1, MOST_PROCESSES)
 
 
+def _lies_in(item, places):
+    place = item.path.relative_to(TESTS) if item.path.is_relative_to(TESTS) else item.path
+    return place.as_posix().startswith(tuple(places))
+
+
 def pytest_itemcollected(item):
-    try:
-        place = item.path.relative_to(TESTS).as_posix()
-    except ValueError:
-        return
     for group, places in (("alone", ALONE), *TOGETHER.items()):
-        if place.startswith(tuple(places)):
+        if _lies_in(item, places):
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """One of several processes computes in one thread, unless a test says otherwise or is ALONE."""
+    with pytest.MonkeyPatch.context() as patch:
+        if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1 and not _lies_in(item, ALONE):
+            patch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
