@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from places import ROOT, TESTS
+from places import ROOT
 from sanitizer_case import SANITIZER
 from serve_case import serving
 
@@ -25,23 +25,31 @@ FLOAT32 = choose.available()
 
 # --- processes: how many, and what runs in one of them
 
-#: One after another: tests of signals, forks, pools, threads, servers and time.
-ALONE = (
-    "cli/test_serve_command.py cli/test_signals.py core/test_threads.py model/test_concurrency.py "
-    "serve/ training/test_interrupts.py training/test_kill.py training/test_parallel.py "
-    "whole/test_faults.py whole/test_forks.py whole/test_leftovers.py whole/test_soak.py"
-).split()
-#: In one process: what they share takes long to make.
-TOGETHER = {
-    "commands": ["cli/test_cli.py"],
-    "notebook": ["whole/test_notebook.py"],
-    "pages": ["whole/test_docs.py", "whole/test_derivation.py", "sklearn/test_sklearn_use.py"],
-    "photographs": ["pictures/test_photos.py"],
-    "repetition": ["whole/test_repetition.py"],
-    "reproduce": ["reproduce/"],
-    "types": ["whole/test_types.py"],
+#: What runs in one process, by the beginnings of paths. "alone": signals, forks, pools, threads,
+#: servers and time, one after another; the others share what takes long to make.
+GROUPS = {
+    "alone": (
+        *("cli/test_serve_command.py", "cli/test_signals.py", "core/test_threads.py", "serve/"),
+        *("model/test_concurrency.py", "training/test_interrupts.py", "training/test_kill.py"),
+        *("training/test_parallel.py", "whole/test_faults.py", "whole/test_forks.py"),
+        *("whole/test_leftovers.py", "whole/test_soak.py"),
+    ),
+    "commands": ("cli/test_cli.py",),
+    "lines": ("lines/test_reading.py",),
+    "notebook": ("whole/test_notebook.py",),
+    "pages": ("whole/test_docs.py", "whole/test_derivation.py", "sklearn/test_sklearn_use.py"),
+    "photographs": ("pictures/test_photos.py",),
+    "repetition": ("whole/test_repetition.py",),
+    "reproduce": ("reproduce/",),
+    "types": ("whole/test_types.py",),
 }
 MOST_PROCESSES = 8  # each imports and collects for itself
+
+
+def _group(test):
+    """The group of a test, or the test where it has none."""
+    place = test.removeprefix("tests/")
+    return next((name for name, places in GROUPS.items() if place.startswith(places)), test)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -55,14 +63,28 @@ def pytest_xdist_auto_num_workers():
         return min(os.cpu_count() or 1, MOST_PROCESSES)
 
 
-def pytest_itemcollected(item):
-    try:
-        place = item.path.relative_to(TESTS).as_posix()
-    except ValueError:
-        return
-    for group, places in (("alone", ALONE), *TOGETHER.items()):
-        if place.startswith(tuple(places)):
-            item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """By GROUPS: pytest-xdist 3.8 does not see its own marks under pytest 9.2."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return _group(nodeid)
+
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """One of several processes computes in one thread, unless it is told or the test is alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        several = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1
+        if several and "OMP_NUM_THREADS" not in os.environ and _group(item.nodeid) != "alone":
+            patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
