@@ -71,7 +71,8 @@ def draw():
             )
         y += HEIGHT + GAP
     size = f'width="{LEFT + WIDTH + GAP}" height="{y}" viewBox="0 0 {LEFT + WIDTH + GAP} {y}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12">'
+    style = 'font-family="sans-serif" font-size="12"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>'
     ground = f'<rect width="100%" height="100%" fill="{LIGHT}"/>'
     return "\n".join([head, ground, *parts, "</svg>", ""])
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..network.choices import AMPLITUDE, CONNECTION_TABLE, SLOPE
+from ..core.engine import AMPLITUDE, SLOPE
+from ..network.choices import CONNECTION_TABLE
 
 if TYPE_CHECKING:
     import numpy.typing as npt

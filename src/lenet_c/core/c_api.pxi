@@ -8,7 +8,8 @@ cdef Api API
 
 cdef const Kernels* model_of(object model, NetStruct* net, const void** theta) except NULL:
     try:
-        engine, geometry, numbers = model._engine, model._net, model._theta
+        held = model._parameters
+        engine, geometry, numbers = held.engine, held.net, held.theta
     except AttributeError:
         raise TypeError(f"model: expected a lenet_c.LeNet5, got {type(model).__name__}") from None
     cdef Engine build = engine

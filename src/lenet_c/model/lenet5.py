@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     import torch
 
-    from ..core.engine import Engine, Net
     from ..network.config_fields import ConfigFields
     from ..training.arguments import TrainingFields
 
@@ -714,20 +713,6 @@ class LeNet5:
         parameters = Parameters(state["config"], weights, epochs, copy.deepcopy(optimizer))
         self.__dict__.update(state)
         self._adopt(parameters, copy.copy(state["history"]))
-
-    # core/c_api.pxi reads these three, for extensions in C.
-
-    @property
-    def _engine(self) -> Engine:
-        return self._parameters.engine
-
-    @property
-    def _net(self) -> Net:
-        return self._parameters.net
-
-    @property
-    def _theta(self) -> np.ndarray:
-        return self._parameters.theta
 
 
 LeNet5.__module__ = "lenet_c"
