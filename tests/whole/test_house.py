@@ -79,11 +79,11 @@ def for_types(line):
 @pytest.mark.parametrize(
     "line",
     [
-        "from ..model.lenet5 import LeNet5",
-        "from ..model import lenet5",
+        "from ..model.network_model import LeNet5",
+        "from ..model import network_model",
         "from .. import model",
-        "import lenet_c.model.lenet5",
-        "from lenet_c.model import lenet5",
+        "import lenet_c.model.network_model",
+        "from lenet_c.model import network_model",
     ],
 )
 def test_upward_import(house, line, written):
@@ -132,7 +132,7 @@ def test_circle_through_the_types_of_an_extension(house):
         ("kernels/a.pxi", "include 'lenet_c/core/net.pxi'", "core is above kernels"),
         ("core/a.pyx", "cimport lenet_c.lenet", "a door"),
         ("core/a.pxi", "from lenet_c.lenet cimport Net", "a door"),
-        ("core/a.pyx", "from lenet_c.model import lenet5", "model is above core"),
+        ("core/a.pyx", "from lenet_c.model import network_model", "model is above core"),
     ],
 )
 def test_upward_cimport(house, name, line, end):
@@ -151,7 +151,7 @@ def test_circle_of_cimports(house):
 
 
 def test_unknown_room(house):
-    problems = house({"src/lenet_c/cellar/a.py": "from ..model import lenet5\n"})
+    problems = house({"src/lenet_c/cellar/a.py": "from ..model import network_model\n"})
     assert problems == ["src/lenet_c/cellar:1: neither a door nor a room"]
 
 
