@@ -120,7 +120,9 @@ def readings(
     for p in model.predict_proba(images, threads=threads):
         second, first = np.argsort(p, kind="stable")[-2:]
         found.append(
-            Reading(int(first), float(p[first]), int(second), float(p[second]), p[first] < reject)
+            Reading(
+                int(first), float(p[first]), int(second), float(p[second]), bool(p[first] < reject)
+            )
         )
     return found
 
