@@ -122,6 +122,8 @@ class _Raises(ast.NodeVisitor):
 
     def visit_Raise(self, node):
         error = self.resolve(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
+        if isinstance(error, types.FunctionType):  # that makes one
+            error = self.resolve(ast.parse(error.__annotations__["return"], mode="eval").body)
         if isinstance(error, type):
             self.add({error: f"{self.function.__module__}.{self.function.__qualname__}"})
         self.generic_visit(node)

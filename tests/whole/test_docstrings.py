@@ -78,6 +78,11 @@ def test_numpydoc_finds_nothing(name):
     assert [error for error in report["errors"] if error[0] not in LEFT_OUT] == []
 
 
+def test_no_source_silences_numpydoc():
+    for file in PACKAGE.rglob("*.py"):
+        assert "numpydoc ignore" not in file.read_text("utf-8"), file
+
+
 @each_name
 def test_errors_are_documented(name):
     documented = set(_section(TEXTS[name], "Raises").replace(",", " ").split())

@@ -75,6 +75,8 @@ def read(
     ------
     NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
         As `prepare`; ValueError for a `reject` that is no probability.
+    FloatingPointError
+        See `LeNet5.predict`.
 
     Examples
     --------
@@ -114,6 +116,8 @@ def read_line(
     ------
     NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
         As `line`; ValueError for a model of another preparation.
+    FloatingPointError
+        See `LeNet5.predict`.
 
     Examples
     --------

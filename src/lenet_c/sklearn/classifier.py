@@ -349,6 +349,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         ------
         NotFittedError, TypeError, ValueError
             Before `fit`, or X is not of the form that is asked for.
+        FloatingPointError
+            See `LeNet5.predict`.
         """
         found = self._scores(X)
         return found[:, 1] - found[:, 0] if len(self.classes_) == 2 else found
@@ -370,6 +372,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         ------
         NotFittedError, TypeError, ValueError
             Before `fit`, or X is not of the form that is asked for.
+        FloatingPointError
+            See `LeNet5.predict`.
         """
         p = self._scores(X)
         self.model_._parameters.engine.softmax(p)
@@ -392,6 +396,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         ------
         NotFittedError, TypeError, ValueError
             Before `fit`, or X is not of the form that is asked for.
+        FloatingPointError
+            See `LeNet5.predict`.
         """
         best = self._scores(X).argmax(1)
         labels: np.ndarray = self.classes_[best]
