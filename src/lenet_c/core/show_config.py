@@ -76,7 +76,7 @@ def get_include() -> str:
     FileNotFoundError
         They were not installed.
     """
-    for root in (PACKAGE, os.path.dirname(os.path.dirname(PACKAGE))):  # wheel, editable install
+    for root in (PACKAGE, os.path.dirname(os.path.dirname(PACKAGE))):  # of a wheel, of a checkout
         folder = os.path.join(root, "include")
         if os.path.isfile(os.path.join(folder, "lenet_c", "lenet_c.h")):
             return folder

@@ -256,5 +256,5 @@ class Recipe:
         TypeError, ValueError
             See the class.
         """
-        # mypy checks the fields, not what __init__ takes
+        # the fields' types are narrower than those of __init__, and mypy goes by the fields
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
