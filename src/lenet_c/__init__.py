@@ -2,7 +2,8 @@
 
 `LeNet5` trains and predicts; `train` and `predict` are the same in one call each;
 `datasets` and `idx` read MNIST; `layers` has every layer by itself; `LeNetClassifier` is the
-scikit-learn estimator. See the README and docs/ for the rest.
+scikit-learn estimator; `CONNECTION_TABLE` is Table I, bool (6, 16), a row a map of S2, a column a
+map of C3. See the README and docs/ for the rest.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING
 from .common import old_names as _old_names  # noqa: F401
 from .common.errors import FormatError, TrainingWarning
 from .common.version import __version__
-from .core import choose
-from .core.engine import api
+from .core import choose as _choose
+from .core.engine import api as _api
 from .core.show_config import get_include, show_config
 from .model.lenet5 import LeNet5
 from .model.train_predict import predict, train
@@ -66,7 +67,7 @@ if not TYPE_CHECKING:  # which know the names from above, and that there are no 
         if name in _LAZY:  # imported on first use
             return importlib.import_module(f"lenet_c.{name}")
         if name == "_C_API":  # of include/lenet_c/api.h
-            return globals().setdefault(name, api(choose.default(), choose.default("float64")))
+            return globals().setdefault(name, _api(_choose.default(), _choose.default("float64")))
         if name == "LeNetClassifier":  # not in __all__: import * must not need scikit-learn
             from .sklearn.classifier import LeNetClassifier
 
@@ -79,4 +80,4 @@ def __dir__() -> list[str]:
     return sorted([*__all__, *optional])
 
 
-choose.default_isa()  # an impossible LENET_C_ISA is an ImportError here
+_choose.default_isa()  # an impossible LENET_C_ISA is an ImportError here

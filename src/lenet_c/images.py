@@ -2,7 +2,8 @@
 
 `prepare` makes one digit of a picture what the network was trained on; `line` does so with all the
 digits of a picture; `read` and `read_line` have a model read them. They take Pillow and SciPy:
-``pip install "lenet-c[images]"``.
+``pip install "lenet-c[images]"``. `REJECT` (0.7) is the probability below which a reading is
+marked as rejected unless told otherwise.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from lenet_c.core.engine import Engine, Net, cpu_level
 
 FIRST = ["baseline", "neon", "scalar"]  # one of them, in an installation
 KNOWN = [*FIRST, "avx2", "avx512"]
-CODE = "from lenet_c import choose; print(choose.default().isa, choose.default().dtype)"
+CODE = "from lenet_c.core import choose; print(choose.default().isa, choose.default().dtype)"
 
 
 def start(isa, code=CODE):
@@ -86,7 +86,7 @@ def test_impossible_build_is_an_import_error(isa):
 
 
 def test_environment_does_not_choose_the_float64_build():
-    code = "from lenet_c import choose; print(choose.default('float64').dtype)"
+    code = "from lenet_c.core import choose; print(choose.default('float64').dtype)"
     done = start(choose.available()[0], code)
     assert (done.returncode, done.stdout.split()) == (0, ["float64"])
 

@@ -1,7 +1,6 @@
 """README and docs: their Python runs, their commands parse, their links and names are there."""
 
 import argparse
-import doctest
 import functools
 import importlib
 import re
@@ -169,20 +168,6 @@ def _resolves(parts):
         except ImportError as error:  # listed in the package: not there, or it takes an extra
             return 'pip install "lenet-c[' in str(error)
     return True
-
-
-MODULES_WITH_EXAMPLES = [
-    f"lenet_c.{file.stem}" for file in sorted(PACKAGE.glob("*.py")) if ">>> " in read(file)
-]
-
-
-@pytest.mark.parametrize("name", MODULES_WITH_EXAMPLES)
-def test_examples_of_the_docstrings(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    module = pytest.importorskip(name, exc_type=ImportError)
-    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    result = doctest.testmod(module, optionflags=flags)
-    assert result.attempted and not result.failed
 
 
 # The runner itself.

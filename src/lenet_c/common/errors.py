@@ -9,7 +9,13 @@ def printable(text: str) -> str:
 
 
 class FormatError(ValueError):
-    """A file is broken: the message names the file and says what is wrong with it."""
+    """A file is broken: the message names the file and says what is wrong with it.
+
+    Parameters
+    ----------
+    message : str
+        Its control characters are written as repr writes them.
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))

@@ -19,12 +19,25 @@ def show_config(mode: str = "print") -> dict[str, object] | None:
     Parameters
     ----------
     mode : {"print", "dict"}
+        Whether it is printed or returned.
 
     Returns
     -------
     dict or None
         With "dict": version, engine, engines (available), lanes, threads, python, numpy,
         platform, package.
+
+    Raises
+    ------
+    ValueError
+        Another mode.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> config = lenet_c.show_config("dict")
+    >>> config["engine"] in config["engines"]
+    True
     """
     import platform
 
@@ -51,7 +64,18 @@ def show_config(mode: str = "print") -> dict[str, object] | None:
 
 
 def get_include() -> str:
-    """Return the folder of the C headers, for an extension's include directories."""
+    """Return the folder of the C headers, for an extension's include directories.
+
+    Returns
+    -------
+    folder : str
+        The headers are in its subfolder lenet_c.
+
+    Raises
+    ------
+    FileNotFoundError
+        They were not installed.
+    """
     for root in (PACKAGE, os.path.dirname(os.path.dirname(PACKAGE))):  # of a wheel, of a checkout
         folder = os.path.join(root, "include")
         if os.path.isfile(os.path.join(folder, "lenet_c", "lenet_c.h")):

@@ -9,8 +9,15 @@ under the Creative Commons licence Attribution-ShareAlike 3.0.
 
 from __future__ import annotations
 
-from .folders import Folder as Folder
-from .folders import load_folder
+from .folders import Folder, load_folder
 from .mnist import cache_dir, fetch_mnist, find_mnist, load_mnist, load_sample
 
-__all__ = ["cache_dir", "fetch_mnist", "find_mnist", "load_folder", "load_mnist", "load_sample"]
+__all__ = [
+    "Folder",
+    "cache_dir",
+    "fetch_mnist",
+    "find_mnist",
+    "load_folder",
+    "load_mnist",
+    "load_sample",
+]

@@ -20,7 +20,19 @@ _NO_PICTURES = ("thumbs.db", "desktop.ini")
 
 
 class Folder(NamedTuple):
-    """Images uint8 (n, 28, 28), labels int64 (n,), the names of the classes, and of the files."""
+    """What `load_folder` found.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, 28, 28)
+        White ink on black, 0 the background.
+    labels : ndarray of int64, shape (n,)
+        Indices into `class_names`.
+    class_names : tuple of str
+        The names of the classes.
+    files : tuple of Path
+        The file of each image.
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -94,6 +106,20 @@ def load_folder(
     ValueError
         A subfolder is none of `class_names`; no file of a class can be read; FormatError: a file
         is broken.
+    ImportError
+        Pillow or SciPy is not installed.
+
+    Examples
+    --------
+    >>> import os
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("test")
+    >>> for number, image in enumerate(images[:6]):
+    ...     os.makedirs(f"signs/{labels[number]}", exist_ok=True)
+    ...     lenet_c.idx.write(f"signs/{labels[number]}/{number}.idx", image)
+    >>> folder = lenet_c.datasets.load_folder("signs")
+    >>> folder.class_names, folder.labels.tolist()
+    (('0', '3', '4', '6'), [0, 1, 2, 2, 3, 3])
     """
     check_preparation(preparation)
     found = find_pictures(folder)

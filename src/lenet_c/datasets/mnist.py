@@ -47,6 +47,7 @@ def load_mnist(
     Parameters
     ----------
     split : {"train", "test"}
+        Which half.
     path : str or path-like, optional
         A folder, or an .npz file.
     download : bool
@@ -58,6 +59,7 @@ def load_mnist(
     images : ndarray of uint8, shape (n, 28, 28)
         0 is background; n is 60,000 or 10,000.
     labels : ndarray of uint8, shape (n,)
+        From 0 to 9.
 
     Raises
     ------
@@ -67,6 +69,8 @@ def load_mnist(
         The named place lacks the files, or the cache does and `download` is False.
     ConnectionError
         No mirror could be reached; the message says how else to get the files.
+    OSError
+        A file cannot be read or written.
     FormatError
         A file is not MNIST's: the SHA-256 of its contents is another. (`lenet_c.idx.read` reads
         other data of this format.)
@@ -93,8 +97,9 @@ def load_sample(split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     images : ndarray of uint8, shape (n, 28, 28)
-        Unchanged images of MNIST, as many of each class, shuffled.
+        Unchanged images of MNIST, as many of each class, shuffled; 0 is background.
     labels : ndarray of uint8, shape (n,)
+        From 0 to 9.
 
     Raises
     ------
@@ -102,6 +107,13 @@ def load_sample(split: str = "train") -> tuple[np.ndarray, np.ndarray]:
         `split` is neither "train" nor "test".
     ImportError
         This Python was built without lzma, with which the sample is packed.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("test")
+    >>> images.shape, images.dtype, labels[:8].tolist()
+    ((1000, 28, 28), dtype('uint8'), [3, 0, 4, 6, 6, 4, 9, 0])
     """
     files = (sample.FOLDER / f"sample-{name}.xz" for name in _names_of(split))
     images, labels = map(sample.read, files)
@@ -110,6 +122,11 @@ def load_sample(split: str = "train") -> tuple[np.ndarray, np.ndarray]:
 
 def cache_dir() -> Path:
     """Return the user's cache folder for this package, which need not exist.
+
+    Returns
+    -------
+    folder : Path
+        Below ``$XDG_CACHE_HOME`` or ~/.cache on Linux, in the usual places elsewhere.
 
     Raises
     ------
@@ -167,6 +184,7 @@ def fetch_mnist(folder: StrPath | None = None, progress: Progress | None = None)
     Returns
     -------
     folder : Path
+        The one that now has the files.
 
     Raises
     ------

@@ -7,8 +7,7 @@ examples, and what `LeNet5` itself reads and writes.
 
 from __future__ import annotations
 
-from .c99 import Written as Written
-from .c99 import int8_model, to_c
+from .c99 import Written, int8_model, to_c
 from .onnx_model import to_onnx
 
-__all__ = ["int8_model", "to_c", "to_onnx"]
+__all__ = ["Written", "int8_model", "to_c", "to_onnx"]

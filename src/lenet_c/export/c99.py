@@ -36,7 +36,14 @@ _SIMPLE = set(string.ascii_letters + string.digits + string.punctuation + " ") -
 class Written(NamedTuple):
     """What `to_c` wrote, and the bytes that the program will take for it.
 
-    `flash`: its constants (the code, some kilobytes, comes on top); `ram`: the work memory.
+    Parameters
+    ----------
+    source, header : str
+        The paths of the two files.
+    flash : int
+        Bytes of constants; the code, some kilobytes, comes on top.
+    ram : int
+        Bytes of work memory.
     """
 
     source: str
@@ -82,6 +89,15 @@ def to_c(model: Exportable, path: StrPath, *, int8: bool = False, name: str = "l
     The C code calls tanhf, expf, powf of math.h where the network needs them, and nothing else. Its
     scores are those of `LeNet5.predict`, the best the highest (RBF units: distances times -1), to
     rounding. The text is a function of the arguments and the version of lenet-c.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> written = lenet_c.export.to_c(lenet_c.LeNet5.pretrained(), "digits.c", int8=True)
+    >>> written.source, written.header
+    ('digits.c', 'digits.h')
+    >>> written.flash < 70_000
+    True
     """
     source = os.fsdecode(path)
     folder, file = os.path.split(source)
@@ -109,6 +125,21 @@ def int8_model(model: M) -> M:
 
     w[m] = scale[m] q[m] for each output map or unit m: q integers in -127 .. 127,
     scale[m] = max |w[m]| / 127. Biases, coefficients of subsampling and all sums are float32.
+
+    Parameters
+    ----------
+    model : LeNet5
+        Any configuration; it is not changed.
+
+    Returns
+    -------
+    LeNet5
+        It predicts as the C code does, to rounding.
+
+    Raises
+    ------
+    ValueError
+        There are parameters that are not finite in float32.
     """
     rounded = copy.deepcopy(model)
     parameters = _parameters(model)

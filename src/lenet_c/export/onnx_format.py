@@ -27,6 +27,8 @@ class Graph:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from lenet_c.export.onnx_format import Graph
     >>> graph = Graph()
     >>> y = graph("Relu", graph("Mul", "x", np.float32(2)), out="y")
     >>> data = graph.serialized({"x": ("float32", ["n"])}, {"y": ("float32", ["n"])})

@@ -61,6 +61,14 @@ def to_onnx(model: Exportable, path: StrPath, *, preprocessing: bool = True) -> 
     not connected; what is between the layers has the names in `LeNet5.activations`. Stochastic
     subsampling is that of prediction. The metadata hold the configuration ("config", JSON) and the
     names of the classes ("class_names", JSON).
+
+    Examples
+    --------
+    >>> import os
+    >>> import lenet_c
+    >>> lenet_c.export.to_onnx(lenet_c.LeNet5.pretrained(), "digits.onnx")
+    >>> os.path.getsize("digits.onnx") > 4 * 60_850
+    True
     """
     with atomic_write(path) as file:
         file.write(onnx_bytes(model, preprocessing=preprocessing))

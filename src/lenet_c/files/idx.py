@@ -51,6 +51,15 @@ def read(path: StrPath) -> np.ndarray:
         that announces more than it holds costs no memory.
     OSError
         The file is missing or cannot be read.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> import numpy as np
+    >>> lenet_c.idx.write("digits.idx.gz", np.arange(6, dtype=np.uint8).reshape(2, 3))
+    >>> lenet_c.idx.read("digits.idx.gz")
+    array([[0, 1, 2],
+           [3, 4, 5]], dtype=uint8)
     """
     name = os.fsdecode(path)
     with open_unpacked(path) as stream:
@@ -89,8 +98,8 @@ def write(path: StrPath, array: np.ndarray) -> None:
     path : str or path-like
         Packed with gzip if the name ends in .gz; the same array gives the same bytes each time.
     array : array_like
-        uint8, int8, int16, int32, float32 or float64, of one axis or more, of any byte order
-        and strides.
+        Numbers of type uint8, int8, int16, int32, float32 or float64, of one axis or more, of any
+        byte order and strides.
 
     Raises
     ------
@@ -100,6 +109,14 @@ def write(path: StrPath, array: np.ndarray) -> None:
         The array has no axis, or one longer than 2**32 - 1.
     OSError
         The file cannot be written.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> import numpy as np
+    >>> lenet_c.idx.write("labels.idx", np.array([7, 2, 1], np.uint8))
+    >>> lenet_c.idx.read("labels.idx").tolist()
+    [7, 2, 1]
     """
     array = np.asarray(array)
     dtype = array.dtype.str[1:]

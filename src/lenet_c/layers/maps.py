@@ -22,10 +22,11 @@ def conv_forward(
     Parameters
     ----------
     x : array_like (n, n_in, height, width)
-        height and width at least 5.
+        Input maps, of 5 rows and columns or more.
     w : array_like (n_out, n_in, 5, 5)
-        Weights off the table are not read.
+        Weights; those off the table are not read.
     b : array_like (n_out,)
+        Biases.
     table : array_like of 0 and 1 (n_in, n_out), optional
         Which input maps an output map reads, `lenet_c.CONNECTION_TABLE` for C3 (Table I, the
         course's Cbn); None: all. Up to 120 maps a side and 1920 pairs.
@@ -33,10 +34,27 @@ def conv_forward(
     Returns
     -------
     u : ndarray (n, n_out, height - 4, width - 4)
+        Pre-activations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
 
     Notes
     -----
     LeCun 1998, section II-B; course, "Layer C1", "Layer C3".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lenet_c
+    >>> x, w = np.ones((2, 6, 14, 14)), np.ones((16, 6, 5, 5))
+    >>> u = lenet_c.layers.conv_forward(x, w, np.zeros(16), lenet_c.CONNECTION_TABLE)
+    >>> u.shape
+    (2, 16, 10, 10)
+    >>> u[0, [0, 6, 15], 0, 0].tolist()  # of 3, 4 and 6 maps, 25 ones each
+    [75.0, 100.0, 150.0]
     """
     x = as_numbers("x", x, ("n", "n_in", "height", "width"))
     n, n_in, height, width = x.shape
@@ -60,16 +78,23 @@ def conv_backward(
     Parameters
     ----------
     du : array_like (n, n_out, height - 4, width - 4)
-    x, w, table
+        The sensitivity of the pre-activations.
+    x, w, table : array_like
         As in `conv_forward`.
 
     Returns
     -------
     dx : ndarray (n, n_in, height, width)
+        Of each image.
     dw : ndarray (n_out, n_in, 5, 5)
         Summed over the batch.
     db : ndarray (n_out,)
         Summed over the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
 
     Notes
     -----
@@ -95,16 +120,29 @@ def subsample_forward(
     Parameters
     ----------
     x : array_like (n, maps, height, width)
-        An odd last row or column is not read.
+        Input maps; an odd last row or column is not read.
     coefficient, bias : array_like (maps,)
+        One of each a map.
 
     Returns
     -------
     u : ndarray (n, maps, height // 2, width // 2)
+        Pre-activations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
 
     Notes
     -----
     LeCun 1998, section II-B; course, "Layer S2". The sum of the four, not their mean.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> lenet_c.layers.subsample_forward([[[[1, 2], [3, 4]]]], [0.5], [1]).tolist()
+    [[[[6.0]]]]
     """
     x = as_numbers("x", x, _MAPS)
     n, maps, height, width = x.shape
@@ -127,14 +165,21 @@ def subsample_backward(
     Parameters
     ----------
     du : array_like (n, maps, height // 2, width // 2)
-    x, coefficient
+        The sensitivity of the pre-activations.
+    x, coefficient : array_like
         As in `subsample_forward`.
 
     Returns
     -------
     dx : ndarray (n, maps, height, width)
+        Of each image.
     dcoefficient, dbias : ndarray (maps,)
         Summed over the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
 
     Notes
     -----
@@ -160,8 +205,9 @@ def pool_forward(
     Parameters
     ----------
     x : array_like (n, maps, height, width)
-        An odd last row or column is not read; stochastic: nothing below 0.
+        Input maps; an odd last row or column is not read; stochastic: nothing below 0.
     kind : {"average", "max", "lp", "stochastic"}
+        Which of the above.
     p : float
         Of lp, 1 .. 1000.
     seed : int, optional
@@ -175,9 +221,20 @@ def pool_forward(
     y : ndarray (n, maps, height // 2, width // 2)
         There is no activation function behind it.
 
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of another type, shape or range; the message says what was expected.
+
     Notes
     -----
     average and max: course, "Layer S2"; stochastic: Zeiler and Fergus 2013.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> lenet_c.layers.pool_forward([[[[1, 2], [3, 4]]]], "max").tolist()
+    [[[[4.0]]]]
     """
     x = as_numbers("x", x, _MAPS)
     options = pooling(x, kind, p, seed, layer)
@@ -205,12 +262,27 @@ def pool_backward(
     Parameters
     ----------
     dy : array_like (n, maps, height // 2, width // 2)
-    x, kind, p, seed, layer
-        As in `pool_forward`.
+        The sensitivity of the output.
+    x : array_like (n, maps, height, width)
+        As in `pool_forward`, and so are the others.
+    kind : {"average", "max", "lp", "stochastic"}
+        Which of the above.
+    p : float
+        Of lp.
+    seed : int, optional
+        Of stochastic.
+    layer : int
+        Of stochastic.
 
     Returns
     -------
     dx : ndarray (n, maps, height, width)
+        The sensitivity of the input.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of another type, shape or range; the message says what was expected.
 
     Notes
     -----
@@ -230,10 +302,17 @@ def global_average_forward(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     Parameters
     ----------
     x : array_like (n, maps, height, width)
+        Input maps.
 
     Returns
     -------
     y : ndarray (n, maps)
+        Means.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
     """
     x = as_numbers("x", x, _MAPS)
     y = np.empty(x.shape[:2], x.dtype)
@@ -247,12 +326,19 @@ def global_average_backward(dy: npt.ArrayLike, x: npt.ArrayLike) -> npt.NDArray[
     Parameters
     ----------
     dy : array_like (n, maps)
+        The sensitivity of the means.
     x : array_like (n, maps, height, width)
         Only its shape and type count.
 
     Returns
     -------
     dx : ndarray (n, maps, height, width)
+        The sensitivity of the input.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
     """
     x = as_numbers("x", x, _MAPS)
     dy = as_numbers("dy", dy, x.shape[:2], x.dtype)

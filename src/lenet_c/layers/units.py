@@ -17,16 +17,31 @@ def dense_forward(x: npt.ArrayLike, w: npt.ArrayLike, b: npt.ArrayLike) -> npt.N
     Parameters
     ----------
     x : array_like (n, n_in)
+        Inputs.
     w : array_like (n_out, n_in)
+        Weights.
     b : array_like (n_out,)
+        Biases.
 
     Returns
     -------
     u : ndarray (n, n_out)
+        Pre-activations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
 
     Notes
     -----
     LeCun 1998, section II-B; course, "Layer F6", "Layer F7".
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> lenet_c.layers.dense_forward([[1, 2]], [[3, 4]], [5]).tolist()
+    [[16.0]]
     """
     x = as_numbers("x", x, ("n", "n_in"))
     w = as_numbers("w", w, ("n_out", x.shape[1]), x.dtype)
@@ -46,16 +61,23 @@ def dense_backward(
     Parameters
     ----------
     du : array_like (n, n_out)
-    x, w
+        The sensitivity of the pre-activations.
+    x, w : array_like
         As in `dense_forward`.
 
     Returns
     -------
     dx : ndarray (n, n_in)
+        Of each image.
     dw : ndarray (n_out, n_in)
         Summed over the batch.
     db : ndarray (n_out,)
         Summed over the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
 
     Notes
     -----
@@ -80,17 +102,31 @@ def activation_forward(
     Parameters
     ----------
     a : array_like of any shape
+        Pre-activations.
     kind : {"scaled_tanh", "tanh", "sigmoid", "relu"}
+        Which of the above.
     slope : float, optional
         Of tanh (None: 2, that is tanh(a)) and sigmoid (None: 1).
 
     Returns
     -------
     y : ndarray of a's shape
+        Outputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of another type or range; the message says what was expected.
 
     Notes
     -----
     scaled_tanh: LeCun 1998, Appendix A; the others: course, "Neuron".
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> lenet_c.layers.activation_forward([-1, 0, 1]).round(4).tolist()
+    [-1.0, 0.0, 1.0]
     """
     a = as_numbers("a", a, None)
     y = np.empty_like(a)
@@ -109,12 +145,21 @@ def activation_backward(
     Parameters
     ----------
     dy, y : array_like of the same shape
-    kind, slope
+        The sensitivity of the outputs, and the outputs.
+    kind : {"scaled_tanh", "tanh", "sigmoid", "relu"}
+        Which of the above.
+    slope : float, optional
         As in `activation_forward`.
 
     Returns
     -------
     da : ndarray of that shape
+        The sensitivity of the pre-activations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of another type, shape or range; the message says what was expected.
     """
     y = as_numbers("y", y, None)
     dy = as_numbers("dy", dy, y.shape, y.dtype)
@@ -141,11 +186,23 @@ def rbf_forward(
     Returns
     -------
     y : ndarray (n, classes)
-        The class is the one of the least.
+        Distances; the class is the one of the least.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
 
     Notes
     -----
     LeCun 1998, eq. 7.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> codes = lenet_c.codes.CODES
+    >>> lenet_c.layers.rbf_forward(codes[3:4], codes).argmin(1).tolist()
+    [3]
     """
     x = as_numbers("x", x, ("n", "n_in"))
     codes = as_numbers("codes", codes, ("classes", x.shape[1]), x.dtype)
@@ -165,14 +222,23 @@ def rbf_backward(
     Parameters
     ----------
     dy : array_like (n, classes)
-    x, codes, distance
+        The sensitivity of the distances.
+    x, codes : array_like
+        As in `rbf_forward`.
+    distance : {"sum", "mean", "half"}
         As in `rbf_forward`.
 
     Returns
     -------
     dx : ndarray (n, n_in)
+        Of each image.
     dcodes : ndarray (classes, n_in)
         Summed over the batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type or shape; the message says what was expected.
     """
     x = as_numbers("x", x, ("n", "n_in"))
     codes = as_numbers("codes", codes, ("classes", x.shape[1]), x.dtype)
@@ -191,8 +257,9 @@ def softmax_cross_entropy(
     Parameters
     ----------
     a : array_like (n, classes)
+        The output layer, before the softmax.
     labels : array_like of integers (n,)
-        0 .. classes - 1.
+        From 0 to classes - 1.
 
     Returns
     -------
@@ -201,9 +268,21 @@ def softmax_cross_entropy(
     da : ndarray (n, classes)
         Of each image's own loss, not divided by n.
 
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type, shape or range; the message says what was expected.
+
     Notes
     -----
     Course, "Gradient in Softmax Net". The maximum is subtracted before exp.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> loss, da = lenet_c.layers.softmax_cross_entropy([[0, 0]], [1])
+    >>> loss.round(4).tolist(), da.tolist()
+    ([0.6931], [[0.5, -0.5]])
     """
     a = as_numbers("a", a, ("n", "classes"))
     labels = as_labels(labels, *a.shape)
@@ -230,13 +309,21 @@ def mse_loss(
     Parameters
     ----------
     y : array_like (n, classes)
+        Distances.
     labels : array_like of integers (n,)
+        From 0 to classes - 1.
 
     Returns
     -------
     loss : ndarray of float64 (n,)
+        Of each image; a network's loss is their mean.
     dy : ndarray (n, classes)
         Of each image's own loss, not divided by n.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another type, shape or range; the message says what was expected.
 
     Notes
     -----
@@ -254,10 +341,22 @@ def map_loss(
 
     Parameters
     ----------
-    y, labels
-        As in `mse_loss`, and so are the results.
+    y, labels : array_like
+        As in `mse_loss`.
     j : float
         The distance of the rubbish class, above 0; the paper gives no value.
+
+    Returns
+    -------
+    loss : ndarray of float64 (n,)
+        Of each image; a network's loss is their mean.
+    dy : ndarray (n, classes)
+        Of each image's own loss, not divided by n.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument of another type, shape or range; the message says what was expected.
 
     Notes
     -----

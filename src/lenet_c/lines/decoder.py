@@ -32,7 +32,17 @@ class Scanner(Protocol):
 
 
 class Digit(NamedTuple):
-    """A digit of a line: its label, the column of its middle, its probability there."""
+    """A digit of a line.
+
+    Parameters
+    ----------
+    label : int
+        The digit, 0 .. 9.
+    column : int
+        The column of its middle.
+    probability : float
+        Its probability there, 0 .. 1.
+    """
 
     label: int
     column: int
@@ -87,8 +97,25 @@ def columns(
 ) -> npt.NDArray[np.float64]:
     """Return the log-probabilities (width + 1, classes) of windows around every column of a line.
 
-    Row t belongs to the window whose middle is the left edge of column t. For the image see
-    `LeNet5.read`; one that is scaled has the columns it has then. Nothing for one without ink.
+    Parameters
+    ----------
+    model : LeNet5
+        Of any number of classes.
+    image : array_like (height, width)
+        See `LeNet5.read`; one that is scaled has the columns it has then.
+    threads : int, optional
+        None: the cores this process may use.
+
+    Returns
+    -------
+    log_p : ndarray of float64, shape (width + 1, classes)
+        Row t belongs to the window whose middle is the left edge of column t. No rows for an image
+        without ink.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        See `LeNet5.read`.
     """
     line = _as_line(model, image)
     return _columns(model, line, threads) if len(line) else np.zeros((0, model.config.classes))
@@ -103,6 +130,11 @@ def decode(log_p: npt.NDArray[np.floating], blank: npt.NDArray[np.floating]) -> 
         Log-probability of each digit at each column.
     blank : ndarray (columns,)
         That of none.
+
+    Returns
+    -------
+    digits : list of Digit
+        From left to right.
 
     Notes
     -----
@@ -165,9 +197,16 @@ def decode_ink(
     Parameters
     ----------
     log_p : ndarray (columns + 1, digits)
+        Log-probabilities, as `columns` returns them.
     ink : ndarray of bool (columns,)
         Which columns of the line have ink.
     reject : float
+        A probability, 0 .. 1.
+
+    Returns
+    -------
+    digits : list of Digit
+        From left to right.
     """
     edges = np.flatnonzero(np.diff(ink, prepend=False, append=False))
     found = []
@@ -187,7 +226,38 @@ def decode_ink(
 def digits(
     model: Scanner, image: npt.ArrayLike, *, reject: float = 0.99, threads: int | None = None
 ) -> list[Digit]:
-    """Return the digits of a line from left to right; the arguments are those of `LeNet5.read`."""
+    """Return the digits of a line from left to right, with columns and probabilities.
+
+    Parameters
+    ----------
+    model : LeNet5
+        Of ten classes, or of eleven with the blank last.
+    image : array_like (height, width)
+        See `LeNet5.read`.
+    reject : float
+        See `LeNet5.read`.
+    threads : int, optional
+        None: the cores this process may use.
+
+    Returns
+    -------
+    digits : list of Digit
+        None where there is no ink.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        See `LeNet5.read`.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("test")
+    >>> (line,), (text,) = lenet_c.reading.lines(images, labels, 1, length=2, gap=12)
+    >>> found = lenet_c.reading.digits(lenet_c.LeNet5.pretrained(), line)
+    >>> "".join(str(digit.label) for digit in found) == text
+    True
+    """
     classes = model.config.classes
     if classes not in (BLANK, BLANK + 1):
         raise ValueError(f"read needs ten classes, or eleven with the blank last, got {classes}")

@@ -60,18 +60,34 @@ def lines(
 
     Parameters
     ----------
-    images, labels : uint8 (n, 28, 28), integers 0..9 (n,)
+    images, labels : array_like of uint8 (n, 28, 28), of integers 0..9 (n,)
+        Single digits, each with ink.
     count, length : int
         Lines, and digits in each.
     gap : int
         Empty columns between the inks of neighbours, from -4 up; below 0 they overlap.
     seed : int
+        Of the digits that are drawn.
 
     Returns
     -------
     lines : list of ndarray of uint8, shape (28, width)
         No empty columns at either end; every digit at its height in its image.
     texts : list of str
+        The digits of each line.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not of the form above.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("test")
+    >>> lines, texts = lenet_c.reading.lines(images, labels, 2, length=4, seed=1)
+    >>> [line.shape[0] for line in lines], [len(text) for text in texts]
+    ([28, 28], [4, 4])
     """
     images = _as_digits(images)
     labels = as_labels(labels, len(images), 10)
@@ -98,17 +114,22 @@ def windows(
 
     Parameters
     ----------
-    images, labels : uint8 (n, 28, 28), integers 0..9 (n,)
-        Two or more.
+    images, labels : array_like of uint8 (n, 28, 28), of integers 0..9 (n,)
+        Single digits, each with ink, two or more.
     seed : int, or what else `numpy.random.default_rng` takes
         Of the order, the gaps and the windows.
 
     Returns
     -------
     windows : ndarray of uint8, shape (m, 32, 32)
-        m is almost 2 n.
+        Almost 2 n of them.
     labels : ndarray of int64, shape (m,)
-        `BLANK` (10) for blanks.
+        The digit, or `BLANK` (10).
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument is not of the form above.
     """
     images = _as_digits(images)
     labels, n = as_labels(labels, len(images), 10), len(images)

@@ -56,8 +56,14 @@ class LeNet5:
     Attributes
     ----------
     config : Config
+        The configuration, which never changes.
     history : History
         Of the last call of `fit`, as far as it came; of a checkpoint that was loaded.
+
+    Raises
+    ------
+    TypeError, ValueError
+        There is no such preset or field, or see `lenet_c.Config`.
 
     Notes
     -----
@@ -86,7 +92,19 @@ class LeNet5:
 
     @staticmethod
     def presets() -> tuple[str, ...]:
-        """Return the names of the presets."""
+        """Return the names of the presets.
+
+        Returns
+        -------
+        names : tuple of str
+            What may be the first argument of `LeNet5`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> "lecun1998" in lenet_c.LeNet5.presets()
+        True
+        """
         return tuple(PRESETS)
 
     def fit(
@@ -133,12 +151,14 @@ class LeNet5:
             None: sdlm for the paper's network where batch_size is None or 1, adamw for sigmoids,
             ReLU below RBF units and where it takes adamw to leave a plateau, sgd for all others. A
             Recipe says all constants too.
-        learning_rate, momentum, weight_decay, schedule
+        learning_rate, momentum, weight_decay : float, optional
             See `lenet_c.Recipe`; None: what was chosen for this network and this optimizer on
             held-out images (docs/accuracy.md); `recipe` tells. The learning rate of sgd is less for
             a batch_size below 64, in proportion, and below a softmax up to twice as high above 64
             with tanh, half as high with ReLU; that of adamw is less below 64, to its square root. A
             rate that is named is that of the optimizer that is named, or else of the network's own.
+        schedule : str, optional
+            See `lenet_c.Recipe`, and the constants above.
         shuffle : {"epoch", "once"}, optional
             A new random order for every pass, or one for all, the paper's way; None: epoch, or
             once with sdlm.
@@ -176,7 +196,7 @@ class LeNet5:
             None: where standard error is a terminal.
         seed : int
             Of the order of the images, and of their distortions.
-        communicator : optional
+        communicator : object, optional
             Of MPI, such as mpi4py.MPI.COMM_WORLD, on every rank of which this is called with the
             same arguments: each rank takes its slice of every batch, the gradients are summed, and
             all of them end with the same weights, those of one rank but for rounding. Rank 0's
@@ -213,6 +233,16 @@ class LeNet5:
         -----
         What other threads do with the model meanwhile is done with the weights of the last epoch
         that has ended.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("train")
+        >>> history = lenet_c.LeNet5(seed=1).fit(images[:1000], labels[:1000], epochs=3, seed=1)
+        >>> [record.epoch for record in history]
+        [1, 2, 3]
+        >>> history[-1].train_error < history[0].train_error
+        True
         """
         config, parameters = self.config, self._parameters
         given = as_data(config, images, labels, sample_weight, class_weight, caller="fit")
@@ -257,18 +287,20 @@ class LeNet5:
     def recipe(self, images: int = 60_000, **arguments: Unpack[TrainingFields]) -> dict[str, Any]:
         """Return what a call of `fit` with these arguments does, without data.
 
+        What is None, or not named, is what was chosen for this network (docs/accuracy.md).
+
         Parameters
         ----------
         images : int
             Training images; `epochs` depends on it in batches of more than 64.
         **arguments
-            optimizer, epochs, batch_size, learning_rate, momentum, weight_decay, schedule and
-            shuffle of `fit`.
+            Of `fit`: optimizer, epochs, batch_size, learning_rate, momentum, weight_decay, schedule
+            and shuffle.
 
         Returns
         -------
         arguments : dict
-            optimizer (a `Recipe`), epochs, batch_size and shuffle, as `fit` takes them.
+            As `fit` takes them: optimizer (a `Recipe`), epochs, batch_size and shuffle.
 
         Raises
         ------
@@ -297,10 +329,44 @@ class LeNet5:
     ) -> float:
         """Make one update from one batch, and return the batch's mean loss before it.
 
-        The optimizer's state (velocity, moments) is kept from call to call. Arguments and errors
-        as in `fit`, but that `sample_weight` is not scaled: the loss is the mean of weight times
-        loss, and the weights of several batches stand to each other as they are given. With a
-        FloatingPointError the weights of the network are those before the call.
+        The optimizer's state (velocity, moments) is kept from call to call.
+
+        Parameters
+        ----------
+        images, labels : array_like
+            The batch, as in `fit`.
+        optimizer : {"sgd", "adamw", "sdlm"} or Recipe, optional
+            As in `fit`.
+        learning_rate, momentum, weight_decay : float, optional
+            As in `fit`, for batches of this size; there is no schedule.
+        sample_weight : array_like (n,), optional
+            Weights of the images in the loss. They are not scaled: the loss is the mean of weight
+            times loss, and the weights of several batches stand to each other as they are given.
+        threads : int, optional
+            None: the cores this process may use. The result does not depend on it.
+
+        Returns
+        -------
+        loss : float
+            Before the update.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `fit`.
+        FloatingPointError
+            Loss or weights are not finite; the network's weights are those before the call.
+        RuntimeError
+            Another thread trains the model, or sets its parameters.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("train")
+        >>> model = lenet_c.LeNet5(seed=1)
+        >>> losses = [model.partial_fit(images[:64], labels[:64]) for step in range(10)]
+        >>> losses[-1] < losses[0]
+        True
         """
         config, parameters = self.config, self._parameters
         data = as_data(config, images, labels, sample_weight, scaled=False, caller="partial_fit")
@@ -339,11 +405,12 @@ class LeNet5:
         Returns
         -------
         labels : ndarray of int64, shape (n,), or a scalar for one image
+            Classes 0 .. classes - 1, and -1 for what is rejected.
 
         Raises
         ------
         TypeError, ValueError
-            See the class.
+            An argument is not of the form above; the message says what was expected.
         FloatingPointError
             A score is NaN or infinity, with weights too large for the model's dtype.
 
@@ -351,6 +418,13 @@ class LeNet5:
         -----
         All images are predicted with the weights of one moment, also while another thread trains
         the model: with those of the last epoch that `fit` ended, or the last `partial_fit`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("test")
+        >>> lenet_c.LeNet5.pretrained().predict(images[:5]).tolist() == labels[:5].tolist()
+        True
         """
         return predicting.predict(self._parameters, images, threads, reject, reject_by)
 
@@ -361,9 +435,22 @@ class LeNet5:
 
         Of RBF units: exp(-distance), divided by its sum over the classes.
 
+        Parameters
+        ----------
+        images : array_like
+            See the class.
+        threads : int, optional
+            None: the cores this process may use.
+
         Returns
         -------
         p : ndarray of the model's dtype, shape (n, classes), or (classes,) for one image
+            The sum over the classes is 1.
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError
+            See `predict`.
         """
         return predicting.predict_proba(self._parameters, images, threads)
 
@@ -382,25 +469,54 @@ class LeNet5:
         images, labels : array_like
             See the class; labels are integers 0 .. classes - 1, (n,).
         threads : int, optional
+            None: the cores this process may use.
         reject_by : {"probability", "margin"}
             What the report's rejection goes by, see `predict`.
 
         Returns
         -------
         Report
-            error_rate, loss (the mean of the model's), confusion (classes, classes), wrong
+            With error_rate, loss (the mean of the model's), confusion (classes, classes), wrong
             (indices), and the rejection that a lower error costs: reject_curve, rejection_for,
             threshold_for.
 
         Raises
         ------
-        ValueError
-            No images, or lengths that differ.
+        TypeError, ValueError
+            No images, lengths that differ, or see `predict`.
+        FloatingPointError
+            See `predict`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("test")
+        >>> report = lenet_c.LeNet5.pretrained().evaluate(images, labels)
+        >>> report.images, report.confusion.shape
+        (1000, (10, 10))
+        >>> report.error_rate < 0.01
+        True
         """
         return predicting.evaluate(self._parameters, images, labels, threads, reject_by)
 
     def score(self, images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
-        """Return the accuracy, the fraction of images whose label is predicted."""
+        """Return the accuracy, the fraction of images whose label is predicted.
+
+        Parameters
+        ----------
+        images, labels : array_like
+            See `evaluate`.
+
+        Returns
+        -------
+        accuracy : float
+            From 0 to 1.
+
+        Raises
+        ------
+        TypeError, ValueError, FloatingPointError
+            See `evaluate`.
+        """
         return 1.0 - self.evaluate(images, labels).error_rate
 
     def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> npt.NDArray[np.floating]:
@@ -422,6 +538,20 @@ class LeNet5:
         scores : ndarray of the model's dtype, shape (rows, columns, classes)
             ``(height - 32) // 4 + 1`` rows, columns alike; before the softmax. Of RBF units: the
             distances times -1, the best is the highest.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The image is smaller, or not of the form above.
+        FloatingPointError
+            See `predict`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> import numpy as np
+        >>> lenet_c.LeNet5(seed=1).scan(np.zeros((32, 100))).shape
+        (1, 18, 10)
         """
         return scanning.scan(self._parameters, image, threads)
 
@@ -443,18 +573,57 @@ class LeNet5:
             A model with the blank as its eleventh class, see `lenet_c.reading.train`, does not
             use it, and reads touching digits too.
         threads : int, optional
+            None: the cores this process may use.
 
         Returns
         -------
         text : str
             Empty where there is no digit. `lenet_c.reading.digits` gives columns and
             probabilities too.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument is not of the form above, or the model has neither ten classes nor eleven.
+        FloatingPointError
+            See `predict`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("test")
+        >>> (line,), (text,) = lenet_c.reading.lines(images, labels, 1, length=3, gap=12)
+        >>> lenet_c.LeNet5.pretrained().read(line) == text
+        True
         """
         found = decoder.digits(self, image, reject=reject, threads=threads)
         return "".join(str(digit.label) for digit in found)
 
     def summary(self) -> str:
-        """Return the table of layers: output, trainable parameters, connections, and their sums."""
+        """Return the table of layers: output, trainable parameters, connections, and their sums.
+
+        Returns
+        -------
+        table : str
+            A line for each layer. With "lecun1998" the numbers are those of the paper's section
+            II-B.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> print(lenet_c.LeNet5("lecun1998").summary())
+        LeNet-5, preset lecun1998
+        layer           output   trainable   connections
+        input      1 x 32 x 32
+        c1         6 x 28 x 28         156       122,304
+        s2         6 x 14 x 14          12         5,880
+        c3        16 x 10 x 10       1,516       151,600
+        s4          16 x 5 x 5          32         2,000
+        c5         120 x 1 x 1      48,120        48,120
+        f6                  84      10,164        10,164
+        output              10           0           840
+        sum                         60,000       340,908
+        """
         return layer_table.summary(self.config)
 
     def parameters(self) -> dict[str, npt.NDArray[np.floating]]:
@@ -463,16 +632,28 @@ class LeNet5:
         Returns
         -------
         parameters : dict of str to ndarray
-            c1.weight (6, 1, 5, 5), c1.bias (6,), s2.coefficient (6,), s2.bias (6,),
+            In this order: c1.weight (6, 1, 5, 5), c1.bias (6,), s2.coefficient (6,), s2.bias (6,),
             c3.weight (16, 6, 5, 5), 0 where C3 is not connected, c3.bias (16,),
             s4.coefficient (16,), s4.bias (16,), c5.weight (120, 16, 5, 5), c5.bias (120,),
             f6.weight (84, 120), f6.bias (84,), output.weight (classes, 84), output.bias
-            (classes,), or output.codes (classes, 84); what a configuration has not is not there
+            (classes,), or output.codes (classes, 84); what a configuration has not is not there.
+            `summary` does not count the 900 weights of C3 that Table I leaves out.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> sum(values.size for values in lenet_c.LeNet5().parameters().values())
+        61750
         """
         return self._parameters.copies()
 
     def set_parameters(self, parameters: Mapping[str, npt.ArrayLike]) -> None:
         """Set some or all parameters; none is changed where one of them is refused.
+
+        Parameters
+        ----------
+        parameters : mapping of str to array_like
+            Names and shapes as in `parameters`; the values are copied.
 
         Raises
         ------
@@ -489,13 +670,30 @@ class LeNet5:
     def activations(self, images: npt.ArrayLike) -> dict[str, npt.NDArray[np.floating]]:
         """Return the output of every layer.
 
+        Parameters
+        ----------
+        images : array_like
+            See the class.
+
         Returns
         -------
         activations : dict of str to ndarray
-            c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5),
+            By layer: c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5),
             c5 (n, 120, 1, 1), f6 (n, 84), output (n, classes), the scores before the softmax, or
             the distances of RBF units; with global averages "average" (n, 16) in the place of c5
             and f6; without the first axis for one image. What is not finite is there as it is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `predict`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("test")
+        >>> lenet_c.LeNet5.pretrained().activations(images[:2])["c3"].shape
+        (2, 16, 10, 10)
         """
         return differentiating.activations(self._parameters, images)
 
@@ -504,19 +702,33 @@ class LeNet5:
     ) -> tuple[float, dict[str, npt.NDArray[np.floating]]]:
         """Return the mean loss of a batch and its derivatives by every parameter.
 
+        Parameters
+        ----------
+        images, labels : array_like
+            See the class; labels are integers 0 .. classes - 1, (n,).
+
         Returns
         -------
         loss : float
+            The mean of the model's loss, see `lenet_c.Config`.
         gradients : dict of str to ndarray
             Names and shapes as in `parameters`; 0 where C3 is not connected, and for RBF codes
             that are not trained.
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             The batch is empty, or see `LeNet5.fit`.
         FloatingPointError
             Loss or gradient is not finite.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("train")
+        >>> loss, gradients = lenet_c.LeNet5(seed=1).loss_and_gradients(images[:8], labels[:8])
+        >>> gradients["c3.weight"].shape
+        (16, 6, 5, 5)
         """
         return differentiating.loss_and_gradients(self._parameters, images, labels)
 
@@ -524,6 +736,11 @@ class LeNet5:
         self, images: npt.ArrayLike, labels: npt.ArrayLike
     ) -> dict[str, dict[str, npt.NDArray[np.floating]]]:
         """Return what every image's own loss changes by, layer by layer: the course's delta.
+
+        Parameters
+        ----------
+        images, labels : array_like
+            See the class; labels are integers 0 .. classes - 1, (n,).
 
         Returns
         -------
@@ -534,7 +751,7 @@ class LeNet5:
 
         Raises
         ------
-        ValueError
+        TypeError, ValueError
             See `LeNet5.fit`. An empty batch is none: it gives empty arrays.
 
         Notes
@@ -558,6 +775,11 @@ class LeNet5:
         beside the arrays as strings. The file is written under another name and renamed: a file
         that was there stays whole until then.
 
+        Parameters
+        ----------
+        path : str or path-like
+            The file, in a folder that exists.
+
         Raises
         ------
         OSError
@@ -572,6 +794,16 @@ class LeNet5:
         """Read a model that `save` wrote, in either format; the file's name does not matter.
 
         A checkpoint of `LeNet5.fit` is a model too, with the `history` of its training.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Returns
+        -------
+        LeNet5
+            Equal to the one that was saved.
 
         Raises
         ------
@@ -591,6 +823,16 @@ class LeNet5:
 
         The preset "softmax", trained on all of MNIST by the recipe "modern"; its model card,
         lenet5-mnist.md in the folder lenet_c/data, tells its error and what it was trained on.
+
+        Returns
+        -------
+        LeNet5
+            A new object with each call: it may be trained further.
+
+        Raises
+        ------
+        FormatError, OSError
+            The package's own file is broken, or not there.
         """
         package = os.path.dirname(os.path.dirname(__file__))
         return cls.load(os.path.join(package, "data", model_files.PRETRAINED))
@@ -619,8 +861,9 @@ class LeNet5:
         ------
         ImportError
             PyTorch is not installed.
-        ValueError
-            The module is another network; the message lists its parameters.
+        TypeError, ValueError
+            `names` is none of these, or the module is another network; the message lists its
+            parameters.
 
         Notes
         -----
@@ -668,6 +911,7 @@ class LeNet5:
         Returns
         -------
         LeNet5
+            Not trained further, and without a history.
 
         Raises
         ------

@@ -23,16 +23,31 @@ def train(
 
     Parameters
     ----------
-    images, labels : uint8 (n, 28, 28), integers 0..9 (n,)
+    images, labels : array_like of uint8 (n, 28, 28), of integers 0..9 (n,)
+        Single digits, each with ink.
     epochs : int
         The learning rate falls from 0.05 to 0 along half a cosine, one step an epoch.
-    seed, threads, progress
+    seed : int
+        Of the first weights, the windows and their order.
+    threads : int, optional
+        See `LeNet5.fit`.
+    progress : bool, optional
         See `LeNet5.fit`.
 
     Returns
     -------
     LeNet5
-        With ``classes=11``.
+        With ``classes=11``, the blank the last.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        See `windows` and `LeNet5.fit`.
+
+    Warns
+    -----
+    TrainingWarning
+        See `LeNet5.fit`.
     """
     model = LeNet5(classes=BLANK + 1, seed=seed)
     epochs = positive("epochs", epochs)

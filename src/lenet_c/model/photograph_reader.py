@@ -21,14 +21,16 @@ REJECT = 0.7
 class Reading(NamedTuple):
     """What a model reads.
 
-    Attributes
+    Parameters
     ----------
     label : int
         The class of highest probability.
     probability : float
+        That probability, 0 .. 1.
     runner_up : int
         The second best class.
     runner_up_probability : float
+        Its probability.
     rejected : bool
         Less probable than the threshold: better not believed.
     digit : Digit or None
@@ -67,11 +69,22 @@ def read(
     Returns
     -------
     Reading
+        Without its `digit`.
 
     Raises
     ------
     NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
-        As `prepare`.
+        As `prepare`; ValueError for a `reject` that is no probability.
+    FloatingPointError
+        See `LeNet5.predict`.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("test")
+    >>> reading = lenet_c.images.read(images[2])
+    >>> reading.label, reading.rejected
+    (4, False)
     """
     model = _model(model)
     return readings(model, prepare(image, model.config.preparation)[None], reject)[0]
@@ -87,8 +100,12 @@ def read_line(
 
     Parameters
     ----------
-    image, model, reject
-        See `read`; the model's preparation must not be "resize".
+    image : path, file, PIL.Image.Image or array_like
+        See `prepare`.
+    model : LeNet5 or path, optional
+        See `read`; its preparation must not be "resize".
+    reject : float, optional
+        See `read`.
 
     Returns
     -------
@@ -99,6 +116,19 @@ def read_line(
     ------
     NoDigitError, FormatError, OSError, TypeError, ValueError, ImportError
         As `line`; ValueError for a model of another preparation.
+    FloatingPointError
+        See `LeNet5.predict`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("test")
+    >>> paper = np.full((100, 160), 230, np.uint8)
+    >>> paper[30:58, 30:58] -= images[0] // 4 * 3  # a 3
+    >>> paper[30:58, 90:118] -= images[2] // 4 * 3  # a 4
+    >>> [reading.label for reading in lenet_c.images.read_line(paper)]
+    [3, 4]
     """
     model = _model(model)
     if model.config.preparation == "resize":
@@ -120,7 +150,9 @@ def readings(
     for p in model.predict_proba(images, threads=threads):
         second, first = np.argsort(p, kind="stable")[-2:]
         found.append(
-            Reading(int(first), float(p[first]), int(second), float(p[second]), p[first] < reject)
+            Reading(
+                int(first), float(p[first]), int(second), float(p[second]), bool(p[first] < reject)
+            )
         )
     return found
 

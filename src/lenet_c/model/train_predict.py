@@ -33,16 +33,25 @@ def train(images: npt.ArrayLike, labels: npt.ArrayLike, **options: Unpack[TrainO
     Returns
     -------
     LeNet5
+        With the `history` of its training.
 
     Raises
     ------
-    TypeError, ValueError
-        See `LeNet5.fit`.
+    TypeError, ValueError, FloatingPointError, OSError
+        See `lenet_c.Config` and `LeNet5.fit`.
 
     Warns
     -----
     TrainingWarning
         See `LeNet5.fit`.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("train")
+    >>> model = lenet_c.train(images[:1000], labels[:1000], epochs=3, activation="tanh", seed=1)
+    >>> model.config.activation, len(model.history)
+    ('tanh', 3)
     """
     from ..training.named_recipes import plan
 
@@ -74,6 +83,21 @@ def predict(
     Returns
     -------
     labels : ndarray of int64, shape (n,), or a scalar for one image
+        Classes 0 .. classes - 1.
+
+    Raises
+    ------
+    TypeError, ValueError, FloatingPointError
+        See `LeNet5.predict`.
+    FormatError, OSError
+        See `LeNet5.load`.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("test")
+    >>> lenet_c.predict(images[:5]).tolist() == labels[:5].tolist()
+    True
     """
     if model is None:
         model = LeNet5.pretrained()

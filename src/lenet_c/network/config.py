@@ -33,7 +33,7 @@ UNSET: Any = None  # the default of a field that __post_init__ settles
 class Config:
     """Configuration of a network.
 
-    Attributes
+    Parameters
     ----------
     preset : str
         The preset it started from.
@@ -96,8 +96,21 @@ class Config:
         sigmoid is applied to the output, its biases start 6 or 4 higher in all of them: a unit that
         is 0 for every image would not learn.
     dtype : {"float32", "float64"}
+        What is computed with.
     seed : int
         Of the initial weights, and of the draws of stochastic subsampling.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A field is none of the above, or does not go with another; the message says which.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> config = lenet_c.Config(subsampling="max", activation="relu")
+    >>> config.init, config.classes
+    ('he', 10)
     """
 
     preset: str = dataclasses.field(default="softmax", kw_only=False)
@@ -233,12 +246,36 @@ class Config:
         return np.array(self.connections, bool)
 
     def curve(self, activation: str | None) -> tuple[str, float, float, float]:
-        """Return kind, gain, slope and offset of offset + gain tanh(slope a)."""
+        """Return kind, gain, slope and offset of offset + gain tanh(slope a).
+
+        Parameters
+        ----------
+        activation : str or None
+            One of those above, with its usual slope; None: this configuration's, with its own.
+
+        Returns
+        -------
+        curve : (str, float, float, float)
+            The numbers do not count for the kind "relu".
+        """
         slope = self.slope if activation is None else None
         return curve(activation or self.activation, slope)
 
     def net(self, height: int, width: int, border: int) -> Net:
-        """Return the geometry for images of this size."""
+        """Return the geometry for images of this size.
+
+        Parameters
+        ----------
+        height, width : int
+            Of an image, in pixels.
+        border : int
+            Background added on each side.
+
+        Returns
+        -------
+        Net
+            What the kernels take.
+        """
         table = np.ascontiguousarray(self.table.T, np.uint8).tobytes()
         return Net(
             (height, width),
@@ -260,12 +297,34 @@ class Config:
         )
 
     def replace(self, **fields: Unpack[ConfigFields]) -> Config:
-        """Return this configuration with some fields changed."""
+        """Return this configuration with some fields changed.
+
+        Parameters
+        ----------
+        **fields
+            See the class.
+
+        Returns
+        -------
+        Config
+            Checked as a new one; what followed from another field stays as it is.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See the class.
+        """
         # mypy checks the fields, not what __init__ takes
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
-        """Return the fields as JSON, for a model file; without defaults that 0.1.0 has not."""
+        """Return the fields as JSON, for a model file; without defaults that 0.1.0 has not.
+
+        Returns
+        -------
+        text : str
+            An object of JSON, its keys sorted.
+        """
         fields = dataclasses.asdict(self)
         if self.distance == "sum":
             del fields["distance"]
@@ -275,7 +334,23 @@ class Config:
 
     @classmethod
     def from_json(cls, text: str) -> Config:
-        """Read what `to_json` wrote; ValueError or TypeError where it is not that."""
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            An object of JSON; fields that it has not are at their defaults.
+
+        Returns
+        -------
+        Config
+            Equal to the one that was written.
+
+        Raises
+        ------
+        TypeError, ValueError
+            It is not that.
+        """
         fields = strict_json.parse(text, _MOST_VALUES)
         if not isinstance(fields, dict):
             raise ValueError(f"expected the fields of a configuration, got {reprlib.repr(fields)}")

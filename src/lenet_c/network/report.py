@@ -11,9 +11,9 @@ from . import rejection
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """An evaluation.
+    """An evaluation, as `LeNet5.evaluate` returns it.
 
-    Attributes
+    Parameters
     ----------
     error_rate : float
         Fraction of wrong labels, 0 .. 1.
@@ -27,6 +27,15 @@ class Report:
         How sure each prediction is, by `reject_by`.
     reject_by : {"probability", "margin"}
         See `LeNet5.predict`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lenet_c
+    >>> sure = np.array([0.9, 0.6, 0.8, 0.99])
+    >>> report = lenet_c.Report(0.25, 0.1, np.array([[2, 1], [0, 1]]), np.array([1]), sure)
+    >>> report.images, report.rejection_for(0.0), report.threshold_for(0.0)
+    (4, 0.25, 0.8)
     """
 
     error_rate: float
@@ -68,6 +77,11 @@ class Report:
         """The error-reject curve: fractions rejected, from 0 to 1, and the errors of the rest.
 
         The least sure go first, equally sure ones together. Where nothing is left the error is 0.
+
+        Raises
+        ------
+        ValueError
+            The report has no `confidence`.
         """
         return self._curve[:2]
 
@@ -77,11 +91,61 @@ class Report:
         return int(np.argmax(self._curve[1] <= error_rate))
 
     def rejection_for(self, error_rate: float) -> float:
-        """Return the smallest fraction rejected that brings the error of the rest to a rate."""
+        """Return the smallest fraction rejected that brings the error of the rest to a rate.
+
+        Parameters
+        ----------
+        error_rate : float
+            From 0 to 1: the rate, or less.
+
+        Returns
+        -------
+        fraction : float
+            Of all images, 0 .. 1.
+
+        Raises
+        ------
+        ValueError
+            The rate is another, or the report has no `confidence`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("test")
+        >>> report = lenet_c.LeNet5.pretrained().evaluate(images, labels)
+        >>> 0 < report.rejection_for(0.0) < 0.1
+        True
+        """
         return float(self._curve[0][self._point(error_rate)])
 
     def threshold_for(self, error_rate: float) -> float:
-        """Return the threshold for `LeNet5.predict` that rejects so many; infinite for all."""
+        """Return the threshold for `LeNet5.predict` that rejects so many; infinite for all.
+
+        Parameters
+        ----------
+        error_rate : float
+            See `rejection_for`.
+
+        Returns
+        -------
+        threshold : float
+            The `reject` of `LeNet5.predict`, with the report's `reject_by`.
+
+        Raises
+        ------
+        ValueError
+            See `rejection_for`.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> images, labels = lenet_c.datasets.load_sample("test")
+        >>> model = lenet_c.LeNet5.pretrained()
+        >>> threshold = model.evaluate(images, labels).threshold_for(0.0)
+        >>> found = model.predict(images, reject=threshold)
+        >>> (found[found >= 0] == labels[found >= 0]).all().item()
+        True
+        """
         return float(self._curve[2][self._point(error_rate)])
 
 

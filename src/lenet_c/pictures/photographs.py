@@ -28,7 +28,7 @@ _Found = TypeVar("_Found")
 class Digit(NamedTuple):
     """A digit found in a picture.
 
-    Attributes
+    Parameters
     ----------
     image : ndarray of uint8, shape (28, 28)
         In MNIST's form.
@@ -70,6 +70,7 @@ def prepare(image: Picture, preparation: str = "digit") -> npt.NDArray[np.uint8]
     Returns
     -------
     digit : ndarray of uint8, shape (28, 28); with resize also (32, 32)
+        An image as `LeNet5.predict` takes it.
 
     Raises
     ------
@@ -84,6 +85,20 @@ def prepare(image: Picture, preparation: str = "digit") -> npt.NDArray[np.uint8]
         The array is of another form; the message says what was expected.
     ImportError
         Pillow or SciPy is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lenet_c
+    >>> paper = np.full((120, 90), 235, np.uint8)
+    >>> paper[20:100, 40:48] = 40  # a stroke of a pen
+    >>> digit = lenet_c.images.prepare(paper)
+    >>> digit.shape, digit.dtype
+    ((28, 28), dtype('uint8'))
+    >>> np.flatnonzero(digit.any(1)).size  # rows with ink, as in MNIST
+    20
+    >>> lenet_c.predict(digit).item()
+    1
     """
     check_preparation(preparation)
     if preparation == "resize":
@@ -110,6 +125,7 @@ def resize(image: Picture) -> npt.NDArray[np.uint8]:
     Returns
     -------
     image : ndarray of uint8, shape (28, 28) or (32, 32)
+        The picture, bright on a dark ground.
 
     Raises
     ------
@@ -132,6 +148,7 @@ def line(image: Picture) -> list[Digit]:
     Returns
     -------
     digits : list of Digit
+        With the place of each.
 
     Raises
     ------

@@ -51,7 +51,15 @@ class Table(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What `run` made: the results of the training runs, and the files written."""
+    """What `run` made.
+
+    Parameters
+    ----------
+    results : dict of Run to Result
+        Those of the training runs.
+    files : list of Path
+        The files written.
+    """
 
     results: dict[Run, Result]
     files: list[Path]
@@ -72,6 +80,30 @@ def plan(
 
     Fig. 6 needs every size with and without distortions. Of the largest, Fig. 2 and 5 need that
     without, Fig. 8 (the paper's 82 digits are its 0.8 %) that with, Fig. 9 both.
+
+    Parameters
+    ----------
+    figures : sequence of int
+        Some of 2, 5, 6, 8 and 9.
+    preset : str
+        One of `LeNet5.presets()`.
+    passes : int
+        Epochs of every run.
+    seed : int
+        See `run`.
+    sizes : sequence of int
+        Training images, for Fig. 6; the largest for the others.
+
+    Returns
+    -------
+    runs : list of Run
+        Each once, the smallest first.
+
+    Examples
+    --------
+    >>> import lenet_c.reproduce
+    >>> [(run.size, run.augment) for run in lenet_c.reproduce.plan([9])]
+    [(60000, None), (60000, 'affine')]
     """
     runs = [
         Run(size, augment, preset, passes, seed)
@@ -112,9 +144,11 @@ def run(
     folder : path
         Made if missing.
     figures : sequence of int
-        Some of `FIGURES`.
+        Some of 2, 5, 6, 8 and 9.
     preset : str
+        One of `LeNet5.presets()`.
     passes : int
+        Epochs of every run.
     seed : int
         Of the weights, the order of the images, their distortions, and the smaller sets.
     sizes : sequence of int
@@ -129,11 +163,14 @@ def run(
     Returns
     -------
     Outcome
+        The results, and the files.
 
     Raises
     ------
     TypeError, ValueError
         An argument is not of the form above.
+    OSError
+        A file cannot be written.
     KeyboardInterrupt
         Ctrl-C; finished runs are kept.
     """

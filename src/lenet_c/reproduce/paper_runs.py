@@ -33,7 +33,15 @@ _POLL = 0.1  # seconds between two looks at the workers, and for Ctrl-C
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """MNIST, or what is taken for it."""
+    """MNIST, or what is taken for it.
+
+    Parameters
+    ----------
+    images, labels : ndarray
+        What is trained on, as `LeNet5.fit` takes it.
+    test_images, test_labels : ndarray
+        What is measured on.
+    """
 
     images: np.ndarray
     labels: np.ndarray
@@ -50,7 +58,20 @@ class Data:
         return digest.hexdigest()
 
     def part(self, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return `size` training images drawn at random; less are a part of more."""
+        """Return `size` training images drawn at random; less are a part of more.
+
+        Parameters
+        ----------
+        size : int
+            All of them, or less.
+        seed : int
+            Of the draw.
+
+        Returns
+        -------
+        images, labels : ndarray
+            In the order in which they are here.
+        """
         if size == len(self.images):
             return self.images, self.labels
         chosen = np.sort(np.random.default_rng(seed).permutation(len(self.images))[:size])
@@ -62,7 +83,21 @@ Data.__module__ = "lenet_c.reproduce"
 
 @dataclass(frozen=True)
 class Run:
-    """One training from the first weights to the last pass."""
+    """One training from the first weights to the last pass.
+
+    Parameters
+    ----------
+    size : int
+        Training images.
+    augment : str or None
+        See `LeNet5.fit`.
+    preset : str
+        One of `LeNet5.presets()`.
+    passes : int
+        Epochs.
+    seed : int
+        Of all that is random.
+    """
 
     size: int
     augment: str | None
@@ -76,7 +111,23 @@ class Run:
         return self.size * self.passes
 
     def key(self, data: Data) -> dict[str, object]:
-        """Return everything that the result depends on, as JSON gives it back."""
+        """Return everything that the result depends on, as JSON gives it back.
+
+        Parameters
+        ----------
+        data : Data
+            What is trained on.
+
+        Returns
+        -------
+        key : dict
+            Its keys are strings.
+
+        Raises
+        ------
+        TypeError, ValueError
+            There is no such preset, or none of that distortion.
+        """
         distortion = Distortion.of(self.augment)
         config = _config.preset(self.preset, seed=self.seed)
         key = {
@@ -91,7 +142,25 @@ class Run:
         return stored
 
     def path(self, folder: Path, data: Data) -> Path:
-        """Return the name of its files, but for the suffix."""
+        """Return the name of its files, but for the suffix.
+
+        Parameters
+        ----------
+        folder : Path
+            Where they are.
+        data : Data
+            What is trained on.
+
+        Returns
+        -------
+        path : Path
+            In the folder, another for each `key`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `key`.
+        """
         text = json.dumps(self.key(data), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return folder / f"{self.size}-{self.augment or 'plain'}-{digest}"
@@ -104,8 +173,10 @@ Run.__module__ = "lenet_c.reproduce"
 class Pass:
     """A pass over the training images.
 
-    Attributes
+    Parameters
     ----------
+    number : int
+        From 1 up.
     loss, learning_error : float
         Means over the images as they were presented, each before the update it led to.
     train_error, test_error : float
@@ -127,7 +198,19 @@ Pass.__module__ = "lenet_c.reproduce"
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a run led to; `kept` if it was found in the folder."""
+    """What a run led to.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    passes : tuple of Pass
+        One for each of its passes.
+    model : LeNet5
+        The network after the last.
+    kept : bool
+        Whether it was found in the folder.
+    """
 
     run: Run
     passes: tuple[Pass, ...]

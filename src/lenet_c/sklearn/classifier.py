@@ -51,8 +51,16 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     config : dict, optional
         Other fields of `lenet_c.Config`, as ``{"subsampling": "max"}``; not preset, classes, dtype
         and seed, which are said by preset, y, dtype and random_state.
-    epochs, batch_size, optimizer, learning_rate, momentum, weight_decay, schedule, shuffle, augment
-        See `LeNet5.fit`. `partial_fit` has a constant learning rate and does not augment.
+    epochs, batch_size : int, optional
+        See `LeNet5.fit`.
+    optimizer : {"sgd", "adamw", "sdlm"} or Recipe, optional
+        See `LeNet5.fit`.
+    learning_rate, momentum, weight_decay : float, optional
+        See `LeNet5.fit`; the learning rate of `partial_fit` is constant.
+    schedule, shuffle : str, optional
+        See `LeNet5.fit`.
+    augment : Distortion or str, optional
+        See `LeNet5.fit`; `partial_fit` does not augment.
     early_stopping : int, optional
         End after so many epochs in a row without a lower error on images that are held out of
         training, and return to the weights of the lowest.
@@ -190,6 +198,11 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             Weights of the images in the loss, from 0 up, scaled to a mean of 1. Weight 0 is to
             leave the image out.
 
+        Returns
+        -------
+        LeNetClassifier
+            This one.
+
         Raises
         ------
         TypeError, ValueError
@@ -259,6 +272,11 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         sample_weight : array_like (n,), optional
             Not scaled, so that the weights of several calls stand to each other as they are given.
 
+        Returns
+        -------
+        LeNetClassifier
+            This one.
+
         Raises
         ------
         TypeError, ValueError, FloatingPointError
@@ -306,10 +324,22 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def decision_function(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Return the scores of the output layer, before the softmax; RBF distances times -1.
 
+        Parameters
+        ----------
+        X : array_like
+            Images, see the class.
+
         Returns
         -------
         scores : ndarray of `dtype`, shape (n, classes)
             The highest is the class; of two classes (n,), the second's less the first's.
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError
+            Before `fit`, or X is not of the form that is asked for.
+        FloatingPointError
+            See `LeNet5.predict`.
         """
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
@@ -317,17 +347,47 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Return the probabilities of the classes.
 
+        Parameters
+        ----------
+        X : array_like
+            Images, see the class.
+
         Returns
         -------
         p : ndarray of `dtype`, shape (n, classes)
             In the order of `classes_`.
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError
+            Before `fit`, or X is not of the form that is asked for.
+        FloatingPointError
+            See `LeNet5.predict`.
         """
         p = self._scores(X)
         self.model_._parameters.engine.softmax(p)
         return p
 
     def predict(self, X: npt.ArrayLike) -> np.ndarray:
-        """Return the label of each image, (n,)."""
+        """Return the label of each image.
+
+        Parameters
+        ----------
+        X : array_like
+            Images, see the class.
+
+        Returns
+        -------
+        labels : ndarray (n,)
+            Of `classes_`.
+
+        Raises
+        ------
+        NotFittedError, TypeError, ValueError
+            Before `fit`, or X is not of the form that is asked for.
+        FloatingPointError
+            See `LeNet5.predict`.
+        """
         best = self._scores(X).argmax(1)
         labels: np.ndarray = self.classes_[best]
         return labels

@@ -55,6 +55,11 @@ class Distortion:
     sigma : float
         Of the Gaussian that smooths the field, in pixels, 1 or more.
 
+    Raises
+    ------
+    TypeError, ValueError
+        A range is no number, below 0 or too large.
+
     Notes
     -----
     Translation, scale, squeeze and shear are the "planar affine transformations" of the paper
@@ -103,7 +108,13 @@ class Distortion:
 
     @staticmethod
     def presets() -> tuple[str, ...]:
-        """Return the names of the presets."""
+        """Return the names of the presets.
+
+        Returns
+        -------
+        names : tuple of str
+            What `of`, and the argument `augment` of `LeNet5.fit`, take.
+        """
         return tuple(PRESETS)
 
     @overload
@@ -122,6 +133,16 @@ class Distortion:
     def of(cls, augment: Distortion | str | None) -> Distortion | None:
         """Return the distortion that `augment` names or is; None for None.
 
+        Parameters
+        ----------
+        augment : Distortion, str or None
+            One of `presets()` where it is a name.
+
+        Returns
+        -------
+        Distortion or None
+            A Distortion is returned as it is.
+
         Raises
         ------
         TypeError, ValueError
@@ -137,7 +158,23 @@ class Distortion:
         return PRESETS[augment]
 
     def replace(self, **ranges: float) -> Distortion:
-        """Return this distortion with some ranges changed."""
+        """Return this distortion with some ranges changed.
+
+        Parameters
+        ----------
+        **ranges : float
+            See the class.
+
+        Returns
+        -------
+        Distortion
+            The others are as they are here.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See the class.
+        """
         return dataclasses.replace(self, **ranges)
 
     def apply(
@@ -160,6 +197,7 @@ class Distortion:
         Returns
         -------
         images : ndarray of the same shape and dtype
+            What moves in from outside is 0.
 
         Raises
         ------

@@ -10,9 +10,9 @@ from ..network.report import Report as Report  # here for pickles of version 0.1
 
 @dataclass(frozen=True)
 class Record:
-    """One epoch of training.
+    """One epoch of training, as `LeNet5.fit` records it.
 
-    Attributes
+    Parameters
     ----------
     epoch : int
         From 1 up, counted over all calls of `fit`.
@@ -45,18 +45,34 @@ Record.__module__ = "lenet_c"
 class History(list[Record]):
     """The records of a call of `fit`, one an epoch.
 
+    Parameters
+    ----------
+    iterable : iterable of Record, optional
+        As of every list.
+
     Attributes
     ----------
     stopped : str or None
         Why training ended before its last epoch: "early stopping" or "callback".
-    best : Record or None
-        The record of lowest validation error, the first of equals.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> images, labels = lenet_c.datasets.load_sample("train")
+    >>> held_out = images[1000:1500], labels[1000:1500]
+    >>> model = lenet_c.LeNet5(seed=1)
+    >>> history = model.fit(images[:1000], labels[:1000], epochs=2, validation=held_out)
+    >>> len(history), history.stopped
+    (2, None)
+    >>> history.best.validation_error == min(record.validation_error for record in history)
+    True
     """
 
     stopped: str | None = None
 
     @property
     def best(self) -> Record | None:
+        """The record of lowest validation error, the first of equals; None without any."""
         measured = [record for record in self if record.validation_error is not None]
         if not measured:
             return None

@@ -66,6 +66,7 @@ def plan(
     Returns
     -------
     preset : str
+        One of `LeNet5.presets()`.
     fields : dict
         Of the configuration.
     arguments : dict
@@ -75,6 +76,15 @@ def plan(
     ------
     ValueError
         There is no such recipe.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> preset, fields, arguments = lenet_c.recipes.plan("modern", epochs=20, activation="tanh")
+    >>> preset, fields
+    ('softmax', {'activation': 'tanh'})
+    >>> arguments
+    {'epochs': 20, 'weight_decay': 0.0003, 'augment': 'elastic'}
     """
     if recipe not in RECIPES:
         raise ValueError(f"recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")

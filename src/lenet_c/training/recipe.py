@@ -64,7 +64,7 @@ class Recipe:
     What is not named here is what suits the network softmax (mu: RBF units), whatever network it
     is for; `LeNet5.fit` with an optimizer's name, or without, takes what suits its own.
 
-    Attributes
+    Parameters
     ----------
     optimizer : {"sgd", "adamw", "sdlm"}
         sgd: v = momentum v + g + weight_decay w, w -= rate v, as PyTorch's SGD.
@@ -92,6 +92,18 @@ class Recipe:
         Of sdlm. constant: the second derivatives of the loss by F6's outputs are taken as 1,
         whatever the loss, and those by trained codes too, as in the code that the paper's authors
         published; with a softmax, those by what it takes in. Below, h is what it is with exact.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A field is none of the above, or sdlm is given what it has not.
+
+    Examples
+    --------
+    >>> import lenet_c
+    >>> recipe = lenet_c.Recipe("adamw", learning_rate=0.002)
+    >>> recipe.momentum, recipe.schedule
+    (0.9, 'one_cycle')
     """
 
     optimizer: str = "sgd"
@@ -172,7 +184,27 @@ class Recipe:
         }
 
     def rates(self, first: int, count: int, total: int, epochs: int = 1) -> npt.NDArray[np.float64]:
-        """Return the learning rates of steps first .. first + count - 1 of `total`, in `epochs`."""
+        """Return the learning rates of steps first .. first + count - 1 of `total`, in `epochs`.
+
+        Parameters
+        ----------
+        first, count : int
+            The first step, from 0 up, and how many.
+        total, epochs : int
+            Steps of the whole training, and the passes that they are made in.
+
+        Returns
+        -------
+        rates : ndarray of float64, shape (count,)
+            By the schedule.
+
+        Examples
+        --------
+        >>> import lenet_c
+        >>> recipe = lenet_c.Recipe(learning_rate=0.1, schedule="step")
+        >>> recipe.rates(0, 4, total=4).round(6).tolist()
+        [0.1, 0.1, 0.01, 0.001]
+        """
         step = np.arange(first, first + count, dtype=np.float64)
         if self.schedule == "constant":
             factor = np.ones(count)
@@ -192,11 +224,38 @@ class Recipe:
         return np.ascontiguousarray(self.learning_rate * factor)
 
     def momenta(self, count: int) -> npt.NDArray[np.float64]:
-        """Return the momentum (beta1) of each of `count` steps."""
+        """Return the momentum (beta1) of each of `count` steps.
+
+        Parameters
+        ----------
+        count : int
+            Steps.
+
+        Returns
+        -------
+        momenta : ndarray of float64, shape (count,)
+            The same in all of them.
+        """
         return np.full(count, self.momentum)
 
     def replace(self, **fields: Unpack[RecipeFields]) -> Recipe:
-        """Return this recipe with some fields changed."""
+        """Return this recipe with some fields changed.
+
+        Parameters
+        ----------
+        **fields
+            See the class.
+
+        Returns
+        -------
+        Recipe
+            The others are as they are here, also those that were None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See the class.
+        """
         # the fields' types are narrower than those of __init__, and mypy goes by the fields
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
 
