@@ -16,7 +16,15 @@ ROOMS = """doors cli serve reproduce show benchmark sklearn model export lines t
 DOORS = """__init__.py __init__.pxd __main__.py py.typed capi.pxd lenet.pxd data
     codes.py idx.py images.py reading.py recipes.py""".split()
 MOST_LINES = 330
-LONGER: dict[str, str] = {}  # a file of more lines: the reason
+LONGER: dict[str, str] = {  # a file of more lines: the reason
+    "src/lenet_c/model/lenet5.py": "docstrings of all that a model can do; its methods are short",
+    "src/lenet_c/sklearn/classifier.py": "docstrings, and scikit-learn wants every parameter named",
+    "src/lenet_c/export/c99.py": "docstrings of what is public, a quarter of it",
+    "src/lenet_c/layers/maps.py": "docstrings of what is public, two thirds of it",
+    "src/lenet_c/layers/units.py": "docstrings of what is public, two thirds of it",
+    "src/lenet_c/network/config.py": "docstrings of what is public, two fifths of it",
+    "src/lenet_c/reproduce/paper_runs.py": "docstrings of what is public, a third of it",
+}
 
 PLACES = ("setup.py", "src", "include", "tools", "benchmarks", "tests")
 SOURCES = (".py", ".pyx", ".pxd", ".pxi", ".h", ".c", ".js", ".html")
