@@ -108,6 +108,7 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: _group(item.nodeid) == "alone")  # some leave many threads behind
     for item in items:
         marker = item.get_closest_marker("no_sanitizer")
         if SANITIZER and marker:
