@@ -9,7 +9,6 @@ import contextlib
 import copy
 import os
 import re
-import string
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..files.safe_files import atomic_write
 from ..network import layer_table
 from ..network.choices import distance_scale
 from . import c99_pieces as pieces
+from .c99_literals import array_definition, float_literal, string_literal
 from .c99_source import HEADER, SOURCE
 from .exportable import Exportable, Settable
 
@@ -30,7 +30,6 @@ M = TypeVar("M", bound=Settable)
 
 _INT8 = 127  # -128 is not used: the weights are symmetric about 0
 _SCALED = ("weight", "codes")  # what int8 may store; biases and coefficients stay float
-_SIMPLE = set(string.ascii_letters + string.digits + string.punctuation + " ") - set('"\\?')
 
 
 class Written(NamedTuple):
@@ -169,41 +168,6 @@ def _quantised(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint(w / divisor).clip(-_INT8, _INT8).astype(np.int8), scale
 
 
-# --- numbers as C
-
-
-def _float(value: float) -> str:
-    """Return a float constant of C: nine digits, which give back the same float32."""
-    text = f"{float(np.float32(value)):.9g}"
-    return text + ("f" if set(text) & set(".e") else ".0f")
-
-
-def _array(kind: str, label: str, values: np.ndarray, notes: list[str] | None = None) -> str:
-    """Return the definition of an array of one or two axes; notes: what stands before each row."""
-    per_line = 5 if values.shape[-1] == 25 else 16 if values.dtype == np.int8 else 6
-    text = str if values.dtype.kind in "iu" else _float
-
-    def lines(row: np.ndarray, indent: str) -> str:
-        items = [text(value) for value in row.tolist()]
-        parts = (items[k : k + per_line] for k in range(0, len(items), per_line))
-        return ",\n".join(indent + ", ".join(part) for part in parts)
-
-    size = "".join(f"[{side}]" for side in values.shape)
-    if values.ndim == 1:
-        body = lines(values, "    ")
-    else:
-        marks = [f"    /* {note} */\n" for note in notes] if notes else [""] * len(values)
-        rows = zip(marks, values, strict=True)
-        body = ",\n".join(f"{mark}    {{\n{lines(row, ' ' * 8)}\n    }}" for mark, row in rows)
-    return f"static const {kind} {label}{size} = {{\n{body}\n}};"
-
-
-def _string(text: str) -> str:
-    """Return a string constant of C in UTF-8; no trigraph, nothing outside of ASCII."""
-    raw = text.encode("utf-8", "surrogateescape")
-    return '"' + "".join(chr(k) if chr(k) in _SIMPLE else f"\\{k:03o}" for k in raw) + '"'
-
-
 # --- a network as C
 
 
@@ -224,7 +188,7 @@ def _definitions(config: Config, parameters: dict[str, np.ndarray], int8: bool) 
 
     def define(kind: str, label: str, values: np.ndarray, notes: list[str] | None = None) -> None:
         nonlocal size
-        texts.append(_array(kind, label, values, notes))
+        texts.append(array_definition(kind, label, values, notes))
         size += values.nbytes
 
     for key, value in parameters.items():
@@ -256,9 +220,9 @@ def _curve(config: Config, which: str | None) -> tuple[str, str]:
     says = pieces.ACTIVATION_SAYS[which or config.activation].substitute(slope=f"{2 * slope:.9g}")
     if kind == "relu":
         return "a < 0.0f ? 0.0f : a", says
-    tanh = f"tanhf({_float(slope)} * a)" if slope != 1 else "tanhf(a)"
-    tanh = f"{_float(gain)} * {tanh}" if gain != 1 else tanh
-    return f"{_float(offset)} + {tanh}" if offset else tanh, says
+    tanh = f"tanhf({float_literal(slope)} * a)" if slope != 1 else "tanhf(a)"
+    tanh = f"{float_literal(gain)} * {tanh}" if gain != 1 else tanh
+    return f"{float_literal(offset)} + {tanh}" if offset else tanh, says
 
 
 def _geometry(config: Config) -> dict[str, int]:
@@ -290,7 +254,7 @@ def _fields(model: Exportable, name: str, header: str, int8: bool) -> dict[str, 
     fields["names"] = ""
     if config.class_names is not None:
         fields["names"] = pieces.NAMES_DECLARED.substitute(fields)
-        strings = ",\n".join("    " + _string(label) for label in config.class_names)
+        strings = ",\n".join("    " + string_literal(label) for label in config.class_names)
         fields["parameters"] += pieces.NAMES_DEFINED.substitute(fields, strings=strings)
     fields["summary"] = "\n".join(
         f" *   {line}" for line in layer_table.summary(config).splitlines()
@@ -310,7 +274,7 @@ def _fields(model: Exportable, name: str, header: str, int8: bool) -> dict[str, 
         fields["f6_function"] = pieces.F6_FUNCTION.substitute(activation=curve, says=says)
         fields["f6_activation"] = "f6_activation"
     p = config.subsampling_p
-    powers = {"p": f"{p:.9g}", "p_float": _float(p), "p_inverse": _float(1 / p)}
+    powers = {"p": f"{p:.9g}", "p_float": float_literal(p), "p_inverse": float_literal(1 / p)}
     fields["subsample"] = pieces.SUBSAMPLE[config.subsampling].substitute(powers)
     trainable = config.subsampling == "trainable"
     for layer in ("s2", "s4"):
@@ -318,7 +282,7 @@ def _fields(model: Exportable, name: str, header: str, int8: bool) -> dict[str, 
         fields[f"{layer}_parameters"] = values if trainable else ""
 
     low, high = config.levels
-    fields |= {"low": _float(low), "step": _float((high - low) / 255)}
+    fields |= {"low": float_literal(low), "step": float_literal((high - low) / 255)}
     fields |= {"low_says": f"{low:.9g}", "high_says": f"{high:.9g}"}
     fields["dot"] = pieces.DOT if config.head == "full" or config.output == "softmax" else ""
     fields["head"] = pieces.HEAD[config.head].substitute(fields)
@@ -327,7 +291,7 @@ def _fields(model: Exportable, name: str, header: str, int8: bool) -> dict[str, 
     fields["f_says"], fields["f_ends"] = ("f(", ")") if config.output_activation else ("", "")
     scale = distance_scale(config.distance)
     fields["distance_says"] = "" if scale == 1 else f"1/{1 / scale:g} "
-    fields["distance_times"] = "" if scale == 1 else f"{_float(scale)} * "
+    fields["distance_times"] = "" if scale == 1 else f"{float_literal(scale)} * "
     fields["output"] = pieces.OUTPUT[config.output].substitute(fields)
     fields["meaning"] = pieces.MEANING[config.output]
     if scale != 1:
