@@ -17,7 +17,7 @@ from .outputs import check_output, telling
 from .signals import status_of
 
 if TYPE_CHECKING:
-    from ..reproduce.paper_runs import Result
+    from ..reproduce.paper_results import Result
 
 HELP = """\
 Train LeNet-5 as the paper does and remake its figures, data as CSV and pictures as PNG: 2 the

@@ -23,7 +23,7 @@ from ..core import threads as _threads
 from ..files.safe_files import atomic_write
 from ..show import style
 from . import draw_figures, paper_runs
-from .paper_runs import Data, Pass, Result, Run
+from .paper_results import AUGMENT, Data, Pass, Result, Run
 
 __all__ = ["FIGURES", "PAPER", "SIZES", "Data", "Outcome", "Pass", "Result", "Run", "plan", "run"]
 
@@ -108,7 +108,7 @@ def plan(
     runs = [
         Run(size, augment, preset, passes, seed)
         for size in sorted(sizes)
-        for augment in (None, paper_runs.AUGMENT)
+        for augment in (None, AUGMENT)
     ]
     needed = {2: runs[-2:-1], 5: runs[-2:-1], 6: runs, 8: runs[-1:], 9: runs[-2:]}
     wanted = {run for figure in figures for run in needed[figure]}
@@ -210,9 +210,9 @@ def _write(figure: int, results: list[Result], data: Data, folder: Path) -> list
     elif figure == 6:
         table = sizes_table(results)
     elif figure == 8:
-        table, extra = wrong_table(by_augment[paper_runs.AUGMENT], data), (data.test_images,)
+        table, extra = wrong_table(by_augment[AUGMENT], data), (data.test_images,)
     else:
-        table = comparison_table([by_augment[None], by_augment[paper_runs.AUGMENT]])
+        table = comparison_table([by_augment[None], by_augment[AUGMENT]])
     files = [folder / f"fig{figure}.csv"]
     _write_csv(files[0], table)
     if style.available():
