@@ -10,8 +10,8 @@ folder=$(realpath -m "$1")
 shift
 source=$(cd "$(dirname "$0")/.." && pwd)
 tests=("$@")
-[ ${#tests[@]} -gt 0 ] || tests=(tests/kernels/test_{kernels,network,gradients,updates,online,online_training}.py
-  tests/lines/test_scan.py tests/layers/test_layers.py)
+[ ${#tests[@]} -gt 0 ] || tests=(tests/kernels/test_{kernels,kernel_arguments,cross_entropy,squash}.py
+  tests/kernels/test_{network,gradients,updates,online,online_training}.py tests/lines/test_scan.py tests/layers/test_layers.py)
 packages=(python3.X-minimal libpython3.X-minimal libpython3.X-stdlib libc6 zlib1g libexpat1 libffi8 libssl3 libbz2-1.0
   liblzma5 libgcc-s1 libstdc++6 libuuid1 libsqlite3-0 libcrypt1)
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import reference
+from hypothesis import settings
+from hypothesis import strategies as st
 
 # Largest norm of a difference, as a part of the norm of what is expected; with "terms", of the
 # norm of the same sums over absolute values, which no cancelling makes small.
@@ -226,3 +228,11 @@ def check_against_oracle(engine, case, cancelling=False):
     got = {"out": forward(engine, case)} | backward(engine, case)
     for name, want in ({"out": oracle_forward(case)} | oracle_backward(case)).items():
         assert_close(got[name], want, tolerance, name, terms.get(name))
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+EXAMPLES = settings(max_examples=25)
+
+
+def draw_batch(data, engine):
+    return data.draw(st.sampled_from(batch_sizes(engine)), label="n")

@@ -221,9 +221,8 @@ def test_threads_that_come_and_go():
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 
 BEGIN = """
-    import os, sys, threading, time
+    import multiprocessing, os, sys, threading, time
     from concurrent.futures import ProcessPoolExecutor
-    import multiprocessing
     import numpy as np
     import lenet_c
 

@@ -2,6 +2,8 @@
 
 import http.server
 import os
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -10,7 +12,7 @@ from email.message import Message
 import pytest
 
 from lenet_c.common.errors import FormatError
-from lenet_c.datasets import download
+from lenet_c.datasets import download, mnist
 
 GOOD = bytes(range(256)) * 1200  # 300 KB: several blocks
 NAME = "digits.gz"
@@ -241,3 +243,13 @@ def test_https_is_not_left_by_a_redirection():
     for target in ("http://mirror.test/digits.gz", "ftp://mirror.test/digits.gz"):
         with pytest.raises(urllib.error.HTTPError, match="leaves https"):
             handler.redirect_request(*follow, target)
+
+
+def test_the_public_mirrors_are_https():
+    mirrors = mnist._MIRRORS
+    assert len(mirrors) == 3 and all(mirror.startswith("https://") for mirror in mirrors)
+
+
+def test_import_needs_no_network_code():
+    command = "import sys, lenet_c.datasets; sys.exit('lenet_c.datasets.download' in sys.modules)"
+    subprocess.run([sys.executable, "-c", command], check=True)

@@ -125,7 +125,7 @@ def test_numbers(bad):
 
 
 def engine_calls(dtype):
-    """Return name -> arguments of the kinds that tests/kernels/test_kernels.py does not call."""
+    """Return name -> arguments of the kinds that test_kernel_arguments.py does not call."""
     maps, units = np.ones((2, 3, 4, 6), dtype), np.ones((2, 5), dtype)
     pooled, means, codes = (
         np.ones((2, 3, 2, 3), dtype),
