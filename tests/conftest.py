@@ -30,11 +30,11 @@ FLOAT32 = choose.available()
 GROUPS = {
     "alone": (
         *("cli/test_serve_command.py", "cli/test_signals.py", "core/test_threads.py", "serve/"),
-        *("model/test_concurrency.py", "training/test_interrupts.py", "training/test_kill.py"),
-        *("training/test_parallel.py", "whole/test_faults.py", "whole/test_forks.py"),
-        *("whole/test_leftovers.py", "whole/test_soak.py"),
+        *("model/test_concurrency.py", "model/test_writers.py", "training/test_interrupts.py"),
+        *("training/test_kill.py", "training/test_parallel.py", "whole/test_faults"),
+        *("whole/test_forks.py", "whole/test_leftovers.py", "whole/test_soak.py"),
     ),
-    "commands": ("cli/test_cli.py",),
+    "commands": ("cli/test_cli.py", "cli/test_predict_command.py", "cli/test_train_command.py"),
     "lines": ("lines/test_reading.py",),
     "notebook": ("whole/test_notebook.py",),
     "pages": ("whole/test_docs.py", "whole/test_derivation.py", "sklearn/test_sklearn_use.py"),
