@@ -17,8 +17,8 @@ def command(arrays, monkeypatch, tmp_path):
     """Return a function that runs the command on these digits in the place of MNIST."""
     monkeypatch.delenv("LENET_C_DATA", raising=False)
     halves = {"train": arrays[:2], "test": arrays[2:]}
-    monkeypatch.setattr(lenet_c.datasets.mnist, "find_mnist", lambda: tmp_path)
-    monkeypatch.setattr(lenet_c.datasets.mnist, "load_mnist", lambda split, place: halves[split])
+    monkeypatch.setattr(lenet_c.datasets, "find_mnist", lambda: tmp_path)
+    monkeypatch.setattr(lenet_c.datasets, "load_mnist", lambda split, place: halves[split])
     monkeypatch.setattr(paper_figures, "SIZES", SIZES)
     monkeypatch.chdir(tmp_path)
     return lambda *args: cli.main(["reproduce", *map(str, args)])
@@ -88,7 +88,7 @@ def test_the_command_interrupted(command, monkeypatch, capsys):
 
 
 def test_without_mnist(command, monkeypatch, capsys):
-    monkeypatch.setattr(lenet_c.datasets.mnist, "find_mnist", lambda: None)
+    monkeypatch.setattr(lenet_c.datasets, "find_mnist", lambda: None)
     assert command() == 1
     out, err = capsys.readouterr()
     assert out == ""
