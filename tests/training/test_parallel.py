@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from kernel_case import assert_same_bits
 from rank_case import TIMEOUT, Communicator, World, on_ranks
+from slow_case import few
 
 import lenet_c
 from lenet_c import LeNet5, Recipe
@@ -33,9 +34,20 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
-@pytest.mark.parametrize("kind", KINDS)
-def test_ranks_give_the_weights_of_one(kind, size, sample):
+RANKS = [(kind, size) for kind in KINDS for size in (1, 2, 3)]
+QUICK = [
+    ("sgd", 2),
+    ("adamw", 3),
+    ("sdlm", 2),
+    ("small batches", 3),
+    ("distorted", 3),
+    ("weights", 1),
+]
+
+
+@pytest.mark.parametrize("kind_and_size", few(RANKS, QUICK), ids="{0[0]}-{0[1]}".format)
+def test_ranks_give_the_weights_of_one(kind_and_size, sample):
+    kind, size = kind_and_size
     options = {"epochs": 2, "seed": 5, **KINDS[kind]}
     alone = LeNet5(seed=1, dtype="float64")
     history = alone.fit(*sample, **options)

@@ -59,6 +59,7 @@ def test_other_uses_are_errors(tmp_path, cache):
     assert 'Argument "threads" to "predict" of "LeNet5" has incompatible type' in output
 
 
+@pytest.mark.slow
 def test_stubs(tmp_path):
     """What mypy believes of the modules, the compiled one included, is what they have."""
     pytest.importorskip("sklearn")  # one of the modules is its
