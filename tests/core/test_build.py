@@ -169,6 +169,7 @@ def compiles(text, flags, tmp_path):
     """Whether GCC takes simd.h with this text."""
     (tmp_path / "simd.h").write_text(text)
     command = ["gcc", "-std=gnu11", "-Wall", "-Werror", "-Wno-psabi", "-fsyntax-only", *flags]
+    command += ["-I", str(HEADER.parents[1])]
     done = subprocess.run(
         [*command, "-x", "c", "simd.h"], cwd=tmp_path, capture_output=True, text=True, check=False
     )

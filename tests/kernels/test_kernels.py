@@ -212,12 +212,13 @@ def test_weights_off_the_table_are_neither_read_nor_written(engine):
 
 def test_inputs_may_be_read_only_and_are_not_changed(engine, layer):
     case = layer(engine, engine.lanes + 1)
-    before = {name: array.tobytes() for name, array in case.arrays.items()}
-    for array in case.arrays.values():
+    arrays = {name: array for name, array in case.arrays.items() if name != "curve"}
+    before = {name: array.tobytes() for name, array in arrays.items()}
+    for array in arrays.values():
         array.flags.writeable = False
     forward(engine, case)
     backward(engine, case)
-    for name, array in case.arrays.items():
+    for name, array in arrays.items():
         assert array.tobytes() == before[name], name
 
 

@@ -41,7 +41,7 @@ include "distort.pxi"
 include "training.pxi"
 include "one_image.pxi"
 include "predicting.pxi"
-include "layers.pxi"
+include "single_layers.pxi"
 include "scan.pxi"
 include "measure.pxi"
 
@@ -179,7 +179,7 @@ cdef class Engine:
                 job.scale = 1.0 / (p.count if p.count else job.n)
                 lenet_pool_run(gradients_job if job.draw == NULL else distorted_gradients_job, &job,
                                <int>min(<Py_ssize_t>p.threads, shard_count(&job)))
-                add_losses(&job, &loss, &errors)
+                add_shard_losses(&job, &loss, &errors)
                 if p.update.rule != SUM:
                     set_step(&p.update, <const double*>r.data, <const double*>m.data, step, i)
                 lenet_pool_run(update_job, &job, p.threads)

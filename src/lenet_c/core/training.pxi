@@ -69,15 +69,15 @@ cdef void gradients_job(void* arg, int i, int parts) noexcept nogil:
 
 
 cdef void update_job(void* arg, int i, int parts) noexcept nogil:
-    # part i of the parameters
+    # part i of the parameters: the shards' gradients are added, and the rule applied
     cdef Job* job = <Job*>arg
     cdef Py_ssize_t size = job.net.size
     job.kernels.update(<number*>job.theta, job.state1, job.state2, job.out, size, <int>shard_count(job),
                        size * i // parts, size * (i + 1) // parts, job.update)
 
 
-cdef void add_losses(const Job* job, double* loss, int64_t* errors) noexcept nogil:
-    # of the shards of a batch, in their order
+cdef void add_shard_losses(const Job* job, double* loss, int64_t* errors) noexcept nogil:
+    # in their order; their gradients are added by the kernels' `update`
     cdef Py_ssize_t s
     for s in range(shard_count(job)):
         loss[0] += job.loss[s]

@@ -26,7 +26,7 @@ include "lenet_c/kernels/passes.pxi"
 include "lenet_c/kernels/curvature.pxi"
 include "lenet_c/kernels/scan.pxi"
 include "lenet_c/kernels/one_image.pxi"
-include "lenet_c/kernels/layers.pxi"
+include "lenet_c/kernels/single_layers.pxi"
 include "lenet_c/kernels/distort.pxi"
 include "lenet_c/kernels/profile.pxi"
 

@@ -33,6 +33,17 @@ cdef inline void update_adamw(real* w, real* m, real* v, const real* g, Py_ssize
         w[i] = keep * w[i] - step * m[i] / (<real>sqrt(v[i]) * root + epsilon)
 
 
+cdef inline void add_shards(real* g, const real* gradient, Py_ssize_t stride, int count, Py_ssize_t n) noexcept nogil:
+    # g (n) = the sum of `count` gradients, `stride` apart, in their order
+    cdef Py_ssize_t i
+    cdef int s
+    for i in range(n):
+        g[i] = gradient[i]
+    for s in range(1, count):
+        for i in range(n):
+            g[i] = g[i] + gradient[s * stride + i]
+
+
 cdef inline void update(real* theta, real* state1, real* state2, const real* gradient, Py_ssize_t stride, int count,
                         Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil:
     cdef real[512] g
@@ -44,11 +55,7 @@ cdef inline void update(real* theta, real* state1, real* state2, const real* gra
             for s in range(count):
                 prefetch(gradient + s * stride + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))
             prefetch(theta + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))
-        for i in range(n):
-            g[i] = gradient[at + i]
-        for s in range(1, count):
-            for i in range(n):
-                g[i] = g[i] + gradient[s * stride + at + i]
+        add_shards(g, gradient + at, stride, count, n)
         if rule.rule == SUM:
             for i in range(n):
                 state1[at + i] = g[i]

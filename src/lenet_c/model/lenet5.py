@@ -21,6 +21,7 @@ from ..network.parameters import Parameters
 from ..network.report import Report
 from ..storing import model_files
 from ..training import checkpoint as _checkpoint
+from ..training.begun_arguments import as_begun
 from ..training.data import as_data, as_validation
 from ..training.defaults import training_of, update_rule_of
 from ..training.distortion import Distortion
@@ -28,7 +29,6 @@ from ..training.history import History, Record
 from ..training.loop import Loop
 from ..training.options import Options, asking
 from ..training.recipe import Recipe
-from ..training.resuming import as_begun
 from ..training.updates import OptimizerState, one_step
 from . import differentiating, predicting
 

@@ -124,7 +124,7 @@ def _left_over(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return resized(total / np.maximum(share, 0.05), shape[1], shape[0])
 
 
-def find(ink: np.ndarray) -> list[Mark]:
+def find_marks(ink: np.ndarray) -> list[Mark]:
     """Return the marks in a contrast, a digit's pieces together; the heaviest first.
 
     Parameters

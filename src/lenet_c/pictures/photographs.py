@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..network.choices import CHOICES, check_choice
 from . import paper_sheet
-from .ink import Mark, NoDigitError, contrast, find, rows, together
+from .ink import Mark, NoDigitError, contrast, find_marks, rows, together
 from .levels import load, require
 from .mnist_form import in_mnist_form, luminance, normal_form, whole_picture
 from .picture_files import read_array
@@ -248,7 +248,7 @@ def _all(values: np.ndarray, scale: float) -> list[Digit]:
 
 def _marks(values: np.ndarray) -> tuple[np.ndarray, list[Mark]]:
     ink = contrast(values)
-    marks = find(ink)
+    marks = find_marks(ink)
     if len(marks) > _MOST:
         raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
     return ink, marks
