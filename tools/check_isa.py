@@ -24,9 +24,9 @@ from pathlib import Path
 
 BASELINE = ("engine", "table_baseline", "table_float64")
 STEPS = (
-    "step_c1_s2", "step_c1_s2_predict", "step_c3", "step_c5", "step_f6_output",
-    "step_output_f6_back", "step_c5_back", "step_c3_back_weight", "step_c3_back_input",
-    "step_c1_back_weight",
+    "c1_s2_forward", "c1_s2_predict", "c3_forward", "c5_forward", "f6_forward", "output_forward",
+    "output_backward", "f6_backward", "c5_backward", "c3_backward_weight", "c3_backward_input",
+    "c1_backward_weight",
 )  # fmt: skip
 ONLINE = ("c_online_scores", "c_online_train")
 
@@ -113,8 +113,8 @@ class Graph:
             falls = not (last.name.startswith(("jmp", "ret", "ud2", "hlt")) or after is None)
             self.next[start] = [t for t in (last.target,) if t in inside] + [after] * falls
 
-    def keep_usual(self):
-        """Drop the ways that an input of another size than 32 x 32 takes: `usual` of the steps."""
+    def keep_paper_network(self):
+        """Drop the ways that an input of another size than 32 x 32 takes (`is_paper_network`)."""
         at = self.entry
         while len(self.next[at]) == 2:
             compared = [i for i in self.blocks[at] if i.name.startswith(("cmp", "test"))]
@@ -205,7 +205,7 @@ def check_kernels(path):
     found = [(name, code) for name, code in functions(path) if name in wanted]
     for name, code in sorted(found, key=lambda function: wanted.index(function[0])):
         graph = Graph(code)
-        graph.keep_usual()
+        graph.keep_paper_network()
         fused = [i for block in graph.blocks.values() for i in block if i.is_multiply_add]
         widths = [WIDE.search(i.operands[-1])[1] for i in fused]
         allowed = ("zmm", "ymm") if name in ONLINE else ("zmm",)
