@@ -69,7 +69,7 @@ def check_wheel(names: Iterable[str], expected: set[str]) -> list[str]:
     for name in names:
         if name.startswith("lenet_c/") and name.endswith(MADE[:2]):
             modules.add(name.removeprefix("lenet_c/").partition(".")[0])
-        elif ".dist-info/" not in name and not name.startswith("lenet_c.libs/"):
+        elif not (name.endswith("/") or ".dist-info/" in name or name.startswith("lenet_c.libs/")):
             found.add(name)
     wanted = COMPILED | COMPILED_X86_64 if modules & COMPILED_X86_64 else COMPILED
     return differences(found, expected) + differences(modules, wanted)
