@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "_pool.h"
+#include "pool.h"
 
 enum { CALLERS = 4, ROUNDS = 400, FORKS = 8, CELLS = 96, INNER = 3 };
 
