@@ -26,8 +26,6 @@ from ..training.data import as_data, as_validation
 from ..training.defaults import training_of, update_rule_of
 from ..training.distortion import Distortion
 from ..training.history import History, Record
-from ..training.loop import Loop
-from ..training.options import Options, asking
 from ..training.recipe import Recipe
 from ..training.updates import OptimizerState, one_step
 from . import differentiating, predicting
@@ -244,6 +242,9 @@ class LeNet5:
         >>> history[-1].train_error < history[0].train_error
         True
         """
+        from ..training.loop import Loop  # late: who only predicts does not wait for it
+        from ..training.options import Options, asking
+
         config, parameters = self.config, self._parameters
         given = as_data(config, images, labels, sample_weight, class_weight, caller="fit")
         held_out = as_validation(config, validation)
