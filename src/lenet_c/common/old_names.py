@@ -1,4 +1,4 @@
-"""Modules as they were called before version 0.2, for pickles made then."""
+"""Modules as they were called in version 0.1.0, for pickles made then."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = {
     "_layer_units": "layers.units",
     "_lines": "reading",
     "_marks": "pictures.ink",
-    "_runs": "reproduce.paper_runs",
+    "_runs": "reproduce",
     "_sklearn": "sklearn.classifier",
     "_standalone": "export.c99",
     "_steps": "training.updates",
