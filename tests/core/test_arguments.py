@@ -10,6 +10,7 @@ from network_case import DIGITS, LEVELS, default_theta, gradient, pixels, scores
 from numpy.testing import assert_array_equal
 from pass_case import train
 
+from lenet_c.core import choose
 from lenet_c.core.engine import Net
 
 
@@ -45,6 +46,15 @@ def test_labels_out_of_range(engine, bad):
     rejected(engine, r"^labels: must be 0\.\.9", labels=labels)
     # only those that are presented count
     train(engine, **train_arguments(engine, labels=labels, order=np.array([0, 1, 2, 3, 4, 4])))
+
+
+def test_a_pass_of_another_engine(float64_engine):
+    other = choose.load(choose.available()[0])
+    arguments = train_arguments(float64_engine)
+    arguments = {name: arguments[name] for name in ("net", "theta", "images", "labels")}
+    presented = float64_engine.prepare(**arguments, gradient=np.zeros(DIGITS.size))
+    with pytest.raises(ValueError, match=r"^presented: prepared by .*float64.*, not by .*float32"):
+        other.train(presented, np.arange(6), 6)
 
 
 @pytest.mark.parametrize("batch", [0, -1])

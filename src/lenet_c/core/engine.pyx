@@ -147,6 +147,8 @@ cdef class Engine:
         cdef Job job = job_of(p)
         cdef Memory memory, sums
         cdef int64_t errors = 0
+        if p.engine is not self:                 # workspaces and gradients have its lanes and its numbers
+            raise ValueError(f"presented: prepared by {p.engine!r}, not by {self!r}")
         if batch < 1:
             raise ValueError(f"batch: expected at least 1, got {batch}")
         steps = (total + batch - 1) // batch
