@@ -949,12 +949,15 @@ class LeNet5:
     def __getstate__(self) -> dict[str, Any]:
         state = {**self.__dict__}
         weights, epochs, optimizer = state.pop("_parameters").published()
-        return {**state, "_weights": weights, "_epochs": epochs, "_optimizer": optimizer}
+        kept = optimizer.optimizer, optimizer.moments, optimizer.step  # no class of a room's
+        return {**state, "_weights": weights, "_epochs": epochs, "_optimizer": kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # by the names of version 0.1.0, whose pickles have them too
+        # by the names of version 0.1.0, whose pickles have them too, with an OptimizerState
         state = {**state}
         weights, epochs, optimizer = map(state.pop, ("_weights", "_epochs", "_optimizer"))
+        if isinstance(optimizer, tuple):
+            optimizer = OptimizerState(*optimizer)
         parameters = Parameters(state["config"], weights, epochs, copy.deepcopy(optimizer))
         self.__dict__.update(state)
         self._adopt(parameters, copy.copy(state["history"]))
