@@ -1,1 +1,1 @@
-"""The typed loops, without Python; README.md lists them by layer, `network.pxd` joins them."""
+"""The typed loops, without Python; README.md lists them by layer, `network.pxi` joins them."""
