@@ -62,7 +62,7 @@ cdef inline vec norm(const vec* s, double p) noexcept nogil:
         a[q] = vabs(s[q])
     top = vmax(vmax(vmax(a[0], a[1]), a[2]), a[3])
     two = binade(top)
-    if p <= 3 and p == <int>p:
+    if p == 2 or p == 3 or p == 1:
         scale = two_over(two)
         for q in range(4):
             a[q] = a[q] * scale
@@ -94,7 +94,7 @@ cdef inline void norm_slope(vec* e, const vec* s, vec y, double p) noexcept nogi
     if p == 1:
         for q in range(4):
             e[q] = if_less(splat(0), s[q], quarter, if_less(s[q], splat(0), -quarter, quarter * splat(0)))
-    elif p <= 3 and p == <int>p:
+    elif p == 2 or p == 3:
         scale = two_over(binade(y))
         inverse = splat(1) / (y * scale + vequal(y, splat(0)))
         for q in range(4):
