@@ -1,6 +1,6 @@
 # What is done once for a batch, when its shards are through, in tasks that threads share: the gradients of the full
-# layers' weights, over all images in their order, and the sums of the shards' other gradients; each is used as soon as it
-# is there. One task writes an element, and no sum depends on the tasks.
+# layers' weights, over all images in their order, and the sums of the shards' other gradients. Each is used as soon as
+# it is there. One task writes an element, and no sum depends on the tasks.
 from lenet_c.kernels.simd cimport TASK, TASK_UNITS, WEIGHT_VECS
 from lenet_c.kernels.types cimport SUM, Batch
 

@@ -1,10 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # What a pass through the network holds for one block of LANES images, and where it lies in a workspace. What the full
 # layers' weights get their gradients from, inputs and deltas, lies apart, in `rows`, block after block of a batch.
-from libc.stdint cimport uint64_t
-
 from lenet_c.kernels.pool cimport Pool
-from lenet_c.kernels.simd cimport LANES, MOST_LANES, real, vec
+from lenet_c.kernels.random cimport Draw
+from lenet_c.kernels.simd cimport LANES, real, vec
 from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
 from lenet_c.kernels.workspace cimport take_vecs
 
@@ -42,7 +41,8 @@ cdef struct Block:
     real* level        # 256 input levels
     Pool s2_pool
     Pool s4_pool
-    uint64_t[MOST_LANES] draw  # of each lane, for stochastic subsampling
+    Draw s2_draw       # of stochastic subsampling
+    Draw s4_draw
 
 # A full layer whose weights get their gradients from `rows`: where they stand in the parameters, and where in a block's
 # stretch of rows its inputs (LANES, row) and deltas (n_out, LANES) stand.
@@ -119,6 +119,6 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
     block.scratch = <real*>take_vecs(&at, C3 * KERNEL * KERNEL + 1)
     block.xt_c5, block.xt_f6, block.xt_output = NULL, NULL, NULL
     block.level = <real*>take_vecs(&at, (256 + LANES - 1) // LANES)
-    block.s2_pool = Pool(net.subsampling, net.p, NULL, 2)
-    block.s4_pool = Pool(net.subsampling, net.p, NULL, 4)
+    block.s2_pool = Pool(net.subsampling, net.p, NULL)
+    block.s4_pool = Pool(net.subsampling, net.p, NULL)
     return <size_t>(at - <char*>workspace)
