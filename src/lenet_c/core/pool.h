@@ -213,7 +213,7 @@ static int lenet_next(lenet_atomic *taken, int count)
 }
 
 /* Whether the caller is the first to claim something for `turn`; claims begin below all turns. */
-static int lenet_claim(lenet_atomic *claim, long turn)
+static inline int lenet_claim(lenet_atomic *claim, long turn)
 {
     long before = LENET_LOAD(claim);
     return before < turn && LENET_SWAP_IF(claim, &before, turn);

@@ -46,7 +46,8 @@ cdef void score_work(void* arg, int i) noexcept nogil:
         number = (i + k) % left
         team.job = job
         team.shard = score_shard(job, job.single + number, job.workspace + (job.threads + number) * job.room)
-        lenet_stages_run(&job.turns[number], job.kernels.shard_stages(&team.shard), TEAM, score_step, &team)
+        lenet_stages_run(&job.turns[number], job.kernels.shard_stages(&team.shard), team_size(left, job.threads),
+                         score_step, &team)
 
 
 cdef bint scores(Engine engine, Net net, theta, images, out, int threads) except -1:

@@ -10,7 +10,7 @@ cdef enum:
     LARGE_SHARD = 32                     # of batches above
     LARGE = 512
     MOST_ROWS = 1024                     # images whose inputs of the full layers are held at once
-    TEAM = 4                             # threads that share a block
+    TEAM = 4                             # threads that share a shard, at most
 
 cdef struct Job:
     const Kernels* kernels
@@ -42,6 +42,11 @@ cdef int single_shards(int shards, int threads) noexcept nogil:
     # how many are one thread's work: all but the last ones, which leave half of the threads without one
     cdef int left = shards % threads
     return shards - left if 2 * left <= threads else shards
+
+
+cdef int team_size(int shards, int threads) noexcept nogil:
+    # parts of a stage
+    return min(TEAM, threads // shards)
 
 
 cdef Shard shard_of(const Job* job, int number, char* workspace) noexcept nogil:
@@ -103,7 +108,7 @@ cdef void shards_work(void* arg, int i) noexcept nogil:
             show_presented(&shard, &presented)
             stages += 1
         team.job, team.shard, team.presented, team.room = job, &shard, &presented, workspace + behind
-        lenet_stages_run(job.turns + number, stages, TEAM, team_step, &team)
+        lenet_stages_run(job.turns + number, stages, team_size(left, job.threads), team_step, &team)
 
 
 cdef void tasks_work(void* arg, int i) noexcept nogil:

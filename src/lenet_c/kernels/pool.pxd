@@ -262,9 +262,9 @@ cdef inline void pool_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec
                                const real* c, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t height, Py_ssize_t width,
                                const Pool* pool, const Activation* f, bint square) noexcept nogil:
     # Of the maps k0 .. k1 - 1: overwrites dx, adds to dc and db (trainable alone; lanes not yet summed). dy: dE/da of
-    # the trainable kind, else dE/dy. f: x = f(.) of the layer below, dx comes out as its delta, with the sum over the map
-    # added to dbelow. NULL: dx is dE/dx. dx may be x itself. square: curvatures, by the squares of all derivatives. The
-    # rest of dx becomes 0.
+    # the trainable kind, else dE/dy. f: x = f(.) of the layer below, dx comes out as its delta, with the sum over the
+    # map added to dbelow. NULL: dx is dE/dx. dx may be x itself. square: curvatures, by the squares of all derivatives.
+    # The rest of dx becomes 0.
     if pool.kind == TRAINABLE:
         pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, TRAINABLE)
     elif pool.kind == AVERAGE:
