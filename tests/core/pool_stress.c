@@ -6,6 +6,7 @@
  *
  * What a job writes is not atomic: the pool itself must order it before the caller's reading.
  */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +88,7 @@ static void run_teams(void *arg, int i)
     c->here[i]++;
     for (int k = 0; k < TEAMS; k++) {
         member m = {c, (i + k) % TEAMS};
-        lenet_stages_run(&c->turns[m.team], STAGES, c->parts, step, &m);
+        lenet_stages_run(&c->turns[m.team], STAGES, c->parts, i, step, &m);
     }
 }
 
@@ -99,7 +100,7 @@ static void check_stages(int threads, int parts)
     c.parts = parts;
     for (int t = 0; t < TEAMS; t++)
         for (int i = 0; i < parts; i++) c.cell[t][0][i] = 1;
-    lenet_pool_share(run_teams, &c, threads);
+    lenet_pool_share(run_teams, &c, threads, threads % 2);
     for (int s = 0; s < STAGES; s++) want = (want * parts + s) % 1000003;
     for (int t = 0; t < TEAMS; t++)
         for (int i = 0; i < parts; i++)

@@ -14,9 +14,10 @@ cdef extern from "pool.h" nogil:
         pass
     int lenet_pool_init()
     void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts) noexcept
-    void lenet_pool_share(void (*work)(void*, int) noexcept nogil, void* arg, int threads) noexcept
-    void lenet_stages_run(Turns* turns, int stages, int parts, void (*step)(void*, int, int, int) noexcept nogil,
-                          void* arg) noexcept
+    void lenet_pool_share(void (*work)(void*, int) noexcept nogil, void* arg, int threads,
+                          bint brief) noexcept
+    void lenet_stages_run(Turns* turns, int stages, int parts, int i,
+                          void (*step)(void*, int, int, int) noexcept nogil, void* arg) noexcept
     int lenet_next(Atomic* taken, int count) noexcept
     bint lenet_claim(Atomic* claim, long turn) noexcept
     void set_atomic "LENET_STORE"(Atomic* a, long value) noexcept

@@ -47,7 +47,7 @@ cdef void score_work(void* arg, int i) noexcept nogil:
         team.job = job
         team.shard = score_shard(job, job.single + number, job.workspace + (job.threads + number) * job.room)
         lenet_stages_run(&job.turns[number], job.kernels.shard_stages(&team.shard), team_size(left, job.threads),
-                         score_step, &team)
+                         i // left, score_step, &team)
 
 
 cdef bint scores(Engine engine, Net net, theta, images, out, int threads) except -1:
@@ -68,7 +68,7 @@ cdef bint scores(Engine engine, Net net, theta, images, out, int threads) except
     job.workspace = memory.data
     with nogil:
         lenet_pool_share(score_work, &job, job.threads if job.shards >= job.threads
-                         else min(job.threads, TEAM * job.shards))
+                         else min(job.threads, TEAM * job.shards), n < BRIEF)
     give_memory(memory)
     return finite(y)
 

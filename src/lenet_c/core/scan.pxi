@@ -38,7 +38,7 @@ cdef void scan_scores_work(void* arg, int i) noexcept nogil:
 cdef void share_scan(ScanJob* job, Py_ssize_t n, int threads, void (*work)(void*, int) noexcept nogil) noexcept nogil:
     job.n, job.blocks = n, <int>((n + job.kernels.lanes - 1) // job.kernels.lanes)
     set_atomic(&job.taken, 0)
-    lenet_pool_share(work, job, min(threads, job.blocks))
+    lenet_pool_share(work, job, min(threads, job.blocks), job.blocks < 4)
 
 
 cdef Py_ssize_t tile_count(const Size* s4, int height, int width) noexcept nogil:

@@ -11,6 +11,7 @@ cdef enum:
     LARGE = 512
     MOST_ROWS = 1024                     # images whose inputs of the full layers are held at once
     TEAM = 4                             # threads that share a shard, at most
+    BRIEF = 96                           # images, fewer of which are done before a thread is awake
 
 cdef struct Job:
     const Kernels* kernels
@@ -108,7 +109,7 @@ cdef void shards_work(void* arg, int i) noexcept nogil:
             show_presented(&shard, &presented)
             stages += 1
         team.job, team.shard, team.presented, team.room = job, &shard, &presented, workspace + behind
-        lenet_stages_run(job.turns + number, stages, team_size(left, job.threads), team_step, &team)
+        lenet_stages_run(job.turns + number, stages, team_size(left, job.threads), i // left, team_step, &team)
 
 
 cdef void tasks_work(void* arg, int i) noexcept nogil:
@@ -131,7 +132,7 @@ cdef void compute_shards(Job* job) noexcept nogil:
     memset(job.turns, 0, (job.shards - job.single) * sizeof(Turns))
     set_atomic(job.taken, 0)
     lenet_pool_share(shards_work, job, job.threads if job.shards >= job.threads
-                     else min(job.threads, TEAM * job.shards))
+                     else min(job.threads, TEAM * job.shards), job.n < BRIEF)
 
 
 cdef void compute_tasks(Job* job, bint begun, bint more, const Update* rule) noexcept nogil:
@@ -145,7 +146,7 @@ cdef void compute_tasks(Job* job, bint begun, bint more, const Update* rule) noe
     if more:
         job.batch.state1, job.batch.rule = job.partial, &sum
     job.turn += 1
-    lenet_pool_share(tasks_work, job, <int>min(<Py_ssize_t>job.threads, (job.n + 7) // 8))
+    lenet_pool_share(tasks_work, job, <int>min(<Py_ssize_t>job.threads, (job.n + 7) // 8), True)
     job.batch = given
 
 
