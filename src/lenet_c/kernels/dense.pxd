@@ -70,12 +70,17 @@ cdef inline void dense_backward_input(vec* dx, vec_in du, real_in w, Py_ssize_t 
 
 cdef inline void transpose(real* xt, Py_ssize_t x_row, const vec* x, Py_ssize_t l0, Py_ssize_t l1) noexcept nogil:
     # xt[lane, l] = lane of x[l], for the units l0 .. l1 - 1
-    cdef const real* unit = <const real*>x
+    cdef const real* unit
     cdef Py_ssize_t l
-    cdef int lane
-    for lane in range(LANES):
-        for l in range(l0, l1):
-            xt[lane * x_row + l] = unit[l * LANES + lane]
+    cdef int lane, q
+    for l in range(l0, l1 - 7, 8):                           # a few at a time stay in the first-level cache
+        unit = <const real*>(x + l)
+        for lane in range(LANES):
+            for q in range(8):
+                xt[lane * x_row + l + q] = unit[q * LANES + lane]
+    for l in range(l1 - (l1 - l0) % 8, l1):
+        for lane in range(LANES):
+            xt[lane * x_row + l] = (<const real*>(x + l))[lane]
 
 
 cdef inline void dense_weight_tile(real* g, Py_ssize_t g_row, const real* xt, Py_ssize_t x_row, const real* du,

@@ -4,13 +4,14 @@
 #
 # The paper's network of 32 x 32 has every size as a literal: the compiler unrolls by them. The same layers of other
 # sizes come next, and other kinds of activation and subsampling after them, a layer at a time.
-from lenet_c.kernels.activation cimport activate, activate_backward, squash_forward
+from lenet_c.kernels.activation cimport activate, activate_backward
 from lenet_c.kernels.block cimport Block
-from lenet_c.kernels.conv cimport conv_backward_input, conv_backward_weight, conv_forward, conv_rows, conv_tile
+from lenet_c.kernels.conv cimport conv_backward_input, conv_backward_weight, conv_forward, conv_tile
 from lenet_c.kernels.dense cimport dense_backward_input, dense_forward, transpose
 from lenet_c.kernels.pool cimport average_maps, average_maps_backward
 from lenet_c.kernels.simd cimport BACK_COLUMNS, C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, UNITS, squash
-from lenet_c.kernels.subsample cimport squash_rest, squash_subsample_forward, subsample_backward, subsample_row
+from lenet_c.kernels.subsample cimport (squash_subsample_forward, squash_subsample_row, subsample_backward,
+                                        subsample_row)
 from lenet_c.kernels.types cimport FULL, TRAINABLE
 
 
@@ -29,49 +30,50 @@ cdef inline void squash_tile(vec* y, Py_ssize_t y_map, int COLUMNS) noexcept nog
             y[m * y_map + j] = squash(y[m * y_map + j])
 
 
-cdef inline void c1_squashed(vec* y, Py_ssize_t y_map, const vec* x, int width, const real* w, const real* b,
-                             const Links* links) noexcept nogil:
-    # Two rows of C1, squashed. Where a tile spans all maps, it is squashed after the next one is computed, so that its
-    # divisions run beside multiply-adds; else C1_MAPS maps at a time, which leaves the registers to the tile.
-    cdef int columns = width - KERNEL + 1, g, r, j, jj, k
-    cdef vec* tile = NULL
-    cdef vec* before = NULL
-    if C1_MAPS < C1:
-        for g in range(C1 // C1_MAPS):
-            for r in range(2):
-                conv_rows(y + r * columns, y_map, columns, x + r * width, 0, width, w, b, links.first, links.input, 1,
-                          g * C1_MAPS, (g + 1) * C1_MAPS, columns, KERNEL, C1_MAPS, 1, C1_COLUMNS)
-            for k in range(g * C1_MAPS, (g + 1) * C1_MAPS):
-                squash_forward(y + k * y_map, 2 * columns)
-        return
-    for r in range(2):
-        for jj in range(columns // C1_COLUMNS):
-            tile = y + r * columns + jj * C1_COLUMNS
-            conv_tile(tile, y_map, columns, x + r * width + jj * C1_COLUMNS, 0, width, w, KERNEL * KERNEL, b,
-                      links.input, 1, KERNEL, C1_MAPS, 1, C1_COLUMNS)
-            if before != NULL:
-                squash_tile(before, y_map, C1_COLUMNS)
-            before = tile
-        for j in range(columns - columns % C1_COLUMNS, columns):
-            conv_tile(y + r * columns + j, y_map, columns, x + r * width + j, 0, width, w, KERNEL * KERNEL, b,
-                      links.input, 1, KERNEL, C1_MAPS, 1, 1)
-            squash_tile(y + r * columns + j, y_map, 1)
-    squash_tile(before, y_map, C1_COLUMNS)
+cdef inline void c1_row(vec* y, Py_ssize_t y_map, const vec* x, int width, const real* w, const real* b,
+                        const unsigned char* input, bint late) noexcept nogil:
+    # A row of C1_MAPS maps of C1. late: each tile is squashed after the next one is computed, so that its divisions run
+    # beside multiply-adds.
+    cdef int columns = width - KERNEL + 1, j, jj
+    for jj in range(columns // C1_COLUMNS):
+        conv_tile(y + jj * C1_COLUMNS, y_map, columns, x + jj * C1_COLUMNS, 0, width, w, KERNEL * KERNEL, b, input, 1,
+                  KERNEL, C1_MAPS, 1, C1_COLUMNS)
+        if late and jj > 0:
+            squash_tile(y + (jj - 1) * C1_COLUMNS, y_map, C1_COLUMNS)
+    for j in range(columns - columns % C1_COLUMNS, columns):
+        conv_tile(y + j, y_map, columns, x + j, 0, width, w, KERNEL * KERNEL, b, input, 1, KERNEL, C1_MAPS, 1, 1)
+        if late:
+            squash_tile(y + j, y_map, 1)
+    if late:
+        squash_tile(y + (columns // C1_COLUMNS - 1) * C1_COLUMNS, y_map, C1_COLUMNS)
 
 
 cdef inline void c1_s2_rows(Block* block, const real* theta, const Net* net, int i0, int i1, int width,
                             bint keep) noexcept nogil:
-    # keep: all of c1 is wanted; else two rows of it serve in turn
-    cdef int columns = width - KERNEL + 1, i, k
+    # keep: all of c1 is wanted; else two rows of it serve in turn. Where a tile spans all maps C1 is squashed tile by tile,
+    # else by rows, which leaves the registers to the tile.
+    cdef int columns = width - KERNEL + 1, i, k, g, r
     cdef Py_ssize_t c1_map = (net.c1.height if keep else 2) * columns
     cdef vec* c1 = block.c1 + 2 * i0 * columns * (1 if keep else C1)
+    cdef vec* s2
     for i in range(i0, i1):
-        c1_squashed(c1, c1_map, block.x + 2 * i * width, width, theta + net.c1_weight, theta + net.c1_bias,
-                    &net.c1_links)
-        for k in range(C1):
-            subsample_row(block.s2 + (k * net.s2.height + i) * (columns // 2), c1 + k * c1_map, columns,
-                          theta[net.s2_coefficient + k], theta[net.s2_bias + k],
-                          columns // 2 if keep else net.s2.width)      # a literal makes GCC spill here
+        for g in range(C1 // C1_MAPS):
+            k = g * C1_MAPS
+            for r in range(2):
+                c1_row(c1 + k * c1_map + r * columns, c1_map, block.x + (2 * i + r) * width, width,
+                       theta + net.c1_weight + k * KERNEL * KERNEL, theta + net.c1_bias + k, net.c1_links.input,
+                       C1_MAPS == C1)
+            for k in range(g * C1_MAPS, (g + 1) * C1_MAPS):
+                s2 = block.s2 + (k * net.s2.height + i) * (columns // 2)
+                if C1_MAPS == C1:
+                    subsample_row(s2, c1 + k * c1_map, columns, theta[net.s2_coefficient + k], theta[net.s2_bias + k],
+                                  columns // 2 if keep else net.s2.width)        # a literal makes GCC spill here
+                else:
+                    squash_subsample_row(s2, c1 + k * c1_map, columns, theta[net.s2_coefficient + k],
+                                         theta[net.s2_bias + k], columns // 2 if keep else net.s2.width)
+                    if columns % 2:
+                        for r in range(2):
+                            c1[k * c1_map + (r + 1) * columns - 1] = squash(c1[k * c1_map + (r + 1) * columns - 1])
         if keep:
             c1 += 2 * columns
 
