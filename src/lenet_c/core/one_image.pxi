@@ -3,7 +3,7 @@ from cython cimport floating
 from libc.math cimport exp, expf
 from libc.string cimport memset
 
-from lenet_c.kernels.types cimport ADAMW, CROSS_ENTROPY, F6, SDLM, SGD, Images, Kernels, Update
+from lenet_c.kernels.types cimport ADAMW, CROSS_ENTROPY, F6, SDLM, SGD, STOCHASTIC, Images, Kernels, Update
 
 
 cdef void softmax_rows(floating* a, Py_ssize_t n, Py_ssize_t classes) noexcept nogil:
@@ -26,14 +26,11 @@ cdef void softmax_rows(floating* a, Py_ssize_t n, Py_ssize_t classes) noexcept n
 
 cdef Array packed_numbers(Engine engine, Net net, array, str name, bint writable=False):
     # parameters in the order of the online schedule
-    cdef Py_ssize_t size = engine.k.online_size(&net.net)
-    if size == 0:
-        raise ValueError("the online schedule needs an input of 32 x 32")
-    return view(array, name, engine.code, (size,), writable, 64)
+    return view(array, name, engine.code, (engine.k.online_size(&net.net),), writable, 64)
 
 
 cdef bint prefers_online_training(Engine engine, Net net, Py_ssize_t batch) noexcept:
-    return (batch == 1 or 2 * batch <= engine.k.lanes) and engine.k.online_size(&net.net) > 0
+    return batch == 1 or 2 * batch <= engine.k.lanes
 
 
 cdef int softmax(Engine engine, scores) except -1:
@@ -49,7 +46,7 @@ cdef int softmax(Engine engine, scores) except -1:
 cdef bint online_scores(Engine engine, Net net, packed, images, out) except -1:
     cdef Array x = engine.pixels(images, net), p = packed_numbers(engine, net, packed, "packed")
     cdef Py_ssize_t n = x.buffer.shape[0]
-    cdef Array y = engine.numbers(out, "out", (n, 1, net.net.classes), True)
+    cdef Array y = engine.numbers(out, "out", (n, net.net.c5.height * net.net.c5.width, net.net.classes), True)
     cdef Memory memory = take_memory(engine.k.workspace(&net.net))
     cdef Images source = all_images(x)
     with nogil:
@@ -68,6 +65,7 @@ cdef tuple online_gradient(Engine engine, Net net, packed, images, labels, gradi
     cdef double loss = 0
     cdef int64_t errors = 0
     check_labels(t, net.net.classes)
+    check_one_output(net)
     memory = take_memory(engine.k.workspace(&net.net))
     with nogil:
         engine.k.online_train(<number*>p.data, NULL, NULL, <number*>g.data, &loss, &errors, &source,

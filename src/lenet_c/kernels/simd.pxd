@@ -12,6 +12,7 @@ cdef extern from "lenet_c/simd.h" nogil:
     const char* ISA "LENET_ISA"
     enum:
         HALF_LANES "LENET_HALF_LANES"
+        HALVES "LENET_HALVES"
         WORDS "LENET_WORDS"
         C1_MAPS "LENET_C1_MAPS"
         C1_COLUMNS "LENET_C1_COLUMNS"
@@ -36,6 +37,12 @@ cdef extern from "lenet_c/simd.h" nogil:
     vec nan_of "lenet_nan_of" (vec a, vec b)
     vec vequal "lenet_equal" (vec a, vec b)
     vec vpositive "lenet_positive" (vec a)
+    vec keep "lenet_keep" (vec a, vec m)
+    vec join "lenet_join" (const half* a, const half* b)
+    void part "lenet_part" (half* a, half* b, vec v)
+    vec mixed "lenet_mixed" (vec a)
+    vec unmixed "lenet_unmixed" (vec a)
+    vec pair_splat "lenet_pair_splat" (const real* p)
     vec vexp "lenet_exp" (vec a)
     vec squash "lenet_squash" (vec a)
     void bytes_of "lenet_bytes" (vec* out, const unsigned int* words)
