@@ -79,27 +79,35 @@ cdef void image_pools(ImageBlock* block, const real* w, const Packed* o, const N
         image_pool_forward(block.s4, block.c3, w + o.c4, w + o.b4, net.s4, net.c3, &pool, MAPS3)
 
 
-cdef void image_maps(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
-    # C1 to S4; an input of 32 x 32 has its sizes as literals
-    cdef Py_ssize_t c1 = <Py_ssize_t>net.c1.height * net.c1.width, c3 = <Py_ssize_t>net.c3.height * net.c3.width
-    cdef Py_ssize_t s2 = <Py_ssize_t>net.s2.height * net.s2.width, s4 = <Py_ssize_t>net.s4.height * net.s4.width
-    cdef bint literal = net.x.height == 32 and net.x.width == 32
+cdef void image_c1(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    # an input of 32 x 32 has its sizes as literals
     if HALVES == 2:
         pair_rows(block.pairs, block.x, net.x.height, net.x.width)
-    if literal:
+    if net.x.height == 32 and net.x.width == 32:
         image_c1_forward(block.c1, block.pairs, w + o.w1, w + o.b1, 28, 28, 14)
     else:
         image_c1_forward(block.c1, block.pairs, w + o.w1, w + o.b1, net.c1.height, net.c1.width, COLUMNS)
+
+
+cdef void image_c3(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    if not all_finite(block.s2, <Py_ssize_t>net.s2.height * net.s2.width * MAPS1 // LANES):
+        c3_links_forward(block.c3, block.s2, w + o.w3, w + o.b3, net)
+    elif net.x.height == 32 and net.x.width == 32:
+        image_c3_forward(block.c3, block.s2, w + o.w3, w + o.b3, 10, 10, 10)
+    else:
+        image_c3_forward(block.c3, block.s2, w + o.w3, w + o.b3, net.c3.height, net.c3.width, COLUMNS)
+
+
+cdef void image_maps(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    # C1 to S4
+    cdef Py_ssize_t c1 = <Py_ssize_t>net.c1.height * net.c1.width, c3 = <Py_ssize_t>net.c3.height * net.c3.width
+    cdef Py_ssize_t s2 = <Py_ssize_t>net.s2.height * net.s2.width, s4 = <Py_ssize_t>net.s4.height * net.s4.width
+    image_c1(block, w, o, net)
     image_activate(block.c1, c1 * MAPS1, &net.f)
     image_pools(block, w, o, net, 2)
     if net.subsampling == TRAINABLE:
         image_activate(block.s2, s2 * MAPS1, &net.f)
-    if not all_finite(block.s2, s2 * MAPS1 // LANES):
-        c3_links_forward(block.c3, block.s2, w + o.w3, w + o.b3, net)
-    elif literal:
-        image_c3_forward(block.c3, block.s2, w + o.w3, w + o.b3, 10, 10, 10)
-    else:
-        image_c3_forward(block.c3, block.s2, w + o.w3, w + o.b3, net.c3.height, net.c3.width, COLUMNS)
+    image_c3(block, w, o, net)
     image_activate(block.c3, c3 * MAPS3, &net.f)
     image_pools(block, w, o, net, 4)
     if net.subsampling == TRAINABLE:
