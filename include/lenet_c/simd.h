@@ -10,6 +10,7 @@
 #define LENET_C_SIMD_H
 
 #include <lenet_c/lenet_c.h>
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #if defined(__SSE2__) && defined(__GNUC__)
@@ -18,8 +19,12 @@
 
 #ifdef LENET_F64
 typedef double lenet_real;
+#  define LENET_LARGEST DBL_MAX        /* and the smallest that is normal */
+#  define LENET_SMALLEST DBL_MIN
 #else
 typedef float lenet_real;
+#  define LENET_LARGEST FLT_MAX
+#  define LENET_SMALLEST FLT_MIN
 #endif
 
 #if !defined(__GNUC__) && !defined(LENET_SCALAR)
@@ -251,6 +256,26 @@ LENET_INLINE lenet_vec lenet_keep(lenet_vec a, lenet_vec m)
 }
 #endif
 
+/* x where a < b, else y; NaN: y. */
+LENET_INLINE lenet_vec lenet_if_less(lenet_vec a, lenet_vec b, lenet_vec x, lenet_vec y)
+{
+#ifdef LENET_SCALAR
+    return a < b ? x : y;
+#else
+    const lenet_mask less = (lenet_mask)(a < b);
+    return (lenet_vec)((less & (lenet_mask)x) | (~less & (lenet_mask)y));
+#endif
+}
+
+LENET_INLINE lenet_vec lenet_abs(lenet_vec a)
+{
+#ifdef LENET_SCALAR
+    return (lenet_real)fabs((double)a);
+#else
+    return (lenet_vec)((lenet_mask)a & ~(lenet_mask)(-(lenet_vec){0}));
+#endif
+}
+
 /* Four bytes of every lane at a time: out[k] = byte k of words[lane] / 255. Not where LENET_WORDS is 0. */
 #if defined(LENET_SCALAR) || defined(LENET_F64) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
 enum { LENET_WORDS = 0 };
@@ -264,61 +289,6 @@ LENET_INLINE void lenet_bytes(lenet_vec *out, const unsigned *words)
     for (int k = 0; k < 4; k++) out[k] = __builtin_convertvector((word >> (8 * k)) & 255, lenet_vec) / 255.0f;
 }
 #endif
-
-/* exp(a), a <= 88. float: 2^n times a polynomial in the rest of a log2(e), n its nearest integer; the polynomial is the
- * minimax fit of tools/fit_simd.py. Below -87 the result is exp(-87), 1.6e-38. double and one lane: libm. NaN: NaN, whose
- * payload would end up in the exponent. */
-LENET_INLINE lenet_vec lenet_exp(lenet_vec a)
-{
-#if defined(LENET_SCALAR)
-    return (lenet_real)exp((double)a);
-#elif defined(LENET_F64)
-    for (int l = 0; l < LENET_LANES; l++) a[l] = exp(a[l]);
-    return a;
-#else
-    typedef unsigned lenet_uvec __attribute__((vector_size(LENET_VECTOR_BYTES)));         /* a NaN's sum may wrap */
-    lenet_vec n, r, p;
-    a = lenet_max(lenet_splat(-87.0f), a);                /* NaN stays */
-    n = a * 1.44269504f + 12582912.0f;                    /* 1.5 * 2^23: the integer part ends up in the low bits */
-    lenet_uvec bits = (lenet_uvec)n << 23;
-    n = n - 12582912.0f;
-    r = (a - n * 0.693145751953125f) - n * 1.42860682e-6f;   /* log 2 in two parts */
-    p = r * 1.39262508e-3f + 8.36323288e-3f;
-    p = p * r + 4.16665542e-2f;
-    p = p * r + 1.66665767e-1f;
-    p = p * r + 0.5f;
-    p = p * (r * r) + r + 1.0f;
-    return lenet_nan_of((lenet_vec)((lenet_uvec)p + bits), a);
-#endif
-}
-
-/* A tanh(S a) (LeCun 1998, Appendix A).
- *
- * float: a P(a^2) / Q(a^2), both of degree 4, the minimax fit of tools/fit_simd.py on |S a| <= 9, where tanh is 1 to the
- * last bit; relative error of the fit 2.1e-8, of the result see docs/performance.md. double: libm.
- */
-LENET_INLINE lenet_vec lenet_squash(lenet_vec a)
-{
-#if defined(LENET_F64) && defined(LENET_SCALAR)
-    return LENET_SQUASH_A * tanh(LENET_SQUASH_S * a);
-#elif defined(LENET_F64)
-    for (int l = 0; l < LENET_LANES; l++) a[l] = LENET_SQUASH_A * tanh(LENET_SQUASH_S * a[l]);
-    return a;
-#else
-    lenet_vec t, p, q;
-    a = lenet_max(lenet_splat(-13.5f), lenet_min(lenet_splat(13.5f), a));
-    t = a * a;
-    p = t * 5.9607828052143114e-10f + 2.0697203902011026e-06f;
-    q = t * 3.0342906365992251e-08f + 2.8845073100534866e-05f;
-    p = p * t + 7.8987046748160459e-04f;
-    q = q * t + 5.1115022849119138e-03f;
-    p = p * t + 6.8031114549296366e-02f;
-    q = q * t + 2.0761929245334490e-01f;
-    p = p * t + 1.1439333098234203f;
-    q = q * t + 1.0f;
-    return a * p / q;
-#endif
-}
 
 /* Multiply-adds that no memory slows down: `rounds` times 8 on each of 20 registers. Returns a value that depends on all. */
 LENET_INLINE lenet_real lenet_fma_peak(long rounds, lenet_real a, lenet_real b)

@@ -58,12 +58,18 @@ def mix(a):
 
 
 def draws(seed, step, layer, images, shape):
-    """Return numbers in [0, 1), (n, maps, rows, columns), of the images' numbers."""
+    """Return numbers in [0, 1), (n, maps, rows, columns), of the images' numbers.
+
+    Multiples of 2^-24: a hash of the unit and of 64 bits that stand for all the rest.
+    """
     start = (((seed + 1) * GOLDEN + step) % 2**64) | 1 << 63
-    image = mix(np.uint64(start) ^ mix(images))
-    units = np.arange(np.prod(shape), dtype=np.uint64).reshape(shape)
-    bits = mix(mix(image + np.uint64(layer))[:, None, None, None] + units)
-    return (bits >> np.uint64(11)).astype(np.float64) / 2**53
+    key = mix(mix(np.uint64(start) ^ mix(images)) + np.uint64(layer))[:, None, None, None]
+    units = np.arange(np.prod(shape), dtype=np.uint32).reshape(shape)
+    h = key.astype(np.uint32) + units * np.uint32(0x9E3779B9)
+    h = (h ^ (h >> 17)) * np.uint32(0xED5AD4BB) + (key >> np.uint64(32)).astype(np.uint32)
+    h = (h ^ (h >> 11)) * np.uint32(0xAC4C1B51)
+    h = (h ^ (h >> 15)) * np.uint32(0x31848BAB)
+    return ((h ^ (h >> 14)) >> 8) / 2.0**24
 
 
 def drawn(x, u):

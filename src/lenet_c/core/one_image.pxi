@@ -81,13 +81,14 @@ cdef int train_online(Pass p, Job* job, Py_ssize_t total, Py_ssize_t batch, cons
     cdef Update* update = &p.update
     cdef const Kernels* k = job.kernels
     cdef const NetStruct* net = job.net
-    cdef Py_ssize_t size = k.online_size(net), i, first, trained = size
+    cdef Py_ssize_t size = k.online_size(net), i, n, first, trained = size
     cdef size_t room = align64(size * k.number_size)
     cdef Memory memory = take_memory(4 * room)
     cdef number* packed = <number*>memory.data
     cdef number* state1 = <number*>(memory.data + room)
     cdef number* state2 = <number*>(memory.data + 2 * room)
     cdef number* sums = <number*>(memory.data + 3 * room)
+    cdef number* velocity
     cdef bint plain = update.rule == SGD and update.decay == 0
     if net.loss != CROSS_ENTROPY and not net.train_codes:
         trained -= <Py_ssize_t>((net.classes + 15) // 16 * 16) * (F6 + 1)      # the codes stand at the end
@@ -99,16 +100,22 @@ cdef int train_online(Pass p, Job* job, Py_ssize_t total, Py_ssize_t batch, cons
         k.online_move(state1, job.state1, net, 0)
         if update.rule != SGD:
             k.online_move(state2, job.state2, net, 0)
-        if batch == 1 and update.rule == SDLM:
-            train_images(job, packed, NULL, state2, NULL, loss, errors, rates, momenta, 0, 1, 0, total)
-        elif batch == 1 and update.rule == SGD:
-            i = total - 1 if plain else 0                # without momentum, only the last velocity is wanted
-            train_images(job, packed, NULL, NULL, NULL, loss, errors, rates, momenta, 0, 1, 0, i)
-            train_images(job, packed, state1, NULL, NULL, loss, errors, rates + i, momenta + i, update.decay, 1, i,
-                         total - i)
+        if batch == 1 and update.rule != ADAMW:
+            n = max(total - 1, 1) if plain else total    # without momentum, only the last velocity is wanted
+            if net.subsampling == STOCHASTIC:            # each step has its draw
+                n = 1
+            first = 0
+            while first < total:
+                n = min(n, total - first)
+                p.source.draw = draw_of(p.draw, step + first)
+                velocity = NULL if update.rule == SDLM or plain and first + n < total else state1
+                train_images(job, packed, velocity, state2 if update.rule == SDLM else NULL, NULL, loss, errors,
+                             rates + first, momenta + first, update.decay, 1, first, n)
+                first += n
         else:
             for i in range((total + batch - 1) // batch):
                 first = i * batch
+                p.source.draw = draw_of(p.draw, step + i)
                 memset(sums, 0, room)
                 train_images(job, packed, NULL, NULL, sums, loss, errors, rates, momenta, 0,
                              1.0 / min(batch, total - first), first, min(batch, total - first))

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # What a pass through the network holds for one block of LANES images, and where it lies in a workspace.
-from libc.stdint cimport uint64_t
 
 from lenet_c.kernels.pool cimport Pool
-from lenet_c.kernels.simd cimport LANES, MOST_LANES, real, vec
+from lenet_c.kernels.random cimport Draw
+from lenet_c.kernels.simd cimport LANES, real, vec
 from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Net
 from lenet_c.kernels.workspace cimport take_vecs
 
@@ -37,7 +37,8 @@ cdef struct Block:
     real* level        # 256 input levels
     Pool s2_pool
     Pool s4_pool
-    uint64_t[MOST_LANES] draw  # of each lane, for stochastic subsampling
+    Draw s2_draw       # of stochastic subsampling
+    Draw s4_draw
     bint add           # weight gradients of the full layers are there already: add to them
 
 
@@ -69,6 +70,6 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
     block.squares = take_vecs(&at, max(net.x.height * net.x.width, C1 * net.s2.height * net.s2.width))
     block.transposed = <real*>take_vecs(&at, C3 * KERNEL * KERNEL + 1)
     block.level = <real*>take_vecs(&at, (256 + LANES - 1) // LANES)
-    block.s2_pool = Pool(net.subsampling, net.p, NULL, 2)
-    block.s4_pool = Pool(net.subsampling, net.p, NULL, 4)
+    block.s2_pool = Pool(net.subsampling, net.p, NULL)
+    block.s4_pool = Pool(net.subsampling, net.p, NULL)
     return <size_t>(at - <char*>workspace)

@@ -8,6 +8,8 @@
 from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, TRAINABLE, Net
 from lenet_c.kernels.simd cimport (HALF_LANES, HALVES, LANES, IMAGE_TILE, half, join, mixed, pair_splat, part, real,
                                    splat, unmixed, vec)
+from lenet_c.kernels.pool cimport Pool
+from lenet_c.kernels.random cimport Draw
 from lenet_c.kernels.workspace cimport take
 
 cdef enum:
@@ -42,6 +44,10 @@ cdef struct ImageBlock:
     real* w3t                  # C3's weights by output map: (5, 5, 16, 8), or (3, 5, 16, 2, 8), two rows in a vec
     real* mask                 # (6, 16): 1 where C3 is connected
     real* level
+    Pool s2_pool
+    Pool s4_pool
+    Draw s2_draw
+    Draw s4_draw
 
 
 cdef inline Py_ssize_t place(Py_ssize_t* next, Py_ssize_t count) noexcept nogil:
@@ -103,6 +109,8 @@ cdef inline size_t image_layout(ImageBlock* block, void* workspace, const Net* n
     block.w3t = take_reals(&at, (KERNEL + 1) * KERNEL * MAPS3 * MAPS1)
     block.mask = take_reals(&at, C1 * MAPS3)
     block.level = take_reals(&at, 256)
+    block.s2_pool = Pool(net.subsampling, net.p, NULL)
+    block.s4_pool = Pool(net.subsampling, net.p, NULL)
     return at - <char*>workspace
 
 

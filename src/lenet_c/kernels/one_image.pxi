@@ -16,7 +16,7 @@ from lenet_c.kernels.one_image_backward cimport c3_backward_input as image_c3_ba
 from lenet_c.kernels.one_image_backward cimport c3_backward_weight as image_c3_backward_weight
 from lenet_c.kernels.one_image_backward cimport dense_backward as image_dense_backward
 from lenet_c.kernels.one_image_backward cimport rbf_backward as image_rbf_backward
-from lenet_c.kernels.one_image_pool cimport image_pool_backward, image_pool_forward
+from lenet_c.kernels.one_image_pool cimport image_pool_backward, image_pool_forward, set_image_draw
 from lenet_c.kernels.simd cimport HALVES, IMAGE_TILE, vexp
 from lenet_c.kernels.types cimport MAP
 
@@ -70,13 +70,27 @@ cdef void image_activate_backward(real* dy, const real* y, int n, const Activati
     activate_backward(<vec*>dy, <const vec*>y, n // LANES, f)
 
 
-cdef void image_pools(ImageBlock* block, const real* w, const Packed* o, const Net* net, int layer) noexcept nogil:
-    # S2 or S4
-    cdef Pool pool = Pool(net.subsampling, net.p, NULL, layer)
-    if layer == 2:
-        image_pool_forward(block.s2, block.c1, w + o.c2, w + o.b2, net.s2, net.c1, &pool, MAPS1)
-    else:
-        image_pool_forward(block.s4, block.c3, w + o.c4, w + o.b4, net.s4, net.c3, &pool, MAPS3)
+cdef void set_image_draws(ImageBlock* block, const Images* images, Py_ssize_t i, const Net* net) noexcept nogil:
+    # as set_draws of a block
+    cdef uint64_t image
+    if net.subsampling == STOCHASTIC and images.draw != 0:
+        image = image_draw(images.draw, image_number(images, i))
+        set_image_draw(&block.s2_draw, image, 2, net.s2, MAPS1)
+        set_image_draw(&block.s4_draw, image, 4, net.s4, MAPS3)
+        block.s2_pool.draw = &block.s2_draw
+        block.s4_pool.draw = &block.s4_draw
+
+
+cdef void image_s2(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    image_pool_forward(block.s2, block.c1, w + o.c2, w + o.b2, net.s2, net.c1, &block.s2_pool, MAPS1)
+    if net.subsampling == TRAINABLE:
+        image_activate(block.s2, <Py_ssize_t>net.s2.height * net.s2.width * MAPS1, &net.f)
+
+
+cdef void image_s4(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    image_pool_forward(block.s4, block.c3, w + o.c4, w + o.b4, net.s4, net.c3, &block.s4_pool, MAPS3)
+    if net.subsampling == TRAINABLE:
+        image_activate(block.s4, <Py_ssize_t>net.s4.height * net.s4.width * MAPS3, &net.f)
 
 
 cdef void image_c1(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
@@ -100,18 +114,12 @@ cdef void image_c3(ImageBlock* block, const real* w, const Packed* o, const Net*
 
 cdef void image_maps(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
     # C1 to S4
-    cdef Py_ssize_t c1 = <Py_ssize_t>net.c1.height * net.c1.width, c3 = <Py_ssize_t>net.c3.height * net.c3.width
-    cdef Py_ssize_t s2 = <Py_ssize_t>net.s2.height * net.s2.width, s4 = <Py_ssize_t>net.s4.height * net.s4.width
     image_c1(block, w, o, net)
-    image_activate(block.c1, c1 * MAPS1, &net.f)
-    image_pools(block, w, o, net, 2)
-    if net.subsampling == TRAINABLE:
-        image_activate(block.s2, s2 * MAPS1, &net.f)
+    image_activate(block.c1, <Py_ssize_t>net.c1.height * net.c1.width * MAPS1, &net.f)
+    image_s2(block, w, o, net)
     image_c3(block, w, o, net)
-    image_activate(block.c3, c3 * MAPS3, &net.f)
-    image_pools(block, w, o, net, 4)
-    if net.subsampling == TRAINABLE:
-        image_activate(block.s4, s4 * MAPS3, &net.f)
+    image_activate(block.c3, <Py_ssize_t>net.c3.height * net.c3.width * MAPS3, &net.f)
+    image_s4(block, w, o, net)
 
 
 cdef void image_head(ImageBlock* block, const real* s4, const real* w, const Packed* o, const Net* net) noexcept nogil:
@@ -147,15 +155,13 @@ cdef const real* s4_window(ImageBlock* block, Py_ssize_t position, const Net* ne
 cdef void image_maps_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
     # `gradient` of C1 to S4 from d_s4; c1 and c3 become deltas
     cdef real* g = block.gradient
-    cdef Pool pool = Pool(net.subsampling, net.p, NULL, 4)
     image_pool_backward(block.c3, g + o.c4, g + o.b4, g + o.b3, block.d_s4, block.s4, block.c3, w + o.c4, net.s4,
-                        net.c3, &pool, &net.f, MAPS3)
+                        net.c3, &block.s4_pool, &net.f, MAPS3)
     transpose_c3(block.w3t, w + o.w3)
     image_c3_backward_input(block.d_s2, block.c3, block.w3t, net.c3.height, net.c3.width)
     image_c3_backward_weight(g + o.w3, block.c3, block.s2, block.mask, net.c3.height, net.c3.width)
-    pool.layer = 2
     image_pool_backward(block.c1, g + o.c2, g + o.b2, g + o.b1, block.d_s2, block.s2, block.c1, w + o.c2, net.s2,
-                        net.c1, &pool, &net.f, MAPS1)
+                        net.c1, &block.s2_pool, &net.f, MAPS1)
     image_c1_backward_weight(g + o.w1, block.c1, block.pairs, net.c1.height, net.c1.width)
 
 
@@ -271,6 +277,7 @@ cdef void c_online_train(real* packed, real* velocity, const real* scales, real*
     for i in range(first, first + n):
         number = image_number(images, i)
         take_image(block.x, images, i, block.level, net)
+        set_image_draws(&block, images, i, net)
         image_maps(&block, packed, &o, net)
         image_head(&block, block.s4, packed, &o, net)
         loss[0] += image_loss(&block, errors, labels[number], 1 if weight == NULL else weight[number], scale, net, &o)

@@ -1,10 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # Subsampling of one image, of every kind (pool.pxd): x (rows, columns, maps), y (rows / 2, columns / 2, maps). A vec
 # holds LANES maps of a unit, or both units that fit into it where a unit has half as many (MAPS < LANES).
+from libc.stdint cimport uint64_t
+
 from lenet_c.kernels.types cimport (AVERAGE, LP, MAX, RELU, SCALED_TANH, SQUASH_A, SQUASH_S, STOCHASTIC, TANH,
                                     TRAINABLE, Activation, Size)
 from lenet_c.kernels.activation cimport derivative
 from lenet_c.kernels.pool cimport Pool, pool_window, pooled
+from lenet_c.kernels.random cimport Draw, draw_lane
 from lenet_c.kernels.simd cimport LANES, half, join, part, real, splat, vec
 
 # The units of a vec: where their windows begin, as numbers of x; the second is the first again where there is none.
@@ -36,6 +39,19 @@ cdef inline Py_ssize_t vecs_of(Py_ssize_t units, int MAPS) noexcept nogil:
     return (units + 1) // 2 if MAPS < LANES else units
 
 
+cdef inline void set_image_draw(Draw* draw, uint64_t image, uint64_t layer, Size size, int MAPS) noexcept nogil:
+    # what a layer draws from for an image: of each lane the map, and where a vec holds two units, which one
+    cdef int lane
+    cdef Py_ssize_t units = <Py_ssize_t>size.height * size.width
+    for lane in range(LANES):
+        draw_lane(draw, lane, image, layer, lane % MAPS * units + lane // MAPS)
+
+
+cdef inline Py_ssize_t unit_of(Py_ssize_t t, int p, Py_ssize_t units, int MAPS) noexcept nogil:
+    # of lane 0 of part p of vec t
+    return 2 * t if MAPS < LANES else p * LANES * units + t
+
+
 cdef inline void forward_kind(real* y, const real* x, const real* c, const real* b, Py_ssize_t rows,
                               Py_ssize_t columns, Py_ssize_t width, const Pool* pool, int MAPS,
                               int KIND) noexcept nogil:
@@ -53,7 +69,7 @@ cdef inline void forward_kind(real* y, const real* x, const real* c, const real*
                 (<vec*>y)[t * parts + p] = (((s[0] + s[1]) + s[2]) + s[3]) * \
                     maps_at(c + p * LANES, c, MAPS) + maps_at(b + p * LANES, b, MAPS)
             else:
-                (<vec*>y)[t * parts + p] = pooled(s, 0, 0, pool, t, KIND)
+                (<vec*>y)[t * parts + p] = pooled(s, 0, 0, pool, unit_of(t, p, rows * columns, MAPS), KIND)
 
 
 cdef inline void image_pool_forward(real* y, const real* x, const real* c, const real* b, Size size, Size below,
@@ -107,7 +123,8 @@ cdef inline void backward_kind(real* dx, real* dc, real* db, real* dbelow, const
                 for q in range(4):
                     e[q] = du
             else:
-                pool_window(e, s, (<const vec*>y)[t * parts + p], du, 0, pool, t, False, KIND)
+                pool_window(e, s, (<const vec*>y)[t * parts + p], du, 0, pool,
+                            unit_of(t, p, rows * columns, MAPS), False, KIND)
             for q in range(4):
                 o = ((q // 2) * width + q % 2) * MAPS + p * LANES
                 e[q] = e[q] * derivative(s[q], f, F)

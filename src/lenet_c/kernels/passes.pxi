@@ -4,7 +4,7 @@ from libc.string cimport memset
 from lenet_c.kernels.block cimport Block, block_layout
 from lenet_c.kernels.guard cimport clear
 from lenet_c.kernels.pack cimport image_number, level_table, pack_images, sum_lanes, unpack
-from lenet_c.kernels.random cimport image_draw
+from lenet_c.kernels.random cimport draw_lane, image_draw
 from lenet_c.kernels.simd cimport MOST_LANES
 from lenet_c.kernels.types cimport STOCHASTIC, Images
 
@@ -32,11 +32,14 @@ cdef void c_scores(real* scores, const Images* images, Py_ssize_t first, Py_ssiz
 cdef void set_draws(Block* block, const Images* images, Py_ssize_t first, int count, const Net* net) noexcept nogil:
     # what stochastic subsampling draws from; without a draw it takes its expectation
     cdef int lane
+    cdef uint64_t image
     if net.subsampling == STOCHASTIC and images.draw != 0:
         for lane in range(LANES):
-            block.draw[lane] = image_draw(images.draw, image_number(images, first + min(lane, count - 1)))
-        block.s2_pool.draw = block.draw
-        block.s4_pool.draw = block.draw
+            image = image_draw(images.draw, image_number(images, first + min(lane, count - 1)))
+            draw_lane(&block.s2_draw, lane, image, 2, 0)
+            draw_lane(&block.s4_draw, lane, image, 4, 0)
+        block.s2_pool.draw = &block.s2_draw
+        block.s4_pool.draw = &block.s4_draw
 
 
 cdef double block_loss(Block* block, int64_t* errors, const int64_t* label, const double* weight, double scale,

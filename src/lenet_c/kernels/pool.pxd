@@ -4,60 +4,116 @@
 #   average      y = (x0 + x1 + x2 + x3) / 4                    dx = dy / 4
 #   max          y = max x                                      dx = dy for the first maximum in row order
 #   lp           y = (mean |x|^p)^(1/p)                         dx = dy sign(x) (|x| / y)^(p - 1) / 4, 0 where y = 0
-#   stochastic   y = x_q, q with probability x_q / sum          dx = dy for q
+#   stochastic   y = x_q, q with probability x_q / sum          dx = dy for q; what is not above 0 is never drawn
 #                without a draw: y = sum x^2 / sum              dx = dy (2 x - y) / sum;   0 where the sum is 0
 #
 # x (maps, height, width), y (maps, height/2, width/2): an odd last row or column of x is not read.
-from libc.math cimport HUGE_VAL, fabs, pow, sqrt
-from libc.stdint cimport uint64_t
-
 from lenet_c.kernels.types cimport AVERAGE, LP, MAX, RELU, SCALED_TANH, STOCHASTIC, TANH, TRAINABLE, Activation
-from lenet_c.kernels.random cimport fraction, mix
-from lenet_c.kernels.simd cimport LANES, nan_of, real, splat, vec, vequal, vmax
+from lenet_c.kernels.random cimport Draw
+from lenet_c.kernels.simd cimport (EXP_LEAST, LARGEST, LOG_2, UNIT_STEP, binade, if_less, nan_of, real, splat,
+                                   two_over, uniform, vabs, vcbrt, vec, vequal, vexp, vlog, vmax, vmin, vpositive,
+                                   vsqrt)
 from lenet_c.kernels.activation cimport activate, activate_backward, derivative
 
 cdef struct Pool:
     int kind
     double p
-    const uint64_t* draw       # one a lane; NULL: the expectation
-    uint64_t layer             # tells S2 from S4
+    const Draw* draw           # NULL: the expectation
 
 
-cdef inline double uniform(const Pool* pool, int lane, Py_ssize_t unit) noexcept nogil:
-    # in [0, 1): a function of the draw, the layer and the unit
-    return fraction(mix(mix(pool.draw[lane] + pool.layer) + <uint64_t>unit))
+cdef inline vec drawn(vec* end, const vec* s, const Draw* draw, Py_ssize_t unit) noexcept nogil:
+    # A number that falls on the stretch from end[q - 1] up to end[q] with the probability x_q / sum; what is not above
+    # 0 has no stretch. `unit` counts as draw_lane says. Where the sum, end[3], is 0: 0; NaN where one of the four is.
+    cdef vec at
+    cdef int q
+    for q in range(4):                                       # a quarter, that the sum does not overflow
+        end[q] = vmin(splat(LARGEST), vmax(splat(0), s[q])) * splat(<real>0.25)
+    for q in range(1, 4):
+        end[q] = end[q - 1] + end[q]
+    at = uniform(draw.state, draw.salt, <unsigned int>unit * UNIT_STEP) * end[3]
+    return if_less(at, end[3], at, end[3] * splat(0))        # of numbers near 0, at may round to the sum
 
 
-cdef inline void chosen(vec* part, const vec* s, const Pool* pool, Py_ssize_t unit) noexcept nogil:
+cdef inline void drawn_one(vec* part, const vec* s, const Draw* draw, Py_ssize_t unit) noexcept nogil:
     # part[q] = 1 in the lanes whose draw falls on x_q, else 0; NaN where one of the four is
-    cdef int lane, q
-    cdef double total, at
+    cdef vec[4] end
+    cdef vec at = drawn(end, s, draw, unit), one = vpositive(end[3]), none = end[3] * splat(0)
+    part[0] = if_less(at, end[0], one, none)
+    part[1] = if_less(at, end[1], one, none)
+    part[2] = if_less(at, end[2], one, none)
+    part[3] = one - part[2]
+    part[2] = part[2] - part[1]
+    part[1] = part[1] - part[0]
+
+
+cdef inline vec power(vec log_a, double p) noexcept nogil:
+    # a^p, from log a; 0 below the smallest number
+    cdef vec z = log_a * splat(<real>p)
+    return if_less(splat(EXP_LEAST), z, vexp(z), splat(0))
+
+
+cdef inline vec norm(const vec* s, double p) noexcept nogil:
+    # (mean |x|^p)^(1/p). p = 1, 2, 3: of x by a power of two, so that the greatest is 2 .. 4, or less if it is tiny.
+    # Else |x|^p = exp(p log|x|), by the greatest: no power overflows, nor do all four vanish.
+    cdef vec[4] a
+    cdef vec top, total, two, scale, exponent, top_exponent, log_top, z
+    cdef int q
     for q in range(4):
-        part[q] = splat(0)
-    for lane in range(LANES):
-        total = 0
+        a[q] = vabs(s[q])
+    top = vmax(vmax(vmax(a[0], a[1]), a[2]), a[3])
+    two = binade(top)
+    if p <= 3 and p == <int>p:
+        scale = two_over(two)
         for q in range(4):
-            total += (<const real*>&s[q])[lane]
-        if not total > 0:
+            a[q] = a[q] * scale
+        if p == 1:
+            total = (((a[0] + a[1]) + a[2]) + a[3]) * splat(<real>0.125)
+        elif p == 2:
+            total = vsqrt(((a[0] * a[0] + a[1] * a[1]) + a[2] * a[2]) + a[3] * a[3]) * splat(<real>0.25)
+        else:
             for q in range(4):
-                (<real*>&part[q])[lane] = <real>(0 if total <= 0 else total)         # NaN stays
-            continue
-        at = uniform(pool, lane, unit) * total
-        q = 0
-        while q < 3 and at >= (<const real*>&s[q])[lane]:
-            at -= (<const real*>&s[q])[lane]
-            q += 1
-        while not (<const real*>&s[q])[lane] > 0:            # rounding never draws a 0
-            q = (q + 3) % 4
-        (<real*>&part[q])[lane] = 1
+                a[q] = a[q] * a[q] * a[q]
+            total = vcbrt((((a[0] + a[1]) + a[2]) + a[3]) * splat(<real>0.25)) * splat(<real>0.5)
+        return vmin(top, total * two)                        # rounding never leaves it; NaN stays
+    total = splat(0)
+    log_top = vlog(&top_exponent, vmin(splat(LARGEST), top))
+    for q in range(4):
+        z = vlog(&exponent, vmin(splat(LARGEST), a[q]))
+        z = (z - log_top) + (exponent - top_exponent) * splat(<real>LOG_2)
+        total += power(z, p)
+    z = vlog(&exponent, total * splat(<real>0.25))
+    z = (z + exponent * splat(<real>LOG_2)) * splat(<real>(1 / p))
+    top = nan_of(nan_of(nan_of(nan_of(top, s[0]), s[1]), s[2]), s[3])
+    return vmin(top, top * vexp(z))
+
+
+cdef inline void norm_slope(vec* e, const vec* s, vec y, double p) noexcept nogil:
+    # e[q] = sign(x) (|x| / y)^(p - 1) / 4, 0 where y is 0
+    cdef vec quarter = vpositive(y) * splat(<real>0.25), scale, inverse, exponent, y_exponent, log_y, z
+    cdef int q
+    if p == 1:
+        for q in range(4):
+            e[q] = if_less(splat(0), s[q], quarter, if_less(s[q], splat(0), -quarter, quarter * splat(0)))
+    elif p <= 3 and p == <int>p:
+        scale = two_over(binade(y))
+        inverse = splat(1) / (y * scale + vequal(y, splat(0)))
+        for q in range(4):
+            e[q] = s[q] * scale * inverse
+            e[q] = e[q] * (quarter if p == 2 else vabs(e[q]) * quarter)
+    else:
+        log_y = vlog(&y_exponent, vmin(splat(LARGEST), y))
+        for q in range(4):
+            z = vlog(&exponent, vmin(splat(LARGEST), vabs(s[q])))
+            z = power((z - log_y) + (exponent - y_exponent) * splat(<real>LOG_2), p - 1)
+            z = if_less(splat(0), s[q], z, if_less(s[q], splat(0), -z, splat(0))) * splat(<real>0.25)
+            z = if_less(splat(LARGEST), y, s[q] * splat(0), z)               # of infinity: 0, or NaN for it
+            e[q] = if_less(splat(0), y, z, y)                                # NaN stays
 
 
 cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_t unit, int KIND) noexcept nogil:
-    # y, or its pre-activation, of x0 .. x3
-    cdef vec y, total
-    cdef vec[4] part
-    cdef int lane, q
-    cdef double sum, x, top
+    # y, or its pre-activation, of x0 .. x3. unit: of a draw, as draw_lane says.
+    cdef vec y, total, at
+    cdef vec[4] end
     if KIND == TRAINABLE:
         return (((s[0] + s[1]) + s[2]) + s[3]) * splat(c) + splat(b)
     if KIND == AVERAGE:
@@ -65,29 +121,15 @@ cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_
     if KIND == MAX:
         y = vmax(vmax(vmax(s[0], s[1]), s[2]), s[3])         # which keeps a NaN of the last alone
         return nan_of(nan_of(nan_of(y, s[0]), s[1]), s[2])
-    if KIND == STOCHASTIC and pool.draw != NULL:
-        chosen(part, s, pool, unit)
-        return ((s[0] * part[0] + s[1] * part[1]) + s[2] * part[2]) + s[3] * part[3]
-    if KIND == STOCHASTIC:
-        total = ((s[0] + s[1]) + s[2]) + s[3]
-        y = ((s[0] * s[0] + s[1] * s[1]) + s[2] * s[2]) + s[3] * s[3]
-        return y / (total + vequal(total, splat(0)))
-    for lane in range(LANES):
-        sum = 0
-        top = 0
-        for q in range(4):
-            x = fabs((<const real*>&s[q])[lane])
-            sum += x * x if pool.p == 2 else x
-            top = x if x > top else top
-        if pool.p == 2:
-            sum = sqrt(sum / 4)
-        elif 0 < sum < HUGE_VAL:                             # |x| / top: no power overflows, nor all four vanish
-            sum = 0
-            for q in range(4):
-                sum += pow(fabs((<const real*>&s[q])[lane]) / top, pool.p)
-            sum = top * pow(sum / 4, 1 / pool.p)
-        (<real*>&y)[lane] = <real>sum
-    return y
+    if KIND == LP:
+        return norm(s, pool.p)
+    if pool.draw != NULL:
+        at = drawn(end, s, pool.draw, unit)
+        y = if_less(at, end[0], s[0], if_less(at, end[1], s[1], if_less(at, end[2], s[2], s[3])))
+        return if_less(splat(0), end[3], y, end[3])
+    total = ((s[0] + s[1]) + s[2]) + s[3]
+    y = ((s[0] * s[0] + s[1] * s[1]) + s[2] * s[2]) + s[3] * s[3]
+    return y / (total + vequal(total, splat(0)))
 
 
 cdef inline void pool_rows(vec* y, const vec* x, const real* c, const real* b, Py_ssize_t maps,
@@ -128,8 +170,7 @@ cdef inline void pool_window(vec* e, const vec* s, vec y, vec dy, real c, const 
                              bint square, int KIND) noexcept nogil:
     # e[q] = dE/dx_q; square: of curvatures, dy times the square of dy/dx_q
     cdef vec open, total
-    cdef int lane, q
-    cdef double x, t
+    cdef int q
     if KIND == TRAINABLE:
         for q in range(4):
             e[q] = splat(c)
@@ -141,27 +182,16 @@ cdef inline void pool_window(vec* e, const vec* s, vec y, vec dy, real c, const 
         for q in range(4):
             e[q] = vequal(s[q], y) * open
             open = open - e[q]
-    elif KIND == STOCHASTIC and pool.draw != NULL:
-        chosen(e, s, pool, unit)
-    elif KIND == STOCHASTIC:
+    elif KIND == LP:
+        norm_slope(e, s, y, pool.p)
+    elif pool.draw != NULL:
+        drawn_one(e, s, pool.draw, unit)
+    else:
         total = ((s[0] + s[1]) + s[2]) + s[3]
         open = splat(1) - vequal(total, splat(0))
         total = total + vequal(total, splat(0))
         for q in range(4):
             e[q] = open * (splat(2) * s[q] - y) / total
-    else:
-        for lane in range(LANES):
-            t = (<real*>&y)[lane]
-            for q in range(4):
-                x = (<const real*>&s[q])[lane]
-                if not t > 0:
-                    (<real*>&e[q])[lane] = <real>(0 if t == 0 else t)            # NaN stays
-                else:
-                    t = fabs(x) / <double>(<real*>&y)[lane]
-                    if pool.p != 2:
-                        t = pow(t, pool.p - 1)
-                    (<real*>&e[q])[lane] = <real>(t / 4 if x > 0 else -t / 4 if x < 0 else 0)
-                    t = (<real*>&y)[lane]
     for q in range(4):
         e[q] = (e[q] * e[q] if square else e[q]) * dy
 

@@ -1,6 +1,7 @@
 # cython: language_level=3
-# The vector type of include/lenet_c/simd.h. Cython takes `real` and `vec` for float, and `half` for double so that it
-# tells the two apart: write constants as <real>0.1 and use the helpers, never abs, max or ** on them.
+# The vector type of include/lenet_c/simd.h, and the functions of simd_math.h. Cython takes `real` and `vec` for float,
+# and `half` for double so that it tells the two apart: write constants as <real>0.1 and use the helpers, never abs, max
+# or ** on them.
 
 cdef extern from "lenet_c/simd.h" nogil:
     ctypedef float real "lenet_real"
@@ -8,6 +9,7 @@ cdef extern from "lenet_c/simd.h" nogil:
     ctypedef double half "lenet_half"
     ctypedef const float* real_in "lenet_real_in"
     ctypedef const float* vec_in "lenet_vec_in"
+    real LARGEST "LENET_LARGEST"
     int LANES "LENET_LANES"
     const char* ISA "LENET_ISA"
     enum:
@@ -37,14 +39,27 @@ cdef extern from "lenet_c/simd.h" nogil:
     vec nan_of "lenet_nan_of" (vec a, vec b)
     vec vequal "lenet_equal" (vec a, vec b)
     vec vpositive "lenet_positive" (vec a)
+    vec if_less "lenet_if_less" (vec a, vec b, vec x, vec y)
+    vec vabs "lenet_abs" (vec a)
     vec keep "lenet_keep" (vec a, vec m)
     vec join "lenet_join" (const half* a, const half* b)
     void part "lenet_part" (half* a, half* b, vec v)
     vec mixed "lenet_mixed" (vec a)
     vec unmixed "lenet_unmixed" (vec a)
     vec pair_splat "lenet_pair_splat" (const real* p)
-    vec vexp "lenet_exp" (vec a)
-    vec squash "lenet_squash" (vec a)
     void bytes_of "lenet_bytes" (vec* out, const unsigned int* words)
     real fma_peak "lenet_fma_peak" (long rounds, real a, real b)
     int FMA_PEAK_REGISTERS "LENET_FMA_PEAK_REGISTERS"
+
+cdef extern from "lenet_c/simd_math.h" nogil:
+    unsigned int UNIT_STEP "LENET_UNIT_STEP"
+    double LOG_2 "LENET_LOG_2"
+    real EXP_LEAST "LENET_EXP_LEAST"
+    vec vexp "lenet_exp" (vec a)
+    vec vlog "lenet_log" (vec* exponent, vec a)
+    vec vsqrt "lenet_sqrt" (vec a)
+    vec vcbrt "lenet_cbrt" (vec a)
+    vec binade "lenet_binade" (vec a)
+    vec two_over "lenet_two_over" (vec a)
+    vec squash "lenet_squash" (vec a)
+    vec uniform "lenet_uniform" (const unsigned int* state, const unsigned int* salt, unsigned int step)

@@ -7,7 +7,7 @@ from lenet_c.kernels.conv cimport conv_backward_bias
 from lenet_c.kernels.guard cimport clear
 from lenet_c.kernels.pack cimport pack, sum_lanes, unpack
 from lenet_c.kernels.pool cimport average_maps, average_maps_backward
-from lenet_c.kernels.random cimport image_draw
+from lenet_c.kernels.random cimport Draw, draw_lane, image_draw
 from lenet_c.kernels.subsample cimport subsample_backward, subsample_forward
 from lenet_c.kernels.types cimport SCALED_TANH, Pooling
 from lenet_c.kernels.workspace cimport take_vecs
@@ -67,16 +67,18 @@ cdef Layer conv_layer(const Links* links, int height, int width) noexcept nogil:
     return l
 
 
-cdef Pool pool_of(const Layer* l, uint64_t* draw, Py_ssize_t first) noexcept nogil:
-    # draw: of each lane, images first .. first + LANES - 1
+cdef Pool pool_of(const Layer* l, Draw* draw, Py_ssize_t first) noexcept nogil:
+    # draw: of images first .. first + LANES - 1
     cdef int lane
+    if l.pooling.draw == 0:
+        return Pool(l.pooling.kind, l.pooling.p, NULL)
     for lane in range(LANES):
-        draw[lane] = image_draw(l.pooling.draw, first + lane)
-    return Pool(l.pooling.kind, l.pooling.p, <const uint64_t*>(draw if l.pooling.draw != 0 else NULL), l.pooling.layer)
+        draw_lane(draw, lane, image_draw(l.pooling.draw, first + lane), l.pooling.layer, 0)
+    return Pool(l.pooling.kind, l.pooling.p, draw)
 
 
 cdef void block_forward(const Layer* l, vec* y, const vec* x, Py_ssize_t first, int count) noexcept nogil:
-    cdef uint64_t[MOST_LANES] draw
+    cdef Draw draw
     cdef Pool pool
     cdef int64_t errors = 0
     if l.kind == CONV:
@@ -87,7 +89,7 @@ cdef void block_forward(const Layer* l, vec* y, const vec* x, Py_ssize_t first, 
     elif l.kind == SUBSAMPLE:
         subsample_forward(y, x, l.w, l.b, l.n_in, l.height, l.width)
     elif l.kind == POOL:
-        pool = pool_of(l, draw, first)
+        pool = pool_of(l, &draw, first)
         pool_forward_noinline(y, x, NULL, NULL, l.n_in, l.height, l.width, &pool, NULL)
     elif l.kind == GLOBAL:
         average_maps(y, x, l.n_in, <Py_ssize_t>l.height * l.width)
@@ -102,7 +104,7 @@ cdef void block_forward(const Layer* l, vec* y, const vec* x, Py_ssize_t first, 
 cdef void block_backward(const Layer* l, vec* dx, vec* dw, vec* db, const vec* dy, const vec* x, vec* scratch,
                          Py_ssize_t first) noexcept nogil:
     # dw, db: lanes not yet summed, but the weights of a full layer go straight into the gradient
-    cdef uint64_t[MOST_LANES] draw
+    cdef Draw draw
     cdef Pool pool
     if l.kind == CONV:
         if shared_inputs(l.links):
@@ -115,7 +117,7 @@ cdef void block_backward(const Layer* l, vec* dx, vec* dw, vec* db, const vec* d
     elif l.kind == SUBSAMPLE:
         subsample_backward(dx, dw, db, NULL, dy, NULL, x, l.w, l.n_in, l.height, l.width, False)
     elif l.kind == POOL:
-        pool = pool_of(l, draw, first)
+        pool = pool_of(l, &draw, first)
         pool_forward_noinline(scratch, x, NULL, NULL, l.n_in, l.height, l.width, &pool, NULL)
         pool_backward_noinline(dx, NULL, NULL, NULL, dy, scratch, x, NULL, l.n_in, l.height, l.width, &pool, NULL,
                                False)
