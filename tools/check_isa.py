@@ -28,7 +28,7 @@ STEPS = (
     "output_backward", "f6_backward", "c5_backward", "c3_backward_weight", "c3_backward_input",
     "c1_backward_weight",
 )  # fmt: skip
-ONLINE = ("c_online_scores", "c_online_train")
+ONLINE = ("image_c1", "image_c3", "image_head", "image_maps_backward", "c_online_train")
 
 PREFIXES = {"66", "67", "f0", "f2", "f3", "2e", "36", "3e", "26", "64", "65"}
 VEX = {"c4", "c5", "62"}  # the first byte behind the prefixes, in 64-bit mode

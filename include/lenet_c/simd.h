@@ -126,15 +126,6 @@ LENET_INLINE void lenet_prefetch(const void *p, ptrdiff_t bytes)
 #endif
 }
 
-LENET_INLINE lenet_half lenet_half_splat(lenet_real a)
-{
-#ifdef LENET_SCALAR
-    return a;
-#else
-    return a - (lenet_half){0};
-#endif
-}
-
 /* Where a vector has two halves. join: what stands at a, then what stands at b. part: back; the half at a is stored last, b
  * may be a. mixed: the halves lane by lane, first, second, first, ...; unmixed: back. pair_splat: p[0], p[1], p[0], ...
  * Else: what stands at a; as it is; p[0]. */
@@ -158,9 +149,10 @@ LENET_INLINE lenet_vec lenet_unmixed(lenet_vec a)
 }
 LENET_INLINE lenet_vec lenet_pair_splat(const lenet_real *p)
 {
-    double pair;
-    memcpy(&pair, p, sizeof pair);
-    return (lenet_vec)_mm512_castpd_ps(_mm512_set1_pd(pair));
+    typedef double lenet_pair __attribute__((aligned(4), may_alias));
+    lenet_vec pairs;
+    __asm__("vbroadcastsd %1, %0" : "=v"(pairs) : "m"(*(const lenet_pair *)p));     /* GCC 12 loads it early, and spills it */
+    return pairs;
 }
 #else
 LENET_INLINE lenet_vec lenet_join(const lenet_half *a, const lenet_half *b) { (void)b; return *a; }
@@ -169,6 +161,9 @@ LENET_INLINE lenet_vec lenet_mixed(lenet_vec a) { return a; }
 LENET_INLINE lenet_vec lenet_unmixed(lenet_vec a) { return a; }
 LENET_INLINE lenet_vec lenet_pair_splat(const lenet_real *p) { return lenet_splat(*p); }
 #endif
+
+/* Registers are few, and a broadcast costs no more than a load. */
+enum { LENET_REREAD = LENET_VECTOR_BYTES == 32 };
 
 /* p, of which the compiler then knows nothing: it reads again instead of keeping what it read, and spilling it. No code. */
 LENET_INLINE const lenet_vec *lenet_opaque(const lenet_vec *p)

@@ -219,7 +219,7 @@ cdef class Engine:
 
     def prefers_online(self, Net net, Py_ssize_t n):
         """Whether n images are predicted sooner one by one than in blocks of `lanes`."""
-        return 8 * n <= 5 * self.k.lanes
+        return 2 * n <= self.k.lanes
 
     def prefers_online_training(self, Net net, Py_ssize_t batch):
         """Whether training with updates from `batch` images is sooner done image by image than by blocks."""

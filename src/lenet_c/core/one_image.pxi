@@ -3,7 +3,7 @@ from cython cimport floating
 from libc.math cimport exp, expf
 from libc.string cimport memset
 
-from lenet_c.kernels.types cimport ADAMW, CROSS_ENTROPY, F6, SDLM, SGD, STOCHASTIC, Images, Kernels, Update
+from lenet_c.kernels.types cimport ADAMW, C3, CROSS_ENTROPY, F6, SDLM, SGD, STOCHASTIC, Images, Kernels, Update
 
 
 cdef void softmax_rows(floating* a, Py_ssize_t n, Py_ssize_t classes) noexcept nogil:
@@ -30,7 +30,8 @@ cdef Array packed_numbers(Engine engine, Net net, array, str name, bint writable
 
 
 cdef bint prefers_online_training(Engine engine, Net net, Py_ssize_t batch) noexcept:
-    return batch == 1 or 2 * batch <= engine.k.lanes
+    # full tables cost blocks 96 links for 60, and nothing here
+    return batch == 1 or 8 * batch <= (5 if net.net.c3_links.first[C3] > 80 else 4) * engine.k.lanes
 
 
 cdef int softmax(Engine engine, scores) except -1:

@@ -6,8 +6,8 @@
 # The sums run in the order of the batch schedule (bias, input map, row and column of the kernel): adding a zero weight
 # times a number changes nothing, so both schedules give the same bits.
 from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, TRAINABLE, Net
-from lenet_c.kernels.simd cimport (HALF_LANES, HALVES, LANES, IMAGE_TILE, half, join, mixed, pair_splat, part, real,
-                                   splat, unmixed, vec)
+from lenet_c.kernels.simd cimport (HALF_LANES, HALVES, LANES, IMAGE_TILE, REREAD, half, join, lane_sum, mixed,
+                                   opaque, pair_splat, part, real, splat, unmixed, vec)
 from lenet_c.kernels.pool cimport Pool
 from lenet_c.kernels.random cimport Draw
 from lenet_c.kernels.workspace cimport take
@@ -43,6 +43,7 @@ cdef struct ImageBlock:
     real* gradient             # of C1 .. S4, in the order of the parameters
     real* w3t                  # C3's weights by output map: (5, 5, 16, 8), or (3, 5, 16, 2, 8), two rows in a vec
     real* mask                 # (6, 16): 1 where C3 is connected
+    real* w1                   # of C1 where a vec holds two rows: (26, 8, 2)
     real* level
     Pool s2_pool
     Pool s4_pool
@@ -108,6 +109,7 @@ cdef inline size_t image_layout(ImageBlock* block, void* workspace, const Net* n
     block.gradient = take_reals(&at, packed_layout(net).w5)
     block.w3t = take_reals(&at, (KERNEL + 1) * KERNEL * MAPS3 * MAPS1)
     block.mask = take_reals(&at, C1 * MAPS3)
+    block.w1 = take_reals(&at, (KERNEL * KERNEL + 1) * MAPS1 * HALVES)
     block.level = take_reals(&at, 256)
     block.s2_pool = Pool(net.subsampling, net.p, NULL)
     block.s4_pool = Pool(net.subsampling, net.p, NULL)
@@ -150,6 +152,11 @@ cdef inline void move_parameters(real* packed, real* theta, const Net* net, bint
     move(packed + o.b7, theta + net.output_bias, net.classes, 1, o.outputs, back)
 
 
+cdef inline const real* read_again(const real* p, bint again) noexcept nogil:
+    # p; `again`: what was read from it is not kept, and spilled
+    return <const real*>opaque(<const vec*>p) if again else p
+
+
 cdef inline void pair_rows(real* pairs, const real* x, Py_ssize_t height, Py_ssize_t width) noexcept nogil:
     # pairs[i] = x[i] and the pixel below; 0 below the last row
     cdef Py_ssize_t i, last = (height - 1) * width
@@ -161,42 +168,60 @@ cdef inline void pair_rows(real* pairs, const real* x, Py_ssize_t height, Py_ssi
         pairs[2 * i + 1] = 0
 
 
-cdef inline void c1_forward(real* y, const real* x, const real* w, const real* b, Py_ssize_t rows, Py_ssize_t columns,
+cdef inline void pair_weights(real* w2, const real* w) noexcept nogil:
+    # each weight of C1, and the biases behind them, twice
+    cdef int i
+    for i in range(KERNEL * KERNEL + 1):
+        (<vec*>w2)[i] = mixed(join(<const half*>w + i, <const half*>w + i))
+
+
+cdef inline void c1_forward(real* y, const real* x, const real* w, Py_ssize_t rows, Py_ssize_t columns,
                             int TILE) noexcept nogil:
-    # y (rows, columns, 8), pre-activations, TILE columns at a time; x: `pairs`, where a vec holds two rows of y
-    cdef vec[16] acc
-    cdef vec weight, bias
-    cdef const half* taps
+    # y (rows, columns, 8), pre-activations, TILE columns at a time. w: with the biases behind. Where a vec holds two rows
+    # of y: x from pair_rows, w from pair_weights.
+    cdef vec[16] acc, rest
+    cdef const vec* whole
+    cdef vec weight
+    cdef const vec* taps
     cdef half* out
-    cdef Py_ssize_t i, ii, jj, at, width = columns + KERNEL - 1
+    cdef const real* pixel
+    cdef Py_ssize_t i, ii, jj, width = columns + KERNEL - 1
     cdef int j, u, v, p, step = MAPS1 // HALF_LANES
     for p in range(step):
-        taps = <const half*>w + p
-        bias = mixed(join(<const half*>b + p, <const half*>b + p))
+        taps = <const vec*>w + p
         for ii in range((rows + HALVES - 1) // HALVES):
             i = min(ii * HALVES, rows - HALVES)
             for jj in range((columns + TILE - 1) // TILE):
                 for j in range(TILE):
-                    acc[j] = bias
+                    acc[j] = taps[KERNEL * KERNEL * step]
                 for u in range(KERNEL):
-                    at = (i + u) * width + jj * TILE
+                    pixel = x + ((i + u) * width + jj * TILE) * HALVES
                     for v in range(KERNEL):
-                        weight = mixed(join(taps + (u * KERNEL + v) * step, taps + (u * KERNEL + v) * step))
+                        weight = taps[(u * KERNEL + v) * step]
                         for j in range(TILE):
-                            acc[j] += weight * pair_splat(x + (at + j + v) * HALVES)
+                            acc[j] += weight * pair_splat(pixel + (v + j) * HALVES)
+                        pixel = read_again(pixel, HALVES == 2 or REREAD and TILE > COLUMNS)
                 out = <half*>y + (i * columns + jj * TILE) * step + p
-                for j in range(TILE):
-                    if jj * TILE + j < columns:
+                if columns % TILE == 0 or jj < columns // TILE:
+                    for j in range(TILE):
                         part(out + j * step, out + (columns + j) * step, unmixed(acc[j]))
+                else:
+                    for j in range(TILE):
+                        rest[j] = acc[j]
+                    whole = opaque(rest)                 # all of them are computed here, in registers
+                    for j in range(columns % TILE):
+                        part(out + j * step, out + (columns + j) * step, unmixed(whole[j]))
 
 
 cdef inline void c3_forward(real* y, const real* x, const real* w, const real* b, Py_ssize_t rows, Py_ssize_t columns,
                             int TILE) noexcept nogil:
     # y (rows, columns, 16), pre-activations, from x (rows + 4, columns + 4, 8), TILE columns at a time
-    cdef vec[16] acc
+    cdef vec[16] acc, rest
+    cdef const vec* whole
     cdef vec weight
     cdef const vec* taps = <const vec*>w
     cdef vec* out = <vec*>y
+    cdef const real* pixel
     cdef Py_ssize_t i, jj, at, width = columns + KERNEL - 1
     cdef int j, k, u, v, p
     for p in range(MAPS3 // LANES):
@@ -206,15 +231,22 @@ cdef inline void c3_forward(real* y, const real* x, const real* w, const real* b
                     acc[j] = (<const vec*>b)[p]
                 for k in range(C1):
                     for u in range(KERNEL):
-                        at = ((i + u) * width + jj * TILE) * MAPS1 + k
+                        pixel = x + ((i + u) * width + jj * TILE) * MAPS1 + k
                         for v in range(KERNEL):
                             weight = taps[((k * KERNEL + u) * KERNEL + v) * (MAPS3 // LANES) + p]
                             for j in range(TILE):
-                                acc[j] += weight * splat(x[at + (j + v) * MAPS1])
+                                acc[j] += weight * splat(pixel[(v + j) * MAPS1])
+                            pixel = read_again(pixel, REREAD and TILE > COLUMNS)
                 at = i * columns + jj * TILE
-                for j in range(TILE):
-                    if jj * TILE + j < columns:
+                if columns % TILE == 0 or jj < columns // TILE:
+                    for j in range(TILE):
                         out[(at + j) * (MAPS3 // LANES) + p] = acc[j]
+                else:
+                    for j in range(TILE):
+                        rest[j] = acc[j]
+                    whole = opaque(rest)                 # all of them are computed here, in registers
+                    for j in range(columns % TILE):
+                        out[(at + j) * (MAPS3 // LANES) + p] = whole[j]
 
 
 cdef inline void c3_links_forward(real* y, const real* x, const real* w, const real* b, const Net* net) noexcept nogil:
@@ -235,15 +267,17 @@ cdef inline void c3_links_forward(real* y, const real* x, const real* w, const r
 
 
 cdef inline bint all_finite(const real* x, Py_ssize_t vecs) noexcept nogil:
-    cdef vec sum = splat(0)
+    cdef vec[4] sums
     cdef Py_ssize_t i
-    cdef int lane
-    cdef real total = 0
-    for i in range(vecs):
-        sum += (<const vec*>x)[i] * splat(0)
-    for lane in range(LANES):
-        total += (<real*>&sum)[lane]
-    return total == 0
+    cdef int q
+    for q in range(4):
+        sums[q] = splat(0)
+    for i in range(vecs // 4):
+        for q in range(4):
+            sums[q] += (<const vec*>x)[4 * i + q] * splat(0)
+    for i in range(vecs // 4 * 4, vecs):
+        sums[0] += (<const vec*>x)[i] * splat(0)
+    return lane_sum((sums[0] + sums[1]) + (sums[2] + sums[3])) == 0
 
 
 cdef inline void dense_forward(real* y, const real* x, const real* w, const real* b, int units, int groups, int group,

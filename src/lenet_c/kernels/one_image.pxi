@@ -3,7 +3,8 @@ from libc.math cimport log
 
 from lenet_c.kernels.activation cimport activate, activate_backward
 from lenet_c.kernels.one_image cimport (COLUMNS, MAPS1, MAPS3, UNITS5, UNITS6, ImageBlock, Packed, all_finite,
-                                        c3_links_forward, image_layout, move_parameters, packed_layout, pair_rows)
+                                        c3_links_forward, image_layout, move_parameters, packed_layout, pair_rows,
+                                        pair_weights)
 from lenet_c.kernels.one_image cimport average_forward as image_average_forward
 from lenet_c.kernels.one_image cimport c1_forward as image_c1_forward
 from lenet_c.kernels.one_image cimport c3_forward as image_c3_forward
@@ -93,18 +94,22 @@ cdef void image_s4(ImageBlock* block, const real* w, const Packed* o, const Net*
         image_activate(block.s4, <Py_ssize_t>net.s4.height * net.s4.width * MAPS3, &net.f)
 
 
-cdef void image_c1(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+cdef void image_pairs(ImageBlock* block, const real* w1, const Net* net) noexcept nogil:
+    # what C1 reads
+    pair_rows(block.pairs, block.x, net.x.height, net.x.width)
+    pair_weights(block.w1, w1)
+
+
+cdef void image_c1(ImageBlock* block, const real* w1, const Net* net) noexcept nogil:
     # an input of 32 x 32 has its sizes as literals
-    if HALVES == 2:
-        pair_rows(block.pairs, block.x, net.x.height, net.x.width)
     if net.x.height == 32 and net.x.width == 32:
-        image_c1_forward(block.c1, block.pairs, w + o.w1, w + o.b1, 28, 28, 14)
+        image_c1_forward(block.c1, block.pairs, w1, 28, 28, 14)
     else:
-        image_c1_forward(block.c1, block.pairs, w + o.w1, w + o.b1, net.c1.height, net.c1.width, COLUMNS)
+        image_c1_forward(block.c1, block.pairs, w1, net.c1.height, net.c1.width, COLUMNS)
 
 
 cdef void image_c3(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
-    if not all_finite(block.s2, <Py_ssize_t>net.s2.height * net.s2.width * MAPS1 // LANES):
+    if not all_finite(block.s2, (<Py_ssize_t>net.s2.height * net.s2.width * MAPS1 + LANES - 1) // LANES):
         c3_links_forward(block.c3, block.s2, w + o.w3, w + o.b3, net)
     elif net.x.height == 32 and net.x.width == 32:
         image_c3_forward(block.c3, block.s2, w + o.w3, w + o.b3, 10, 10, 10)
@@ -114,7 +119,11 @@ cdef void image_c3(ImageBlock* block, const real* w, const Packed* o, const Net*
 
 cdef void image_maps(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
     # C1 to S4
-    image_c1(block, w, o, net)
+    cdef const real* w1 = w + o.w1
+    if HALVES == 2:
+        image_pairs(block, w1, net)
+        w1 = block.w1
+    image_c1(block, w1, net)
     image_activate(block.c1, <Py_ssize_t>net.c1.height * net.c1.width * MAPS1, &net.f)
     image_s2(block, w, o, net)
     image_c3(block, w, o, net)
@@ -152,17 +161,26 @@ cdef const real* s4_window(ImageBlock* block, Py_ssize_t position, const Net* ne
     return block.d_s4
 
 
-cdef void image_maps_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
-    # `gradient` of C1 to S4 from d_s4; c1 and c3 become deltas
+cdef void image_pools_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net,
+                               int layer) noexcept nogil:
+    # of S2 or S4; c1 or c3 becomes the delta
     cdef real* g = block.gradient
-    image_pool_backward(block.c3, g + o.c4, g + o.b4, g + o.b3, block.d_s4, block.s4, block.c3, w + o.c4, net.s4,
-                        net.c3, &block.s4_pool, &net.f, MAPS3)
+    if layer == 2:
+        image_pool_backward(block.c1, g + o.c2, g + o.b2, g + o.b1, block.d_s2, block.s2, block.c1, w + o.c2, net.s2,
+                            net.c1, &block.s2_pool, &net.f, MAPS1)
+    else:
+        image_pool_backward(block.c3, g + o.c4, g + o.b4, g + o.b3, block.d_s4, block.s4, block.c3, w + o.c4, net.s4,
+                            net.c3, &block.s4_pool, &net.f, MAPS3)
+
+
+cdef void image_maps_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    # `gradient` of C1 to S4 from d_s4
+    image_pools_backward(block, w, o, net, 4)
     transpose_c3(block.w3t, w + o.w3)
     image_c3_backward_input(block.d_s2, block.c3, block.w3t, net.c3.height, net.c3.width)
-    image_c3_backward_weight(g + o.w3, block.c3, block.s2, block.mask, net.c3.height, net.c3.width)
-    image_pool_backward(block.c1, g + o.c2, g + o.b2, g + o.b1, block.d_s2, block.s2, block.c1, w + o.c2, net.s2,
-                        net.c1, &block.s2_pool, &net.f, MAPS1)
-    image_c1_backward_weight(g + o.w1, block.c1, block.pairs, net.c1.height, net.c1.width)
+    image_c3_backward_weight(block.gradient + o.w3, block.c3, block.s2, block.mask, net.c3.height, net.c3.width)
+    image_pools_backward(block, w, o, net, 2)
+    image_c1_backward_weight(block.gradient + o.w1, block.c1, block.pairs, net.c1.height, net.c1.width)
 
 
 cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, const Packed* o, const Net* net,

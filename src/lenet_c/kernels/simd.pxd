@@ -15,6 +15,7 @@ cdef extern from "lenet_c/simd.h" nogil:
     enum:
         HALF_LANES "LENET_HALF_LANES"
         HALVES "LENET_HALVES"
+        REREAD "LENET_REREAD"
         WORDS "LENET_WORDS"
         C1_MAPS "LENET_C1_MAPS"
         C1_COLUMNS "LENET_C1_COLUMNS"
@@ -30,7 +31,6 @@ cdef extern from "lenet_c/simd.h" nogil:
     const vec* opaque "lenet_opaque" (const vec* p)
     vec splat "lenet_splat" (real a)
     void prefetch "lenet_prefetch" (const void* p, Py_ssize_t bytes)
-    half half_splat "lenet_half_splat" (real a)
     vec load "lenet_load" (const real* p)
     void store "lenet_store" (real* p, vec a)
     real lane_sum "lenet_sum" (vec a)
