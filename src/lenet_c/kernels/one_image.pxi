@@ -161,25 +161,27 @@ cdef const real* s4_window(ImageBlock* block, Py_ssize_t position, const Net* ne
     return block.d_s4
 
 
-cdef void image_pools_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net,
-                               int layer) noexcept nogil:
-    # of S2 or S4; c1 or c3 becomes the delta
+cdef void image_s4_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    # from d_s4; c3 becomes C3's delta
     cdef real* g = block.gradient
-    if layer == 2:
-        image_pool_backward(block.c1, g + o.c2, g + o.b2, g + o.b1, block.d_s2, block.s2, block.c1, w + o.c2, net.s2,
-                            net.c1, &block.s2_pool, &net.f, MAPS1)
-    else:
-        image_pool_backward(block.c3, g + o.c4, g + o.b4, g + o.b3, block.d_s4, block.s4, block.c3, w + o.c4, net.s4,
-                            net.c3, &block.s4_pool, &net.f, MAPS3)
+    image_pool_backward(block.c3, g + o.c4, g + o.b4, g + o.b3, block.d_s4, block.s4, block.c3, w + o.c4, net.s4,
+                        net.c3, &block.s4_pool, &net.f, MAPS3)
 
 
-cdef void image_maps_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
-    # `gradient` of C1 to S4 from d_s4
-    image_pools_backward(block, w, o, net, 4)
+cdef void image_c3_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
     transpose_c3(block.w3t, w + o.w3)
     image_c3_backward_input(block.d_s2, block.c3, block.w3t, net.c3.height, net.c3.width)
     image_c3_backward_weight(block.gradient + o.w3, block.c3, block.s2, block.mask, net.c3.height, net.c3.width)
-    image_pools_backward(block, w, o, net, 2)
+
+
+cdef void image_s2_backward(ImageBlock* block, const real* w, const Packed* o, const Net* net) noexcept nogil:
+    # from d_s2; c1 becomes C1's delta
+    cdef real* g = block.gradient
+    image_pool_backward(block.c1, g + o.c2, g + o.b2, g + o.b1, block.d_s2, block.s2, block.c1, w + o.c2, net.s2,
+                        net.c1, &block.s2_pool, &net.f, MAPS1)
+
+
+cdef void image_c1_backward(ImageBlock* block, const Packed* o, const Net* net) noexcept nogil:
     image_c1_backward_weight(block.gradient + o.w1, block.c1, block.pairs, net.c1.height, net.c1.width)
 
 
@@ -202,7 +204,10 @@ cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, co
                              net.c5_kernel * net.c5_kernel, MAPS3, IMAGE_TILE, KIND)
     else:
         image_average_backward(block.d_s4, block.d_f6, <Py_ssize_t>net.s4.height * net.s4.width)
-    image_maps_backward(block, w, o, net)
+    image_s4_backward(block, w, o, net)
+    image_c3_backward(block, w, o, net)
+    image_s2_backward(block, w, o, net)
+    image_c1_backward(block, o, net)
     put_all(sink, block.gradient, o.w5, KIND)
 
 
