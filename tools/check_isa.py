@@ -28,7 +28,8 @@ STEPS = (
     "c1_backward_weight",
 )  # fmt: skip
 ONLINE = (
-    "image_c1", "image_c3", "image_head", "image_c3_backward", "image_c1_backward", "c_online_train",
+    "image_c1", "image_c3", "image_head", "image_c3_backward", "image_c1_backward",
+    "c_online_train",
 )  # fmt: skip
 
 PREFIXES = {"66", "67", "f0", "f2", "f3", "2e", "36", "3e", "26", "64", "65"}

@@ -1,12 +1,15 @@
-"""The constants of include/lenet_c/simd.h: minimax fits by Remez's algorithm. Needs mpmath.
+"""The constants of include/lenet_c/simd_math.h: minimax fits by Remez's algorithm. Needs mpmath.
 
 A tanh(S a) = a P(a^2) / Q(a^2), P and Q of degree 4, smallest largest relative error on |S a| <= 9.
 exp(r) = 1 + r + r^2 R(r), R of degree 4, on |r| <= log(2) / 2.
+log(1 + f) = f - f^2 / 2 + f^3 R(f), R of degree 7, on sqrt(1/2) <= 1 + f <= sqrt(2).
+w^(-1/3), of degree 2, on 0.899 <= w <= 1.106: what the first guess of 1 / cbrt(a) leaves of a r^3.
 
     python tools/fit_simd.py
 """
 
 import mpmath as mp
+import numpy as np
 
 mp.mp.dps = 40
 
@@ -88,6 +91,14 @@ def fit_tanh(amplitude, slope, degree=4):
     return p, q, worst
 
 
+def guesses():
+    """The least and greatest a r^3 of lenet_cbrt's first guess r, for a in 1 .. 8."""
+    a = np.linspace(1, 8, 1_000_001, dtype=np.float32)
+    bits = np.float32(1419910442) - a.view(np.int32).astype(np.float32) / np.float32(3)
+    w = a * bits.astype(np.int32).view(np.float32).astype(float) ** 3
+    return w.min(), w.max()
+
+
 def main():
     p, q, error = fit_tanh(mp.mpf("1.7159"), mp.mpf(2) / 3)
     print("1.7159 tanh(2a/3): relative error", mp.nstr(error, 3))
@@ -100,6 +111,16 @@ def main():
         5,
     )
     print("exp: R, highest first", [mp.nstr(c, 12) for c in r])
+    r = mp.chebyfit(
+        lambda f: (mp.log(1 + f) - f + f**2 / 2) / f**3 if abs(f) > 1e-6 else mp.mpf(1) / 3 - f / 4,
+        [mp.sqrt(mp.mpf(1) / 2) - 1, mp.sqrt(2) - 1],
+        8,
+    )
+    print("log: R, highest first", [mp.nstr(c, 12) for c in r])
+    low, high = guesses()
+    print("cbrt: a r^3 of the first guess lies in", low, high)
+    r, error = mp.chebyfit(lambda w: mp.cbrt(1 / w), [0.899, 1.106], 3, error=True)
+    print("cbrt: highest first", [mp.nstr(c, 12) for c in r], "error", mp.nstr(error, 3))
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ typedef struct {
     ptrdiff_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, codes, size, total;
 } lenet_net;
 
-/* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 32 x 32, no class, ...). A side
+/* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 4 c5_kernel + 12, no class, ...). A side
  * is 16384 at most: C1 .. F6 have less than 2^31 units each. */
 static inline int lenet_layout(lenet_net *net)
 {
@@ -248,6 +248,35 @@ typedef struct {
 } lenet_update;
 
 
+/* Some images of a call, and where what is computed of them goes: scores, or else what a batch of training needs. */
+typedef struct {
+    const lenet_net *net;
+    const lenet_number *theta;
+    const lenet_images *images;
+    ptrdiff_t first, n;
+    lenet_number *scores;              /* (n, positions, classes); NULL: training, with all that follows */
+    const int64_t *labels;             /* these two indexed as the images are */
+    const lenet_number *weight;        /* NULL: 1 */
+    double scale;                      /* of the gradients */
+    lenet_number *rows;                /* `stretch` numbers for each `lanes` images: inputs and deltas of the full layers */
+    lenet_number *gradient;            /* overwritten: `rest` numbers, of all parameters but the full layers' weights */
+    double *loss;                      /* the two are added to */
+    int64_t *errors;
+    void *workspace;
+} lenet_shard;
+
+/* The shards of a batch, whose gradients are added and used by `rule`: parts of a sum, as `begin`, or a whole one. */
+typedef struct {
+    const lenet_net *net;
+    const lenet_number *rows;
+    int blocks;                        /* of `lanes` images each */
+    const lenet_number *gradients;     /* of `count` shards */
+    int count;
+    const lenet_number *begin;         /* (net->size) the sum so far; NULL: 0 */
+    lenet_number *theta, *state1, *state2;         /* as for update */
+    const lenet_update *rule;
+} lenet_batch;
+
 /* The functions of one kernel build. lenet_number is float, double in the float64 build.
  * A workspace is `workspace(net)` bytes aligned to `alignment`; no function allocates, keeps a pointer or fails. Nothing
  * is checked: `net` has been through lenet_layout, n is 0 or more, an index names an image that is there, and every label
@@ -274,8 +303,8 @@ typedef struct {
     /* theta[from .. to-1] by the sum of `count` gradients `stride` apart, added in order; state1, state2: velocity, or moments */
     void (*update)(lenet_number *theta, lenet_number *state1, lenet_number *state2, const lenet_number *gradient,
                    ptrdiff_t stride, int count, ptrdiff_t from, ptrdiff_t to, const lenet_update *rule);
-    /* the online schedule, one image at a time, for inputs of 32 x 32 (else online_size is 0): `packed` holds the
-     * parameters (online_size numbers, aligned to 64 bytes, its padding 0) in an order of its own */
+    /* the online schedule, one image at a time: `packed` holds the parameters (online_size numbers, aligned to 64 bytes,
+     * its padding 0) in an order of its own. online_train: a network of one output position; images.draw is that of all */
     size_t (*online_size)(const lenet_net *net);
     void (*online_move)(lenet_number *packed, lenet_number *theta, const lenet_net *net, int back);
     void (*online_scores)(lenet_number *scores, const lenet_images *images, ptrdiff_t first, ptrdiff_t n,
@@ -294,7 +323,8 @@ typedef struct {
     void (*curvature)(lenet_number *curvature, const lenet_images *images, const int64_t *labels, ptrdiff_t first,
                       ptrdiff_t n, const lenet_number *theta, const lenet_number *theta2, const lenet_net *net,
                       int kind, void *workspace);
-    /* runs step number `step` of a pass `repeats` times on one block of `lanes` images; 0 repeats: prepares the workspace.
+    /* runs step number `step` of a pass `repeats` times on one block of `lanes` images; 0 repeats: prepares the memory. gradient:
+     * rest + lanes + 4 stretch + size numbers (sizes), aligned.
      * Returns the step's name and in *adds its multiply-adds an image; NULL past the last step */
     const char *(*profile)(int step, int64_t *adds, ptrdiff_t repeats, const lenet_images *images, const int64_t *labels,
                            const lenet_number *theta, lenet_number *gradient, const lenet_net *net, void *workspace);
@@ -357,6 +387,14 @@ typedef struct {
      * read; the network's own S4 is what C5 sees at one output */
     void (*scan_scores)(lenet_number *scores, const lenet_number *s4, const lenet_scan *scan, ptrdiff_t first,
                         ptrdiff_t n, const lenet_number *theta, const lenet_net *net, void *workspace);
+    /* training in two steps, each shared by threads as they like: shards, then the tasks of the batch. The bits depend on
+     * the shards alone. rows: zeros at first. sizes: the numbers that a shard needs, and the tasks of a batch */
+    void (*sizes)(ptrdiff_t *stretch, ptrdiff_t *rest, int *tasks, const lenet_net *net);
+    void (*shard)(const lenet_shard *shard);
+    void (*batch_task)(const lenet_batch *batch, int task);
+    /* shard in stages 0 .. shard_stages - 1, each in `parts` parts that several threads may compute, one stage after another */
+    int (*shard_stages)(const lenet_shard *shard);
+    void (*shard_stage)(const lenet_shard *shard, int stage, int part, int parts);
 } lenet_kernels;
 
 #endif

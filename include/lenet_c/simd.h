@@ -63,13 +63,17 @@ typedef lenet_real lenet_vec __attribute__((vector_size(LENET_VECTOR_BYTES), may
 typedef lenet_real lenet_vec_u __attribute__((vector_size(LENET_VECTOR_BYTES), aligned(sizeof(lenet_real)), may_alias));
 #endif
 
-/* Register tiles, outputs kept in registers while all taps run over them (maps x rows x columns, and units of a
- * full layer). AVX-512 and NEON have 32 registers, AVX2 and SSE2 have 16. */
+/* Register tiles, outputs kept in registers while all taps run over them (maps x rows x columns; units of a full layer, its
+ * inputs on the way back, and units x vecs of its weights' gradients, of which a thread takes LENET_TASK_UNITS at a time). AVX-512 and NEON have 32 registers, AVX2 and SSE2
+ * have 16. */
 #if LENET_VECTOR_BYTES == 64 || defined(__ARM_NEON)
-enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 2, LENET_C3_ROWS = 5, LENET_C3_COLUMNS = 5, LENET_BACK_COLUMNS = 10, LENET_UNITS = 12 };
+enum { LENET_C1_MAPS = 6, LENET_C1_COLUMNS = 2, LENET_C3_ROWS = 5, LENET_C3_COLUMNS = 5, LENET_BACK_COLUMNS = 10 };
+enum { LENET_UNITS = 12, LENET_INPUTS = 25, LENET_WEIGHT_ROWS = 4 };
 #else
-enum { LENET_C1_MAPS = 3, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 1, LENET_C3_COLUMNS = 10, LENET_BACK_COLUMNS = 10, LENET_UNITS = 12 };
+enum { LENET_C1_MAPS = 3, LENET_C1_COLUMNS = 4, LENET_C3_ROWS = 1, LENET_C3_COLUMNS = 10, LENET_BACK_COLUMNS = 10 };
+enum { LENET_UNITS = 12, LENET_INPUTS = 10, LENET_WEIGHT_ROWS = 2 };
 #endif
+enum { LENET_WEIGHT_VECS = 5, LENET_TASK_UNITS = 40, LENET_TASK = 40 * 5 * LENET_LANES };
 
 /* The vector of the six maps of C1 and S2, eight with padding, in the online schedule: half of an AVX-512 register. */
 #if !defined(LENET_SCALAR) && !defined(LENET_F64) && LENET_VECTOR_BYTES == 64
@@ -98,6 +102,8 @@ LENET_ASSERT(LENET_C1_MAPS * LENET_C1_COLUMNS <= LENET_TILE && LENET_C1_COLUMNS 
 LENET_ASSERT(LENET_C3_ROWS * LENET_C3_COLUMNS <= LENET_TILE && LENET_C3_COLUMNS <= LENET_TILE_ROW, "conv_tile of C3");
 LENET_ASSERT(LENET_BACK_COLUMNS + 5 - 1 <= LENET_TILE_ROW, "conv_backward_tile, 5 x 5");
 LENET_ASSERT(LENET_UNITS <= LENET_TILE_ROW, "dense_tile");
+LENET_ASSERT(LENET_INPUTS <= LENET_TILE, "dense_input_tile");
+LENET_ASSERT(LENET_WEIGHT_ROWS * LENET_WEIGHT_VECS <= LENET_TILE, "dense_weight_tile");
 LENET_ASSERT(LENET_LANES >= 1 && LENET_LANES <= LENET_MOST_LANES, "labels, weights, draws and pixels of each lane");
 LENET_ASSERT(256 % LENET_LANES == 0, "level_table; and lenet_sum: a power of two");
 LENET_ASSERT(16 % LENET_LANES == 0 && 8 % LENET_HALF_LANES == 0, "maps and units of the online schedule are whole vectors");

@@ -134,7 +134,7 @@ LENET_INLINE lenet_vec lenet_sqrt(lenet_vec a)
 }
 
 /* Cube root of a >= 0. float: 1 / cbrt(a) from the bits of a, w = a r^3 within 0.899 .. 1.106; times w^(-1/3), by the fit of
- * tools/fit_simd.py to 4.9e-5; then a step of Newton for y^3 = a without a division. double and one lane: libm. */
+ * tools/fit_simd.py to 5.0e-5; then a step of Newton for y^3 = a without a division. double and one lane: libm. */
 LENET_INLINE lenet_vec lenet_cbrt(lenet_vec a)
 {
 #if defined(LENET_SCALAR)
@@ -146,7 +146,7 @@ LENET_INLINE lenet_vec lenet_cbrt(lenet_vec a)
     lenet_vec r, w, y, square;
     r = (lenet_vec)__builtin_convertvector(1419910442.0f - __builtin_convertvector((lenet_ivec)a, lenet_vec) * (1.0f / 3), lenet_ivec);
     w = a * r * r * r;
-    r = r * ((w * 0.2221665342f - 0.77904166608f) * w + 1.55687831825f);
+    r = r * ((w * 0.222083139036f - 0.778887265614f) * w + 1.55680759389f);
     square = r * r;
     y = a * square;
     y = y + (a - y * y * y) * square * (1.0f / 3);
@@ -181,7 +181,7 @@ LENET_INLINE lenet_vec lenet_log(lenet_vec *exponent, lenet_vec a)
     const lenet_ivec n = (bits - 0x3f3504f3) >> 23;                       /* sqrt(1/2) */
     *exponent = lenet_if_less(zero, a, __builtin_convertvector(n, lenet_vec) + shift, none);
     f = (lenet_vec)((lenet_uvec)bits - ((lenet_uvec)n << 23)) - 1.0f;
-    p = f * -0.0790274377242f + 0.126223198492f;
+    p = f * -0.0790274377239f + 0.126223198492f;
     p = p * f - 0.129981837636f;
     p = p * f + 0.142144959239f;
     p = p * f - 0.166412814631f;

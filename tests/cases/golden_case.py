@@ -72,7 +72,7 @@ CASES = {
     "codes trained": Case({**_LECUN, "train_codes": True, "j": 80.0}, _sgd(rate=1e-3)),
     "sigmoid, he": Case({"activation": "sigmoid", "slope": 1.5, "init": "he"}, _sgd()),
     "stochastic": Case({"subsampling": "stochastic", "activation": "relu"}, _sgd()),
-    "lp": Case({"subsampling": "lp", "subsampling_p": 3.0}, _sgd(), libm=True),
+    "lp": Case({"subsampling": "lp", "subsampling_p": 3.0}, _sgd()),
     "global average": Case({"head": "global_average", "init": "fan_in"}, _sgd()),
     "35 x 35": Case({"input_size": 35, "border": 3}, _sgd()),
     "sample_weight": Case({}, {**_sgd(), "sample_weight": _weights()}),

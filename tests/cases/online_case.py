@@ -145,14 +145,13 @@ def online_gradient(engine, net, theta, images, labels):
 
 
 class Presented:
-    """Parameters of a kind of model, trained by an engine on ORDER, `batch` images an update."""
-
-    ORDER = np.array([3, 4, 4, 18, 0, 7])
+    """Parameters of a kind of model, trained by an engine on images in an order."""
 
     def __init__(self, engine, kind, rule):
         model = model_on(engine, kind)
         self.engine, self.net, self.views_of = engine, model._parameters.net, model._parameters
         self.images, self.labels = images_of(kind, 19), labels_of(kind, 19)
+        self.order = np.array([3, 4, 4, 18, 0, 7])
         self.theta = model._parameters.theta.copy()
         self.start = self.theta.astype(np.float64)
         self.state1, self.state2 = np.zeros_like(self.theta), np.zeros_like(self.theta)
@@ -171,22 +170,22 @@ class Presented:
         return self.views_of.views(self.theta)
 
     def steps(self, batch):
-        n = len(self.ORDER) // batch
+        n = len(self.order) // batch
         return np.full(n, self.rate), np.full(n, self.momentum)
 
     def train(self, batch, **options):
         """Return loss and errors of one call."""
         return train(
-            self.engine, self.net, self.theta, self.images, self.labels, None, self.ORDER, batch,
+            self.engine, self.net, self.theta, self.images, self.labels, None, self.order, batch,
             self.rule, *self.steps(batch), self.state1, self.state2, step=40, draw=5, **options,
         )  # fmt: skip
 
     def train_in_blocks(self, batch, draws=None):
         """Return loss and errors; the gradients are those of blocks, one call an update."""
         total, wrong = 0.0, 0
-        for i in range(len(self.ORDER) // batch):
+        for i in range(len(self.order) // batch):
             g = np.zeros_like(self.theta)
-            order = self.ORDER[i * batch : (i + 1) * batch]
+            order = self.order[i * batch : (i + 1) * batch]
             loss, errors = train(
                 self.engine, self.net, self.theta, self.images, self.labels, None, order, batch,
                 gradient=g, step=40 + i, draw=5, draws=draws,

@@ -1,4 +1,5 @@
-/* The thread pool under load: several callers at once, more and more parts, sleeping workers, jobs inside jobs, forks.
+/* The thread pool under load: several callers at once, more and more parts, stages that follow one another, sleeping
+ * workers, jobs inside jobs, forks.
  *
  *   gcc -std=gnu11 -g -O1 -pthread -fsanitize=thread -Isrc/lenet_c tests/core/pool_stress.c -o pool_stress
  *   TSAN_OPTIONS=die_after_fork=0 setarch -R ./pool_stress
@@ -49,7 +50,6 @@ static void check(work *w, int parts, int nested)
     memset(w, 0, sizeof *w);
     w->nested = nested;
     lenet_pool_run(job, w, parts);
-    if (parts > LENET_POOL_MAX) parts = LENET_POOL_MAX;
     for (int i = 0; i < CELLS; i++) {
         int run = i < parts;
         if (w->seen[i] != run) fail("times that a part was run", w->seen[i], run);
@@ -59,12 +59,63 @@ static void check(work *w, int parts, int nested)
     }
 }
 
+/* Stages: cell p of stage s is made of all cells of stage s - 1, whoever made those. */
+enum { STAGES = 12, MOST_PARTS = 5, TEAMS = 3 };
+
+typedef struct {
+    lenet_stages turns[TEAMS];
+    long cell[TEAMS][STAGES + 1][MOST_PARTS];
+    int parts, here[LENET_POOL_MAX];
+} course;
+
+typedef struct {
+    course *course;
+    int team;
+} member;
+
+static void step(void *arg, int stage, int part, int parts)
+{
+    member *m = arg;
+    long sum = 0;
+    for (int i = 0; i < parts; i++) sum += m->course->cell[m->team][stage][i];
+    m->course->cell[m->team][stage + 1][part] += sum + stage;
+}
+
+static void run_teams(void *arg, int i)
+{
+    course *c = arg;
+    c->here[i]++;
+    for (int k = 0; k < TEAMS; k++) {
+        member m = {c, (i + k) % TEAMS};
+        lenet_stages_run(&c->turns[m.team], STAGES, c->parts, step, &m);
+    }
+}
+
+static void check_stages(int threads, int parts)
+{
+    course c;
+    long want = 1;
+    memset(&c, 0, sizeof c);
+    c.parts = parts;
+    for (int t = 0; t < TEAMS; t++)
+        for (int i = 0; i < parts; i++) c.cell[t][0][i] = 1;
+    lenet_pool_share(run_teams, &c, threads);
+    for (int s = 0; s < STAGES; s++) want = (want * parts + s) % 1000003;
+    for (int t = 0; t < TEAMS; t++)
+        for (int i = 0; i < parts; i++)
+            if (c.cell[t][STAGES][i] % 1000003 != want) fail("the last stage", (int)(c.cell[t][STAGES][i] % 1000003), (int)want);
+    for (int i = 0; i < LENET_POOL_MAX; i++)
+        if (c.here[i] > (i < threads)) fail("times that a thread came", c.here[i], i < threads);
+    if (c.here[0] != 1) fail("times that the caller worked", c.here[0], 1);
+}
+
 static void *caller(void *number)
 {
     int id = (int)(intptr_t)number;
     work w;
     for (int round = 0; round < ROUNDS; round++) {
         check(&w, (round + 3 * id) % 9, round % 16 == 7);
+        check_stages(1 + (round + id) % 6, 1 + round % MOST_PARTS);
         if (round % 64 == 63) usleep(2000);                    /* the workers fall asleep */
     }
     return NULL;

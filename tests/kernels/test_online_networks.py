@@ -1,4 +1,4 @@
-"""The schedule of one image for every network: the bits of the blocks forward, gradients, updates."""
+"""The schedule of one image for every network: the blocks' bits, gradients, updates."""
 
 import numpy as np
 import pytest
@@ -37,8 +37,9 @@ from variant_case import (
 from lenet_c.core.engine import Draws, Net
 
 N = 5
-SOME = [*PRESETS, "lp 3", "relu", "average head", "output sigmoid", "random table rbf", "47 classes",
-        "stochastic", "stochastic sigmoid", "course 33", "average 35", "lp 2 29"]  # fmt: skip
+SOME = [*PRESETS, "lp 3", "relu", "average head", "output sigmoid", "random table rbf",
+        "47 classes", "stochastic", "stochastic sigmoid", "course 33", "average 35",
+        "lp 2 29"]  # fmt: skip
 ANY_KIND = pytest.mark.parametrize("kind", few(KINDS, SOME))
 ANY_NET = pytest.mark.parametrize("name", few(OTHER_NETS, list(OTHER_NETS)[::4]))
 
@@ -195,12 +196,25 @@ def test_updates_are_those_of_gradients_in_blocks(engine, kind, rule, batch):
 
 @pytest.mark.parametrize("batch", [1, 2])
 def test_distorted_images_are_drawn_from_as_in_blocks(engine, batch):
+    """One update; what is drawn later depends on the place in the call, too."""
     draws = Draws((2, 0, 0, 0, 10, 1, 4), 3, 1)
     run, other = Presented(engine, "stochastic", "plain"), Presented(engine, "stochastic", "plain")
+    run.order = other.order = run.order[:batch]
     loss, _ = run.train(batch, draws=draws)
     want, _ = other.train_in_blocks(batch, draws=draws)
     assert_close(loss, want, f"{engine.dtype} update", "loss")
     assert_close(run.theta - run.start, other.theta - run.start, f"{engine.dtype} update")
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_distorted_images_are_drawn_from_on_every_engine(engine, float64_engine, batch):
+    """Of two lanes a batch of two is a block."""
+    draws = Draws((2, 0, 0, 0, 10, 1, 4), 3, 1)
+    run, other = (Presented(e, "stochastic", "plain") for e in (engine, float64_engine))
+    loss, _ = run.train(batch, draws=draws)
+    want, _ = other.train(batch, draws=draws)
+    assert_close(loss, want, "float32 update", "loss")
+    assert_close(run.theta - run.start, other.theta - other.start, "float32 update")
 
 
 # --- what overflows

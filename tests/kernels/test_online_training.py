@@ -20,7 +20,6 @@ from online_case import RULES, STEPS, TABLES, draw, network, off_table, online_g
 from pass_case import train
 
 from lenet_c.core import choose
-from lenet_c.core.engine import Net
 
 IMAGES, LABELS = pixels(9, seed=5), targets(9, seed=6)
 ORDER = np.array([7, 2, 2, 0, 8, 5])

@@ -11,10 +11,11 @@ cdef struct Draw:
     Distortion ranges
     uint64_t seed, epoch
 
-cdef struct Batch:
+cdef struct Presented:                   # images that are distorted, as a batch that has no index
     Images images
     int64_t* labels
     number* weight
+    Py_ssize_t first
 
 cdef struct DistortJob:
     const Kernels* kernels
@@ -48,63 +49,60 @@ cdef class Draws:
 
 
 cdef size_t present_room(const Job* job, Py_ssize_t n) noexcept nogil:
-    # bytes that `present` needs for n images
-    return (align64(job.kernels.distort_workspace(&job.draw.ranges, job.net.image_height, job.net.image_width))
+    # bytes for `present`'s own use, and behind them for n images
+    return (align64(job.kernels.distort_workspace(&job.draw.ranges, job.shard.net.image_height,
+                                                  job.shard.net.image_width))
             + align64(n * job.image_bytes) + align64(n * sizeof(int64_t)) + align64(n * job.kernels.number_size))
 
 
-cdef void present(Batch* batch, const Job* job, Py_ssize_t first, Py_ssize_t n, char* room) noexcept nogil:
-    # images first .. first + n - 1, distorted, with their labels and weights, as a batch that has no index
-    cdef int number_size = job.kernels.number_size, height = job.net.image_height, width = job.net.image_width
-    cdef char* pixels = room + align64(job.kernels.distort_workspace(&job.draw.ranges, height, width))
+cdef Presented presented_of(const Job* job, Py_ssize_t first, Py_ssize_t n, char* room) noexcept nogil:
+    # images first .. first + n - 1, with their labels and weights, of which there is nothing yet
+    cdef Presented p
+    cdef char* at = room + align64(job.kernels.distort_workspace(&job.draw.ranges, job.shard.net.image_height,
+                                                                 job.shard.net.image_width))
+    cdef const Images* images = job.shard.images
+    p.images.pixels, p.images.bytes, p.images.index = carve(&at, n * job.image_bytes), images.bytes, NULL
+    p.images.draw = images.draw + (<uint64_t>first << 20) if images.draw else 0
+    p.labels = <int64_t*>carve(&at, n * sizeof(int64_t))
+    p.weight = NULL if job.shard.weight == NULL else <number*>at
+    p.first = first
+    return p
+
+
+cdef void present(Presented* p, const Job* job, Py_ssize_t start, Py_ssize_t stop, char* room) noexcept nogil:
+    # images start .. stop - 1 of them
+    cdef int number_size = job.kernels.number_size
+    cdef const Images* images = job.shard.images
     cdef Py_ssize_t i, image
-    batch.labels = <int64_t*>(pixels + align64(n * job.image_bytes))
-    batch.weight = NULL if job.weight == NULL else <number*>(<char*>batch.labels + align64(n * sizeof(int64_t)))
-    batch.images.pixels, batch.images.bytes, batch.images.index = pixels, job.images.bytes, NULL
-    batch.images.draw = job.images.draw + (<uint64_t>first << 20) if job.images.draw else 0
-    job.kernels.distort(pixels, job.images, first, n, &job.draw.ranges, job.draw.seed, job.draw.epoch, height, width,
-                        room)
-    for i in range(n):
-        image = job.images.index[first + i]
-        batch.labels[i] = job.labels[image]
-        if job.weight != NULL:
-            memcpy(number_at(batch.weight, i, number_size), <const char*>job.weight + image * number_size, number_size)
-
-
-cdef void distorted_gradients_job(void* arg, int i, int parts) noexcept nogil:
-    # gradients_job on distorted images
-    cdef Job* job = <Job*>arg
-    cdef Batch batch
-    cdef Py_ssize_t s = i, n
-    cdef char* workspace = job.workspace + i * job.room
-    cdef char* room = workspace + align64(job.kernels.workspace(job.net))
-    while s < shard_count(job):
-        n = min(job.shard, job.n - s * job.shard)
-        present(&batch, job, job.first + s * job.shard, n, room)
-        job.loss[s] = 0
-        job.errors[s] = 0
-        job.kernels.gradients(number_at(job.out, s * job.net.size, job.kernels.number_size), job.loss + s,
-                              job.errors + s, &batch.images, batch.labels, batch.weight, job.scale, 0, n, job.theta,
-                              job.net, workspace)
-        s += parts
+    job.kernels.distort(<char*>p.images.pixels + start * job.image_bytes, images, p.first + start, stop - start,
+                        &job.draw.ranges, job.draw.seed, job.draw.epoch, job.shard.net.image_height,
+                        job.shard.net.image_width, room)
+    for i in range(start, stop):
+        image = images.index[p.first + i]
+        p.labels[i] = job.shard.labels[image]
+        if p.weight != NULL:
+            memcpy(number_at(p.weight, i, number_size), <const char*>job.shard.weight + image * number_size,
+                   number_size)
 
 
 cdef void train_images(const Job* job, number* packed, number* velocity, const number* scales, number* gradient,
                        double* loss, int64_t* errors, const double* rates, const double* momenta, double decay,
                        double scale, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     # one after another, images first .. first + n - 1, distorted or not; rates, momenta: of image `first` on
-    cdef Batch batch
+    cdef const Shard* s = &job.shard
+    cdef char* room = job.workspace + align64(job.kernels.workspace(s.net))
+    cdef Presented p
     cdef Py_ssize_t done = 0, count
     if job.draw == NULL:
-        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, job.images, job.labels, job.weight,
-                                 rates, momenta, decay, scale, first, n, job.net, job.workspace)
+        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, s.images, s.labels, s.weight, rates,
+                                 momenta, decay, scale, first, n, s.net, job.workspace)
         return
     while done < n:
         count = min(<Py_ssize_t>CHUNK, n - done)
-        present(&batch, job, first + done, count, job.workspace + align64(job.kernels.workspace(job.net)))
-        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, &batch.images, batch.labels,
-                                 batch.weight, rates + done, momenta + done, decay, scale, 0, count, job.net,
-                                 job.workspace)
+        p = presented_of(job, first + done, count, room)
+        present(&p, job, 0, count, room)
+        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, &p.images, p.labels, p.weight,
+                                 rates + done, momenta + done, decay, scale, 0, count, s.net, job.workspace)
         done += count
 
 

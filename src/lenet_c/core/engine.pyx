@@ -9,8 +9,17 @@ from lenet_c.kernels.types cimport ABI_VERSION, SUM, Kernels, number
 from lenet_c.kernels.types cimport Net as NetStruct
 
 cdef extern from "pool.h" nogil:
+    ctypedef long Atomic "lenet_atomic"
+    ctypedef struct Turns "lenet_stages":
+        pass
     int lenet_pool_init()
     void lenet_pool_run(void (*job)(void*, int, int) noexcept nogil, void* arg, int parts) noexcept
+    void lenet_pool_share(void (*work)(void*, int) noexcept nogil, void* arg, int threads) noexcept
+    void lenet_stages_run(Turns* turns, int stages, int parts, void (*step)(void*, int, int, int) noexcept nogil,
+                          void* arg) noexcept
+    int lenet_next(Atomic* taken, int count) noexcept
+    bint lenet_claim(Atomic* claim, long turn) noexcept
+    void set_atomic "LENET_STORE"(Atomic* a, long value) noexcept
 
 cdef class Engine                        # below: what its methods call comes first
 cdef struct Job
@@ -38,6 +47,7 @@ include "writer.pxi"
 include "arrays.pxi"
 include "geometry.pxi"
 include "distort.pxi"
+include "shards.pxi"
 include "training.pxi"
 include "one_image.pxi"
 include "predicting.pxi"
@@ -143,10 +153,7 @@ cdef class Engine:
         """
         cdef Pass p = presented
         cdef Array o = view(order, "order", "lq", (None,)), r = None, m = None
-        cdef Py_ssize_t total = o.buffer.shape[0], steps, shards, i
-        cdef Job job = job_of(p)
-        cdef Memory memory, sums
-        cdef int64_t errors = 0
+        cdef Py_ssize_t total = o.buffer.shape[0], steps
         if p.engine is not self:                 # workspaces and gradients have its lanes and its numbers
             raise ValueError(f"presented: prepared by {p.engine!r}, not by {self!r}")
         if batch < 1:
@@ -159,35 +166,7 @@ cdef class Engine:
         if total == 0:
             return loss, 0
         check_order(p, o)
-        p.source.index = <const int64_t*>o.data
-        job.shard = shard_size(min(batch, total))
-        job.room = align64(self.k.workspace(job.net))
-        if job.draw != NULL:
-            job.room += present_room(&job, max(job.shard, <Py_ssize_t>CHUNK))
-        memory = take_memory(job.room * p.threads)
-        job.workspace = memory.data
-        if p.update.rule != SUM and prefers_online_training(self, p.net, batch):
-            train_online(p, &job, total, batch, <const double*>r.data, <const double*>m.data, step, &loss, &errors)
-            give_memory(memory)
-            return loss, errors
-        shards = (min(batch, total) + job.shard - 1) // job.shard
-        sums = take_memory(align64(16 * shards) + shards * job.net.size * self.k.number_size)
-        job.loss, job.errors = <double*>sums.data, <int64_t*>(sums.data + 8 * shards)
-        job.out = <number*>(sums.data + align64(16 * shards))
-        with nogil:
-            for i in range(steps):
-                p.source.draw = draw_of(p.draw, step + i)
-                job.first, job.n = i * batch, min(batch, total - i * batch)
-                job.scale = 1.0 / (p.count if p.count else job.n)
-                lenet_pool_run(gradients_job if job.draw == NULL else distorted_gradients_job, &job,
-                               <int>min(<Py_ssize_t>p.threads, shard_count(&job)))
-                add_shard_losses(&job, &loss, &errors)
-                if p.update.rule != SUM:
-                    set_step(&p.update, <const double*>r.data, <const double*>m.data, step, i)
-                lenet_pool_run(update_job, &job, p.threads)
-        give_memory(memory)
-        give_memory(sums)
-        return loss, errors
+        return train(p, <const int64_t*>o.data, total, batch, r, m, step, loss)
 
     def update(self, Net net, theta, gradient, rule, double rate, double momentum, state1, state2,
                Py_ssize_t step=0):

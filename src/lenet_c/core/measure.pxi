@@ -2,12 +2,19 @@
 from time import perf_counter
 
 
+cdef Py_ssize_t profile_numbers(Engine engine, Net net) noexcept:
+    cdef Py_ssize_t stretch, rest
+    cdef int tasks
+    engine.k.sizes(&stretch, &rest, &tasks, &net.net)
+    return rest + engine.k.lanes + 4 * stretch + net.net.size
+
+
 cdef list profile(Engine engine, Net net, theta, images, labels, double seconds):
     cdef int lanes = engine.k.lanes
     cdef Array x = view(images, "images", "B", (lanes, net.net.image_height, net.net.image_width))
     cdef Array w = engine.numbers(theta, "theta", (net.net.total,)), t = view(labels, "labels", "lq", (lanes,))
     cdef Memory memory = take_memory(engine.k.workspace(&net.net))
-    cdef Memory sums = take_memory(net.net.size * engine.k.number_size)
+    cdef Memory sums = take_memory(profile_numbers(engine, net) * engine.k.number_size)
     cdef Images source = all_images(x)
     cdef int64_t adds = 0
     cdef int step = 0

@@ -81,7 +81,7 @@ cdef int train_online(Pass p, Job* job, Py_ssize_t total, Py_ssize_t batch, cons
     # ones from a sum of gradients.
     cdef Update* update = &p.update
     cdef const Kernels* k = job.kernels
-    cdef const NetStruct* net = job.net
+    cdef const NetStruct* net = job.shard.net
     cdef Py_ssize_t size = k.online_size(net), i, n, first, trained = size
     cdef size_t room = align64(size * k.number_size)
     cdef Memory memory = take_memory(4 * room)
@@ -97,10 +97,10 @@ cdef int train_online(Pass p, Job* job, Py_ssize_t total, Py_ssize_t batch, cons
         plain = plain and momenta[i] == 0
     with nogil:
         memset(memory.data, 0, 3 * room)
-        k.online_move(packed, <number*>job.theta, net, 0)
-        k.online_move(state1, job.state1, net, 0)
+        k.online_move(packed, job.batch.theta, net, 0)
+        k.online_move(state1, job.batch.state1, net, 0)
         if update.rule != SGD:
-            k.online_move(state2, job.state2, net, 0)
+            k.online_move(state2, job.batch.state2, net, 0)
         if batch == 1 and update.rule != ADAMW:
             n = max(total - 1, 1) if plain else total    # without momentum, only the last velocity is wanted
             if net.subsampling == STOCHASTIC:            # each step has its draw
@@ -122,9 +122,9 @@ cdef int train_online(Pass p, Job* job, Py_ssize_t total, Py_ssize_t batch, cons
                              1.0 / min(batch, total - first), first, min(batch, total - first))
                 set_step(update, rates, momenta, step, i)
                 k.update(packed, state1, state2, sums, 0, 1, 0, trained, update)
-        k.online_move(packed, <number*>job.theta, net, 1)
-        k.online_move(state1, job.state1, net, 1)
+        k.online_move(packed, job.batch.theta, net, 1)
+        k.online_move(state1, job.batch.state1, net, 1)
         if update.rule == ADAMW:
-            k.online_move(state2, job.state2, net, 1)
+            k.online_move(state2, job.batch.state2, net, 1)
     give_memory(memory)
     return 0

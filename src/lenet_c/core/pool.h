@@ -1,21 +1,40 @@
-/* A pool of threads: lenet_pool_run(job, arg, parts) calls job(arg, i, parts) for i = 0 .. parts - 1, part 0 on the
- * caller's thread, and returns when all are done.
+/* A pool of threads. What is to be done is taken piece by piece by whoever is free, so that nobody waits for a thread that
+ * is slow, asleep or not there:
  *
- * Workers spin for some tens of microseconds before they sleep. A second caller at the same time, and a machine
- * without threads, run all parts themselves, in order. After fork() the child starts without workers. Every part is
- * computed in the caller's floating-point environment: rounding mode, denormals flushed to zero or not.
+ *   lenet_pool_share(work, arg, threads)   calls work(arg, i) on up to `threads` threads at once, each with an i of its
+ *                                          own below `threads`, 0 on the caller's. One of them alone must do it all.
+ *   lenet_pool_run(job, arg, parts)        job(arg, i, parts) for i = 0 .. parts - 1, each once, part 0 by the caller.
+ *
+ * Both return when all is done and no other thread is in it. A worker that has not begun by then is not waited for. Workers
+ * are woken one by one, as many as are asked for; idle ones spin for some microseconds, yield, and sleep. A second caller
+ * at the same time, and a machine without threads, do all of it themselves. After fork() the child starts without
+ * workers. All is computed in the caller's floating-point environment: rounding mode, denormals flushed to zero or not.
  */
 #ifndef LENET_C_POOL_H
 #define LENET_C_POOL_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+typedef void (*lenet_work)(void *arg, int i);
 typedef void (*lenet_job)(void *arg, int part, int parts);
+
+enum { LENET_POOL_MAX = 64 };
 
 #if defined(_WIN32) || defined(LENET_NO_THREADS)
 
+typedef long lenet_atomic;
+typedef int64_t lenet_atomic64;
+#  define LENET_LOAD(a) (*(a))
+#  define LENET_STORE(a, value) (*(a) = (value))
+#  define LENET_ADD(a, value) ((*(a) += (value)) - (value))
+#  define LENET_SWAP_IF(a, expected, value) (*(a) == *(expected) ? (*(a) = (value), 1) : (*(expected) = *(a), 0))
+
 static int lenet_pool_init(void) { return 0; }
-static void lenet_pool_run(lenet_job job, void *arg, int parts)
+static void lenet_backoff(unsigned *turns) { (void)turns; }
+static void lenet_pool_share(lenet_work work, void *arg, int threads)
 {
-    for (int i = 0; i < parts; i++) job(arg, i, parts);
+    if (threads > 0) work(arg, 0);
 }
 
 #else
@@ -25,9 +44,16 @@ static void lenet_pool_run(lenet_job job, void *arg, int parts)
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdint.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { LENET_POOL_MAX = 64, LENET_POOL_SPIN = 2000 };
+typedef atomic_long lenet_atomic;
+typedef _Atomic int64_t lenet_atomic64;
+#  define LENET_LOAD(a) atomic_load_explicit(a, memory_order_acquire)
+#  define LENET_STORE(a, value) atomic_store_explicit(a, value, memory_order_release)
+#  define LENET_ADD(a, value) atomic_fetch_add_explicit(a, value, memory_order_acq_rel)
+#  define LENET_SWAP_IF(a, expected, value) \
+    atomic_compare_exchange_strong_explicit(a, expected, value, memory_order_acq_rel, memory_order_acquire)
 
 #if defined(__x86_64__) || defined(__i386__)
 #  define LENET_RELAX() __builtin_ia32_pause()
@@ -37,46 +63,65 @@ enum { LENET_POOL_MAX = 64, LENET_POOL_SPIN = 2000 };
 #  define LENET_RELAX() ((void)0)
 #endif
 
-static struct {
-    pthread_mutex_t owner;                   /* held by the caller whose job runs */
-    pthread_mutex_t lock;                    /* of `asleep`, and of every change of `generation` */
+enum { LENET_FREE, LENET_INVITED, LENET_WORKING };
+enum { LENET_YIELDS = 100 };
+
+typedef struct {
+    _Alignas(128) atomic_int state;          /* FREE; INVITED by the caller, who may take that back; WORKING */
+    atomic_int asleep;
+    pthread_mutex_t lock;
     pthread_cond_t wake;
-    lenet_job job;
+} lenet_worker;
+
+static struct {
+    pthread_mutex_t owner;                   /* held by the caller whose work is shared */
+    lenet_work work;
     void *arg;
-    int parts, workers, asleep;
+    int workers;
+    unsigned spins;                          /* pauses in about 5 microseconds */
+    long cores;                              /* workers beyond them do not spin */
     fenv_t environment;                      /* the caller's */
-    unsigned born[LENET_POOL_MAX];           /* generation in which a worker was started */
-    atomic_uint generation;                  /* counts the jobs */
-    atomic_int running;                      /* workers that have not yet seen the job through */
-} lenet_pool = { .owner = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+    lenet_worker worker[LENET_POOL_MAX];     /* the first is not used */
+} lenet_pool = { .owner = PTHREAD_MUTEX_INITIALIZER, .spins = 100, .cores = 1 };
+
+/* Waits a little, the longer the more often it is called for the same thing: a pause; then other threads may run; then the
+ * core is left, so that the system may move a thread here that waits for one. */
+static void lenet_backoff(unsigned *turns)
+{
+    const struct timespec nap = {0, 20000};
+    if (*turns < lenet_pool.spins) LENET_RELAX();
+    else if (*turns < lenet_pool.spins + LENET_YIELDS) sched_yield();
+    else nanosleep(&nap, NULL);
+    if (*turns < lenet_pool.spins + LENET_YIELDS) ++*turns;
+}
 
 static void *lenet_pool_worker(void *number)
 {
-    int id = (int)(intptr_t)number;
-    unsigned seen = lenet_pool.born[id];
+    const int id = (int)(intptr_t)number;
+    lenet_worker *self = &lenet_pool.worker[id];
     for (;;) {
-        for (int i = 0; i < LENET_POOL_SPIN && atomic_load_explicit(&lenet_pool.generation, memory_order_acquire) == seen; i++)
-            LENET_RELAX();
-        if (atomic_load_explicit(&lenet_pool.generation, memory_order_acquire) == seen) {
-            pthread_mutex_lock(&lenet_pool.lock);
-            lenet_pool.asleep++;
-            while (atomic_load_explicit(&lenet_pool.generation, memory_order_acquire) == seen)
-                pthread_cond_wait(&lenet_pool.wake, &lenet_pool.lock);
-            lenet_pool.asleep--;
-            pthread_mutex_unlock(&lenet_pool.lock);
+        unsigned turns = id < lenet_pool.cores ? 0 : lenet_pool.spins + LENET_YIELDS;
+        int invited = LENET_INVITED;
+        while (turns < lenet_pool.spins + LENET_YIELDS && atomic_load_explicit(&self->state, memory_order_relaxed) != LENET_INVITED)
+            lenet_backoff(&turns);
+        if (atomic_load(&self->state) != LENET_INVITED) {
+            pthread_mutex_lock(&self->lock);
+            atomic_store(&self->asleep, 1);
+            while (atomic_load(&self->state) != LENET_INVITED) pthread_cond_wait(&self->wake, &self->lock);
+            atomic_store(&self->asleep, 0);
+            pthread_mutex_unlock(&self->lock);
         }
-        seen++;                              /* the next job waits for this worker: no generation is missed */
-        if (id < lenet_pool.parts) {
+        if (atomic_compare_exchange_strong(&self->state, &invited, LENET_WORKING)) {
             fesetenv(&lenet_pool.environment);
-            lenet_pool.job(lenet_pool.arg, id, lenet_pool.parts);
+            lenet_pool.work(lenet_pool.arg, id);
+            atomic_store_explicit(&self->state, LENET_FREE, memory_order_release);
         }
-        atomic_fetch_sub_explicit(&lenet_pool.running, 1, memory_order_release);
     }
     return NULL;
 }
 
-/* Starts workers up to `wanted`; the caller holds `owner` and no job runs. A worker takes no signal from the threads
-   of the program, which may have blocked it, but those of its own faults. */
+/* Starts workers up to `wanted`; the caller holds `owner`. A worker takes no signal from the threads of the program, which
+   may have blocked it, but those of its own faults. */
 static void lenet_pool_grow(int wanted)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
@@ -89,9 +134,12 @@ static void lenet_pool_grow(int wanted)
     pthread_sigmask(SIG_SETMASK, &none, &before);                        /* a thread is born with its creator's mask */
     while (lenet_pool.workers < wanted) {
         pthread_t thread;
-        int id = lenet_pool.workers + 1;
-        lenet_pool.born[id] = atomic_load(&lenet_pool.generation);
-        if (pthread_create(&thread, &detached, lenet_pool_worker, (void *)(intptr_t)id)) break;
+        lenet_worker *w = &lenet_pool.worker[lenet_pool.workers + 1];
+        pthread_mutex_init(&w->lock, NULL);
+        pthread_cond_init(&w->wake, NULL);
+        atomic_store(&w->asleep, 0);
+        atomic_store(&w->state, LENET_FREE);
+        if (pthread_create(&thread, &detached, lenet_pool_worker, (void *)(intptr_t)(lenet_pool.workers + 1))) break;
         lenet_pool.workers++;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -101,43 +149,132 @@ static void lenet_pool_grow(int wanted)
 static void lenet_pool_after_fork(void)
 {
     pthread_mutex_init(&lenet_pool.owner, NULL);
-    pthread_mutex_init(&lenet_pool.lock, NULL);
-    pthread_cond_init(&lenet_pool.wake, NULL);
-    lenet_pool.workers = lenet_pool.asleep = 0;
-    atomic_store(&lenet_pool.running, 0);
+    lenet_pool.workers = 0;
 }
 
-static int lenet_pool_init(void) { return pthread_atfork(NULL, NULL, lenet_pool_after_fork); }
+static int lenet_pool_init(void)
+{
+    struct timespec begin, end;
+    double ns;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (int i = 0; i < 256; i++) LENET_RELAX();
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    ns = (1e9 * (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec)) / 256;
+    lenet_pool.spins = ns > 1 ? (unsigned)(5000 / ns) + 1 : 5000;
+    lenet_pool.cores = sysconf(_SC_NPROCESSORS_ONLN);
+#ifdef CPU_COUNT
+    cpu_set_t allowed;
+    if (!sched_getaffinity(0, sizeof allowed, &allowed)) lenet_pool.cores = CPU_COUNT(&allowed);
+#endif
+    return pthread_atfork(NULL, NULL, lenet_pool_after_fork);
+}
 
-static void lenet_pool_run(lenet_job job, void *arg, int parts)
+static void lenet_pool_share(lenet_work work, void *arg, int threads)
 {
     int helpers;
-    if (parts > LENET_POOL_MAX) parts = LENET_POOL_MAX;
-    if (parts <= 1 || pthread_mutex_trylock(&lenet_pool.owner)) {
-        for (int i = 0; i < parts; i++) job(arg, i, parts);
+    if (threads > LENET_POOL_MAX) threads = LENET_POOL_MAX;
+    if (threads < 1) return;
+    if (threads == 1 || pthread_mutex_trylock(&lenet_pool.owner)) {
+        work(arg, 0);
         return;
     }
-    lenet_pool_grow(parts - 1);
-    helpers = lenet_pool.workers < parts - 1 ? lenet_pool.workers : parts - 1;
-    if (helpers > 0) {
-        lenet_pool.job = job;
-        lenet_pool.arg = arg;
-        lenet_pool.parts = parts;
-        fegetenv(&lenet_pool.environment);
-        atomic_store_explicit(&lenet_pool.running, lenet_pool.workers, memory_order_relaxed);
-        pthread_mutex_lock(&lenet_pool.lock);
-        atomic_fetch_add_explicit(&lenet_pool.generation, 1, memory_order_release);
-        if (lenet_pool.asleep) pthread_cond_broadcast(&lenet_pool.wake);
-        pthread_mutex_unlock(&lenet_pool.lock);
+    lenet_pool_grow(threads - 1);
+    helpers = lenet_pool.workers < threads - 1 ? lenet_pool.workers : threads - 1;
+    lenet_pool.work = work;
+    lenet_pool.arg = arg;
+    fegetenv(&lenet_pool.environment);
+    for (int i = 1; i <= helpers; i++) {
+        lenet_worker *w = &lenet_pool.worker[i];
+        atomic_store(&w->state, LENET_INVITED);
+        if (!atomic_load(&w->asleep)) continue;
+        pthread_mutex_lock(&w->lock);
+        pthread_cond_signal(&w->wake);
+        pthread_mutex_unlock(&w->lock);
     }
-    job(arg, 0, parts);
-    for (int i = helpers + 1; i < parts; i++) job(arg, i, parts);      /* parts that no worker could be started for */
-    for (int i = 0; helpers > 0 && atomic_load_explicit(&lenet_pool.running, memory_order_acquire); i++) {
-        if (i < LENET_POOL_SPIN) LENET_RELAX();
-        else sched_yield();
+    work(arg, 0);
+    for (int i = 1; i <= helpers; i++) {
+        lenet_worker *w = &lenet_pool.worker[i];
+        int invited = LENET_INVITED;
+        unsigned turns = 0;
+        if (atomic_compare_exchange_strong(&w->state, &invited, LENET_FREE)) continue;
+        while (atomic_load_explicit(&w->state, memory_order_acquire) != LENET_FREE) lenet_backoff(&turns);
     }
     pthread_mutex_unlock(&lenet_pool.owner);
 }
 
 #endif
+
+/* The pieces 0 .. count - 1 of something, taken one after another: the next, or -1 when all are taken. */
+static int lenet_next(lenet_atomic *taken, int count)
+{
+    if (LENET_LOAD(taken) >= count) return -1;
+    long piece = LENET_ADD(taken, 1);
+    return piece < count ? (int)piece : -1;
+}
+
+/* Whether the caller is the first to claim something for `turn`; claims begin below all turns. */
+static inline int lenet_claim(lenet_atomic *claim, long turn)
+{
+    long before = LENET_LOAD(claim);
+    return before < turn && LENET_SWAP_IF(claim, &before, turn);
+}
+
+typedef struct {
+    lenet_job job;
+    void *arg;
+    int parts;
+    lenet_atomic taken;
+} lenet_parts;
+
+static void lenet_take_parts(void *arg, int i)
+{
+    lenet_parts *all = (lenet_parts *)arg;
+    int part = i ? lenet_next(&all->taken, all->parts) : 0;
+    while (part >= 0) {
+        all->job(all->arg, part, all->parts);
+        part = lenet_next(&all->taken, all->parts);
+    }
+}
+
+static void lenet_pool_run(lenet_job job, void *arg, int parts)
+{
+    lenet_parts all;
+    if (parts < 1) return;
+    all.job = job;
+    all.arg = arg;
+    all.parts = parts;
+    LENET_STORE(&all.taken, 1);
+    lenet_pool_share(lenet_take_parts, &all, parts);
+}
+
+/* Stages that follow one another, each of `parts` parts: whoever comes takes parts of the stage that is on, and the
+ * stage after it begins when all of them are done. Begins with zeros. */
+typedef void (*lenet_step)(void *arg, int stage, int part, int parts);
+typedef struct {
+    lenet_atomic64 turn;                     /* stage << 32 | parts of it that are taken */
+    lenet_atomic done;
+} lenet_stages;
+
+static void lenet_stages_run(lenet_stages *s, int stages, int parts, lenet_step step, void *arg)
+{
+    unsigned turns = 0;
+    int64_t turn = LENET_LOAD(&s->turn);
+    while ((turn >> 32) < stages) {
+        int stage = (int)(turn >> 32), part = (int)(turn & 0xffffffff);
+        if (part >= parts) {
+            int64_t now = LENET_LOAD(&s->turn);
+            if (now == turn) lenet_backoff(&turns);
+            turn = now;
+        } else if (LENET_SWAP_IF(&s->turn, &turn, turn + 1)) {
+            step(arg, stage, part, parts);
+            if (LENET_ADD(&s->done, 1) == parts - 1) {
+                LENET_STORE(&s->done, 0);
+                LENET_STORE(&s->turn, (int64_t)(stage + 1) << 32);
+            }
+            turns = 0;
+            turn = LENET_LOAD(&s->turn);
+        }
+    }
+}
+
 #endif

@@ -11,28 +11,34 @@ cdef struct ScanJob:
     number* out
     char* workspace                      # `room` bytes a thread
     size_t room
-    Py_ssize_t tiles, positions
+    Py_ssize_t n                         # tiles, or positions of the output
+    int blocks                           # of them, `lanes` a block
+    Atomic taken
 
 
-cdef void scan_part(Py_ssize_t n, int lanes, int i, int parts, Py_ssize_t* first, Py_ssize_t* count) noexcept nogil:
-    # part i of n things, in whole blocks of `lanes`
-    cdef Py_ssize_t blocks = (n + lanes - 1) // lanes
-    first[0] = blocks * i // parts * lanes
-    count[0] = min(blocks * (i + 1) // parts * lanes, n) - first[0]
-
-
-cdef void scan_tiles_job(void* arg, int i, int parts) noexcept nogil:
+cdef void scan_tiles_work(void* arg, int i) noexcept nogil:
     cdef ScanJob* job = <ScanJob*>arg
-    cdef Py_ssize_t first, n
-    scan_part(job.tiles, job.kernels.lanes, i, parts, &first, &n)
-    job.kernels.scan_tiles(job.s4, job.scan, first, n, job.theta, job.tile, job.workspace + i * job.room)
+    cdef int lanes = job.kernels.lanes, b = lenet_next(&job.taken, job.blocks)
+    while b >= 0:
+        job.kernels.scan_tiles(job.s4, job.scan, <Py_ssize_t>b * lanes, min(<Py_ssize_t>lanes, job.n - b * lanes),
+                               job.theta, job.tile, job.workspace + i * job.room)
+        b = lenet_next(&job.taken, job.blocks)
 
 
-cdef void scan_scores_job(void* arg, int i, int parts) noexcept nogil:
+cdef void scan_scores_work(void* arg, int i) noexcept nogil:
     cdef ScanJob* job = <ScanJob*>arg
-    cdef Py_ssize_t first, n
-    scan_part(job.positions, job.kernels.lanes, i, parts, &first, &n)
-    job.kernels.scan_scores(job.out, job.s4, job.scan, first, n, job.theta, job.net, job.workspace + i * job.room)
+    cdef int lanes = job.kernels.lanes, b = lenet_next(&job.taken, job.blocks)
+    while b >= 0:
+        job.kernels.scan_scores(job.out, job.s4, job.scan, <Py_ssize_t>b * lanes,
+                                min(<Py_ssize_t>lanes, job.n - b * lanes), job.theta, job.net,
+                                job.workspace + i * job.room)
+        b = lenet_next(&job.taken, job.blocks)
+
+
+cdef void share_scan(ScanJob* job, Py_ssize_t n, int threads, void (*work)(void*, int) noexcept nogil) noexcept nogil:
+    job.n, job.blocks = n, <int>((n + job.kernels.lanes - 1) // job.kernels.lanes)
+    set_atomic(&job.taken, 0)
+    lenet_pool_share(work, job, min(threads, job.blocks))
 
 
 cdef Py_ssize_t tile_count(const Size* s4, int height, int width) noexcept nogil:
@@ -63,13 +69,13 @@ cdef Size choose_tile(const Size* s4, int lanes, int threads) noexcept nogil:
 
 cdef bint scan(Engine engine, Net net, theta, image, out, int threads, tile) except -1:
     cdef Array x = view(image, "image", "B" + engine.code, (None, None)), w, y
-    cdef Py_ssize_t height = x.buffer.shape[0], width = x.buffer.shape[1], blocks
+    cdef Py_ssize_t height = x.buffer.shape[0], width = x.buffer.shape[1]
     cdef NetStruct* n = &net.net
     cdef NetStruct part = net.net
     cdef Scan scan
     cdef ScanJob job
     cdef Memory memory, map
-    cdef int tile_parts, parts, lanes = engine.k.lanes
+    cdef int lanes = engine.k.lanes
     if n.c5.height != 1 or n.c5.width != 1:
         raise ValueError("scan needs a network with one output position")
     if not n.x.height <= height < 1 << 24 or not n.x.width <= width < 1 << 24:
@@ -90,19 +96,13 @@ cdef bint scan(Engine engine, Net net, theta, image, out, int threads, tile) exc
     lenet_tile(&part, scan.tile.height, scan.tile.width)
     job.kernels, job.scan, job.net, job.tile = engine.k, &scan, n, &part
     job.theta, job.out = <const number*>w.data, <number*>y.data
-    job.tiles = tile_count(&scan.s4, scan.tile.height, scan.tile.width)
-    job.positions = <Py_ssize_t>scan.rows * scan.columns
-    blocks = (job.tiles + lanes - 1) // lanes
-    tile_parts = <int>min(<Py_ssize_t>threads, blocks)
-    blocks = (job.positions + lanes - 1) // lanes
-    parts = <int>min(<Py_ssize_t>threads, blocks)
     job.room = align64(max(engine.k.workspace(n), engine.k.workspace(&part)))
-    memory = take_memory(job.room * max(tile_parts, parts))
+    memory = take_memory(job.room * threads)
     map = take_memory((<Py_ssize_t>C3 * scan.s4.height * scan.s4.width + lanes) * engine.k.number_size)
     job.workspace, job.s4 = memory.data, <number*>map.data
     with nogil:
-        lenet_pool_run(scan_tiles_job, &job, tile_parts)
-        lenet_pool_run(scan_scores_job, &job, parts)
+        share_scan(&job, tile_count(&scan.s4, scan.tile.height, scan.tile.width), threads, scan_tiles_work)
+        share_scan(&job, <Py_ssize_t>scan.rows * scan.columns, threads, scan_scores_work)
     give_memory(memory)
     give_memory(map)
     return finite(y)

@@ -11,9 +11,9 @@ MAX_THREADS = 64
 
 
 def resolve(threads: int | None) -> int:
-    """Return the threads to use: what was asked for, or the cores that this process may use.
+    """Return the threads to use: what was asked for, up to the cores that this process may use.
 
-    OMP_NUM_THREADS, CPU affinity and the CPU quota of a Linux control group are respected.
+    CPU affinity and the CPU quota of a Linux control group are respected; by None OMP_NUM_THREADS too.
 
     Raises
     ------
@@ -25,18 +25,22 @@ def resolve(threads: int | None) -> int:
     threads = as_int(threads, "threads", "an int or None")
     if threads < 1:
         raise ValueError(f"threads: expected 1 or more, got {threads}")
-    return min(threads, MAX_THREADS)
+    return min(threads, cores())
+
+
+def cores() -> int:
+    """Return the cores that this process may use; as many threads at most are of any use."""
+    try:
+        allowed = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, _quota(), MAX_THREADS))
 
 
 def _allowed(omp: str) -> int:
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        cores = os.cpu_count() or 1
     asked = omp.split(",")[0].strip()
-    if asked.isascii() and asked.isdigit() and int(asked) > 0:
-        cores = min(cores, int(asked))
-    return max(1, min(cores, _quota(), MAX_THREADS))
+    most = int(asked) if asked.isascii() and asked.isdigit() and int(asked) > 0 else MAX_THREADS
+    return min(cores(), most)
 
 
 def _read(name: str) -> str:

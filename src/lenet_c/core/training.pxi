@@ -1,34 +1,8 @@
-# Training: what is presented, the shards of a batch, the updates.
+# Training: what is presented, the batches, the updates.
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from lenet_c.kernels.types cimport ADAMW, SDLM, SGD, SUM, Images, Kernels, Update
-
-cdef struct Job:
-    const Kernels* kernels
-    const NetStruct* net
-    const Images* images
-    const int64_t* labels
-    const number* weight
-    const number* theta
-    number* out                          # scores, or one gradient a shard
-    double* loss                         # one a shard
-    int64_t* errors
-    char* workspace                      # `room` bytes a thread
-    size_t room
-    Py_ssize_t first, n, shard
-    double scale
-    number* state1
-    number* state2
-    const Update* update
-    const Draw* draw                     # NULL: the images are presented as they are
-    Py_ssize_t image_bytes
-
-
-cdef Py_ssize_t shard_size(Py_ssize_t n) noexcept nogil:
-    # Images whose gradients are summed together: 32, or what makes 16 shards of a large batch. Depends on n alone, so
-    # the order of every sum does not depend on the threads.
-    return 32 * ((n + 511) // 512)
 
 
 cdef int set_rule(Update* update, rule) except -1:
@@ -44,44 +18,6 @@ cdef void set_step(Update* update, const double* rates, const double* momenta, P
     update.momentum = momenta[i]
     update.correction1 = 1 - update.momentum ** (step + i + 1)
     update.correction2 = 1 - update.beta2 ** (step + i + 1)
-
-
-cdef uint64_t draw_of(uint64_t seed, Py_ssize_t step) noexcept nogil:
-    return ((seed + 1) * <uint64_t>0x9e3779b97f4a7c15 + <uint64_t>step) | (<uint64_t>1 << 63)
-
-
-cdef Py_ssize_t shard_count(const Job* job) noexcept nogil:
-    return (job.n + job.shard - 1) // job.shard
-
-
-cdef void gradients_job(void* arg, int i, int parts) noexcept nogil:
-    # shards i, i + parts, ...
-    cdef Job* job = <Job*>arg
-    cdef Py_ssize_t s = i, size = job.net.size
-    while s < shard_count(job):
-        job.loss[s] = 0
-        job.errors[s] = 0
-        job.kernels.gradients(number_at(job.out, s * size, job.kernels.number_size), job.loss + s, job.errors + s,
-                              job.images, job.labels, job.weight, job.scale, job.first + s * job.shard,
-                              min(job.shard, job.n - s * job.shard), job.theta, job.net,
-                              job.workspace + i * job.room)
-        s += parts
-
-
-cdef void update_job(void* arg, int i, int parts) noexcept nogil:
-    # part i of the parameters: the shards' gradients are added, and the rule applied
-    cdef Job* job = <Job*>arg
-    cdef Py_ssize_t size = job.net.size
-    job.kernels.update(<number*>job.theta, job.state1, job.state2, job.out, size, <int>shard_count(job),
-                       size * i // parts, size * (i + 1) // parts, job.update)
-
-
-cdef void add_shard_losses(const Job* job, double* loss, int64_t* errors) noexcept nogil:
-    # in their order; their gradients are added by the kernels' `update`
-    cdef Py_ssize_t s
-    for s in range(shard_count(job)):
-        loss[0] += job.loss[s]
-        errors[0] += job.errors[s]
 
 
 cdef class Pass:
@@ -138,19 +74,62 @@ cdef class Pass:
 
 
 cdef Job job_of(Pass p) noexcept:
-    # without a workspace, and without a batch
+    # without memory, and without a batch
     cdef Job job
     memset(&job, 0, sizeof(Job))
-    job.kernels, job.net, job.images = p.engine.k, &p.net.net, &p.source
-    job.labels, job.theta = <const int64_t*>p.labels.data, <const number*>p.theta.data
-    job.state1, job.update = <number*>p.state1.data, &p.update
+    job.kernels, job.shard.net, job.batch.net = p.engine.k, &p.net.net, &p.net.net
+    job.shard.images, job.shard.labels = &p.source, <const int64_t*>p.labels.data
+    job.shard.theta = <number*>p.theta.data
     if p.weight is not None:
-        job.weight = <const number*>p.weight.data
+        job.shard.weight = <const number*>p.weight.data
+    job.batch.theta, job.batch.state1 = <number*>p.theta.data, <number*>p.state1.data
     if p.state2 is not None:
-        job.state2 = <number*>p.state2.data
+        job.batch.state2 = <number*>p.state2.data
     job.draw = NULL if p.draws is None else &p.draws.draw
     job.image_bytes = p.net.net.image_height * p.net.net.image_width * p.images.buffer.itemsize
+    job.threads = p.threads
+    job.kernels.sizes(&job.stretch, &job.rest, &job.tasks, job.shard.net)
     return job
+
+
+cdef tuple train(Pass p, const int64_t* order, Py_ssize_t total, Py_ssize_t batch, Array rates, Array momenta,
+                 Py_ssize_t step, double loss):
+    cdef Job job = job_of(p)
+    cdef Py_ssize_t most = min(min(batch, total), <Py_ssize_t>MOST_ROWS), steps = (total + batch - 1) // batch
+    cdef Py_ssize_t teams, i, n
+    cdef size_t size
+    cdef Memory workspaces, memory
+    cdef int64_t errors = 0
+    cdef const double* r = NULL if rates is None else <const double*>rates.data
+    cdef const double* m = NULL if momenta is None else <const double*>momenta.data
+    p.source.index = order
+    job.size = SHARD if batch <= LARGE else LARGE_SHARD
+    teams = min((most + job.size - 1) // job.size, <Py_ssize_t>job.threads // 2)
+    job.room = align64(job.kernels.workspace(job.shard.net))
+    if job.draw != NULL:
+        job.room += present_room(&job, max(job.size, <Py_ssize_t>CHUNK))
+    workspaces = take_memory(job.room * (job.threads + teams))
+    job.workspace = workspaces.data
+    if p.update.rule != SUM and prefers_online_training(p.engine, p.net, batch):
+        train_online(p, &job, total, batch, r, m, step, &loss, &errors)
+        give_memory(workspaces)
+        return loss, errors
+    size = lay_out(&job, NULL, most, min(batch, total) > most)
+    memory = take_memory(size)
+    memset(memory.data, 0, size)
+    lay_out(&job, memory.data, most, min(batch, total) > most)
+    with nogil:
+        for i in range(steps):
+            p.source.draw = draw_of(p.draw, step + i)
+            n = min(batch, total - i * batch)
+            job.shard.scale = 1.0 / (p.count if p.count else n)
+            if p.update.rule != SUM:
+                set_step(&p.update, r, m, step, i)
+            if not compute_batch(&job, i * batch, n, &p.update, &loss, &errors):
+                break
+    give_memory(workspaces)
+    give_memory(memory)
+    return loss, errors
 
 
 cdef int check_order(Pass p, Array order) except -1:

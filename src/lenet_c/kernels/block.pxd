@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# What a pass through the network holds for one block of LANES images, and where it lies in a workspace.
-
+# What a pass through the network holds for one block of LANES images, and where it lies in a workspace. What the full
+# layers' weights get their gradients from, inputs and deltas, lies apart, in `rows`, block after block of a batch.
 from lenet_c.kernels.pool cimport Pool
 from lenet_c.kernels.random cimport Draw
 from lenet_c.kernels.simd cimport LANES, real, vec
-from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Net
+from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, Net
 from lenet_c.kernels.workspace cimport take_vecs
 
 cdef struct Block:
@@ -23,23 +23,71 @@ cdef struct Block:
     vec* d_c5
     vec* d_f6
     vec* d_output
+    # inputs of the full layers, (LANES, row); NULL: not wanted
+    real* xt_c5
+    real* xt_f6
+    real* xt_output
     # gradients with their lanes not yet summed
     vec* g_c1          # (6, 5, 5), then the biases
     vec* g_s2          # (6), then the biases
     vec* g_c3          # (links, 5, 5), then the biases
     vec* g_s4
-    vec* g_c5          # biases alone; the weights go straight into the flat gradient
+    vec* g_c5          # biases alone
     vec* g_f6
     vec* g_output      # biases; or the RBF codes
     vec* end
     vec* squares       # of a layer's input, for curvatures
-    real* transposed
+    real* scratch      # of a full layer's input
     real* level        # 256 input levels
     Pool s2_pool
     Pool s4_pool
     Draw s2_draw       # of stochastic subsampling
     Draw s4_draw
-    bint add           # weight gradients of the full layers are there already: add to them
+
+# A full layer whose weights get their gradients from `rows`: where they stand in the parameters, and where in a block's
+# stretch of rows its inputs (LANES, row) and deltas (n_out, LANES) stand.
+cdef struct Full:
+    int n_in, n_out
+    Py_ssize_t weight, row, xt, du
+
+
+cdef inline Py_ssize_t whole(Py_ssize_t n) noexcept nogil:
+    return (n + LANES - 1) // LANES * LANES
+
+
+cdef inline Full full_layer(Py_ssize_t* next, int n_in, int n_out, Py_ssize_t weight) noexcept nogil:
+    cdef Full f
+    f.n_in, f.n_out, f.weight, f.row = n_in, n_out, weight, whole(n_in)
+    f.xt = next[0]
+    f.du = f.xt + LANES * f.row
+    next[0] = f.du + LANES * n_out
+    return f
+
+
+cdef inline Py_ssize_t full_layers(Full* f, int* count, const Net* net) noexcept nogil:
+    # C5, F6 and output, or those of them that there are; returns the numbers of a block's stretch of rows
+    cdef Py_ssize_t next = 0
+    count[0] = 0
+    if net.head == FULL:
+        f[0] = full_layer(&next, C3 * net.c5_kernel * net.c5_kernel, C5, net.c5_weight)
+        f[1] = full_layer(&next, C5, F6, net.f6_weight)
+        count[0] = 2
+    if net.loss == CROSS_ENTROPY:
+        f[count[0]] = full_layer(&next, net.last, net.classes, net.output_weight)
+        count[0] += 1
+    return next
+
+
+cdef inline void use_rows(Block* block, real* rows, const Net* net) noexcept nogil:
+    # rows: a block's stretch
+    cdef Full[3] f
+    cdef int count
+    full_layers(f, &count, net)
+    if net.head == FULL:
+        block.xt_c5, block.d_c5 = rows + f[0].xt, <vec*>(rows + f[0].du)
+        block.xt_f6, block.d_f6 = rows + f[1].xt, <vec*>(rows + f[1].du)
+    if net.loss == CROSS_ENTROPY:
+        block.xt_output, block.d_output = rows + f[count - 1].xt, <vec*>(rows + f[count - 1].du)
 
 
 cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) noexcept nogil:
@@ -68,7 +116,8 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
     block.g_output = take_vecs(&at, net.classes if net.loss == CROSS_ENTROPY else net.size - net.codes)
     block.end = <vec*>at
     block.squares = take_vecs(&at, max(net.x.height * net.x.width, C1 * net.s2.height * net.s2.width))
-    block.transposed = <real*>take_vecs(&at, C3 * KERNEL * KERNEL + 1)
+    block.scratch = <real*>take_vecs(&at, C3 * KERNEL * KERNEL + 1)
+    block.xt_c5, block.xt_f6, block.xt_output = NULL, NULL, NULL
     block.level = <real*>take_vecs(&at, (256 + LANES - 1) // LANES)
     block.s2_pool = Pool(net.subsampling, net.p, NULL)
     block.s4_pool = Pool(net.subsampling, net.p, NULL)

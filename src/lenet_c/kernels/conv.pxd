@@ -47,52 +47,63 @@ cdef inline void conv_tile(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x,
                 y[m * y_map + r * y_row + j] = acc[(m * ROWS + r) * COLUMNS + j]
 
 
+cdef inline void conv_tiles(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
+                            const real* w, const real* b, const int* first, const unsigned char* input,
+                            Py_ssize_t n_in, int m0, int m1, int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
+    # one tile of each of the maps m0 .. m1 - 1; y: the tile's place in map 0
+    cdef int mm, m
+    for mm in range((m1 - m0) // MAPS):
+        m = m0 + mm * MAPS
+        conv_tile(y + m * y_map, y_map, y_row, x, x_map, x_row, w + m * n_in * K * K, n_in * K * K, b + m,
+                  input + first[m], first[m + 1] - first[m], K, MAPS, ROWS, COLUMNS)
+
+
 cdef inline void conv_rows(vec* y, Py_ssize_t y_map, Py_ssize_t y_row, vec_in x, Py_ssize_t x_map, Py_ssize_t x_row,
-                           const real* w, Py_ssize_t w_map, const real* b, const unsigned char* input, int links,
-                           Py_ssize_t width, int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
-    # MAPS maps, ROWS rows, all `width` columns of y
-    cdef Py_ssize_t jj, j
+                           const real* w, const real* b, const int* first, const unsigned char* input,
+                           Py_ssize_t n_in, int m0, int m1, Py_ssize_t width, int K, int MAPS, int ROWS,
+                           int COLUMNS) noexcept nogil:
+    # ROWS rows, `width` columns of y: what the first-level cache holds of x serves all maps
+    cdef Py_ssize_t j, jj
     for jj in range(width // COLUMNS):
-        conv_tile(y + jj * COLUMNS, y_map, y_row, x + jj * COLUMNS, x_map, x_row, w, w_map, b, input, links,
-                  K, MAPS, ROWS, COLUMNS)
+        j = jj * COLUMNS
+        conv_tiles(y + j, y_map, y_row, x + j, x_map, x_row, w, b, first, input, n_in, m0, m1, K, MAPS, ROWS, COLUMNS)
     for j in range(width - width % COLUMNS, width):
-        conv_tile(y + j, y_map, y_row, x + j, x_map, x_row, w, w_map, b, input, links, K, MAPS, ROWS, 1)
+        conv_tiles(y + j, y_map, y_row, x + j, x_map, x_row, w, b, first, input, n_in, m0, m1, K, MAPS, ROWS, 1)
 
 
 cdef inline void conv_forward(vec* y, vec_in x, const real* w, const real* b, const int* first,
-                              const unsigned char* input, Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t height,
-                              Py_ssize_t width, int K, int MAPS, int ROWS, int COLUMNS) noexcept nogil:
-    # height, width: of x. Overwrites y.
-    # MAPS > 1 asks that the maps m .. m + MAPS - 1 have the same links, and that MAPS divides n_out.
-    cdef Py_ssize_t x_map = height * width, y_map = (height - K + 1) * (width - K + 1), w_map = n_in * K * K
-    cdef Py_ssize_t rows = height - K + 1, columns = width - K + 1, m, mm, i, ii
-    for mm in range(n_out // MAPS):
-        m = mm * MAPS
-        for ii in range(rows // ROWS):
-            i = ii * ROWS
-            conv_rows(y + m * y_map + i * columns, y_map, columns, x + i * width, x_map, width, w + m * w_map, w_map,
-                      b + m, input + first[m], first[m + 1] - first[m], columns, K, MAPS, ROWS, COLUMNS)
-        for i in range(rows - rows % ROWS, rows):
-            conv_rows(y + m * y_map + i * columns, y_map, columns, x + i * width, x_map, width, w + m * w_map, w_map,
-                      b + m, input + first[m], first[m + 1] - first[m], columns, K, MAPS, 1, COLUMNS)
+                              const unsigned char* input, Py_ssize_t n_in, int m0, int m1, Py_ssize_t i0,
+                              Py_ssize_t i1, Py_ssize_t height, Py_ssize_t width, int K, int MAPS, int ROWS,
+                              int COLUMNS) noexcept nogil:
+    # height, width: of x. Overwrites the rows i0 .. i1 - 1 of the maps m0 .. m1 - 1 of y.
+    # MAPS > 1 asks that the maps m .. m + MAPS - 1 have the same links, and that MAPS divides m1 - m0.
+    cdef Py_ssize_t y_map = (height - K + 1) * (width - K + 1), columns = width - K + 1, i = i0, ii
+    for ii in range((i1 - i0) // ROWS):
+        i = i0 + ii * ROWS
+        conv_rows(y + i * columns, y_map, columns, x + i * width, height * width, width, w, b, first, input, n_in, m0,
+                  m1, columns, K, MAPS, ROWS, COLUMNS)
+    for i in range(i1 - (i1 - i0) % ROWS, i1):
+        conv_rows(y + i * columns, y_map, columns, x + i * width, height * width, width, w, b, first, input, n_in, m0,
+                  m1, columns, K, MAPS, 1, COLUMNS)
 
 
 cdef inline void conv_backward_weight(vec* dw, const vec* du, const vec* x, const int* first,
-                                      const unsigned char* input, Py_ssize_t n_out, Py_ssize_t height,
+                                      const unsigned char* input, int r0, int r1, Py_ssize_t height,
                                       Py_ssize_t width, int K, int MAPS, int STEP) noexcept nogil:
-    # Adds to dw (links, K, K), lanes not yet summed; row `link` of dw belongs to pair first[m] + link.
+    # Adds to dw (links, K, K), lanes not yet summed; row `link` of dw belongs to pair first[m] + link. Of the rows of
+    # the kernels, counted over the groups of MAPS maps, r0 .. r1 - 1.
     # MAPS (1 or 2, as in conv_forward) x K taps of a kernel row in registers, twice (even and odd columns) with STEP 2.
     cdef vec[20] acc
     cdef const vec* pixel
     cdef const vec* delta
     cdef Py_ssize_t rows = height - K + 1, columns = width - K + 1, x_map = height * width, y_map = rows * columns
-    cdef Py_ssize_t m, mm, i, j, jj
-    cdef int links, link, t, s, u, v
-    for mm in range(n_out // MAPS):
+    cdef Py_ssize_t m, i, j, jj
+    cdef int links, link, t, s, u, v, mm
+    for mm in range(r0 // K, (r1 + K - 1) // K):
         m = mm * MAPS
         links = first[m + 1] - first[m]
         for link in range(links):
-            for u in range(K):
+            for u in range(max(r0 - mm * K, 0), min(r1 - mm * K, K)):
                 for t in range(MAPS * STEP * K):
                     acc[t] = splat(0)
                 for i in range(rows):
@@ -155,14 +166,15 @@ cdef inline void conv_backward_tile(vec* dx, vec_in du, Py_ssize_t du_map, Py_ss
 
 
 cdef inline void conv_backward_input(vec* dx, vec_in du, real_in w, const int* first, const unsigned char* output,
-                                     Py_ssize_t n_in, Py_ssize_t n_out, Py_ssize_t height, Py_ssize_t width,
-                                     int K, int COLUMNS) noexcept nogil:
-    # Overwrites dx. Input map k is read by output maps output[first[k]] .. output[first[k+1]-1].
+                                     Py_ssize_t n_in, int i0, int i1, Py_ssize_t height, Py_ssize_t width, int K,
+                                     int COLUMNS) noexcept nogil:
+    # Overwrites the rows i0 .. i1 - 1 of dx. Input map k is read by the output maps output[first[k]] ..
+    # output[first[k+1]-1].
     cdef Py_ssize_t columns = width - K + 1, k, j, jj
     cdef int rows = <int>(height - K + 1), i
     cdef vec* row
     for k in range(n_in):
-        for i in range(height):
+        for i in range(i0, i1):
             row = dx + (k * height + i) * width
             for j in range(width):
                 row[j] = splat(0)

@@ -92,7 +92,7 @@ cdef void rbf_curvature(Block* block, const int64_t* label, const real* code, co
 cdef void conv_curvature(vec* sums, const vec* h, const vec* x2, const Links* links, int height,
                          int width) noexcept nogil:
     # sums[link] += sum h x^2, by the kernel of the gradient
-    conv_backward_weight(sums, h, x2, links.first, links.input, links.n_out, height, width, KERNEL, 1, 1)
+    conv_backward_weight(sums, h, x2, links.first, links.input, 0, links.n_out * KERNEL, height, width, KERNEL, 1, 1)
 
 
 cdef void curvature_backward(Block* block, real* sum, const real* theta, const real* theta2, const int64_t* label,
@@ -106,9 +106,9 @@ cdef void curvature_backward(Block* block, real* sum, const real* theta, const r
             softmax_curvature(block, net, count)
         if net.output_f:
             activate_curvature(block.d_output, block.output, net.classes, &net.f)
-        dense_backward_noinline(block.d_f6, sum + net.output_weight, block.g_output, block.d_output,
-                                squares(block, block.f6, net.last), theta2 + net.output_weight, block.transposed,
-                                net.last, net.classes, block.add)
+        full_backward(block.d_f6, sum + net.output_weight, block.g_output, block.d_output,
+                      squares(block, block.f6, net.last), theta2 + net.output_weight, block.scratch, net.last,
+                      net.classes)
     elif kind == CONSTANT:
         unit_curvature(block.d_f6, F6, count)
         for i in range(net.size - net.codes):
@@ -117,12 +117,11 @@ cdef void curvature_backward(Block* block, real* sum, const real* theta, const r
         rbf_curvature(block, label, theta + net.codes, net, count)
     if net.head == FULL:
         activate_curvature(block.d_f6, block.f6, F6, &net.f6_f)
-        dense_backward_noinline(block.d_c5, sum + net.f6_weight, block.g_f6, block.d_f6, squares(block, block.c5, C5),
-                                theta2 + net.f6_weight, block.transposed, C5, F6, block.add)
+        full_backward(block.d_c5, sum + net.f6_weight, block.g_f6, block.d_f6, squares(block, block.c5, C5),
+                      theta2 + net.f6_weight, block.scratch, C5, F6)
         activate_curvature(block.d_c5, block.c5, C5, &net.f)
-        dense_backward_noinline(block.d_s4, sum + net.c5_weight, block.g_c5, block.d_c5,
-                                squares(block, block.s4, inputs), theta2 + net.c5_weight, block.transposed, inputs,
-                                C5, block.add)
+        full_backward(block.d_s4, sum + net.c5_weight, block.g_c5, block.d_c5, squares(block, block.s4, inputs),
+                      theta2 + net.c5_weight, block.scratch, inputs, C5)
     else:
         for m in range(C3):
             for i in range(size):
@@ -130,20 +129,19 @@ cdef void curvature_backward(Block* block, real* sum, const real* theta, const r
     if net.subsampling == TRAINABLE:
         activate_curvature(block.d_s4, block.s4, C3 * size, &net.f)
     pool_backward_noinline(block.c3, block.g_s4, block.g_s4 + C3, block.g_c3 + C3 * C1 * KERNEL * KERNEL, block.d_s4,
-                           block.s4, block.c3, theta + net.s4_coefficient, C3, net.c3.height, net.c3.width,
+                           block.s4, block.c3, theta + net.s4_coefficient, 0, C3, net.c3.height, net.c3.width,
                            &block.s4_pool, &net.f, True)
     conv_curvature(block.g_c3, block.c3, squares(block, block.s2, C1 * net.s2.height * net.s2.width), &net.c3_links,
                    net.s2.height, net.s2.width)
-    conv_backward_input_noinline(block.d_s2, block.c3, theta2 + net.c3_weight, &net.c3_links, net.s2.height,
-                                 net.s2.width)
+    conv_backward_input_noinline(block.d_s2, block.c3, theta2 + net.c3_weight, &net.c3_links, 0, net.s2.height,
+                                 net.s2.height, net.s2.width)
     if net.subsampling == TRAINABLE:
         activate_curvature(block.d_s2, block.s2, C1 * net.s2.height * net.s2.width, &net.f)
     pool_backward_noinline(block.c1, block.g_s2, block.g_s2 + C1, block.g_c1 + C1 * KERNEL * KERNEL, block.d_s2,
-                           block.s2, block.c1, theta + net.s2_coefficient, C1, net.c1.height, net.c1.width,
+                           block.s2, block.c1, theta + net.s2_coefficient, 0, C1, net.c1.height, net.c1.width,
                            &block.s2_pool, &net.f, True)
     conv_curvature(block.g_c1, block.c1, squares(block, block.x, net.x.height * net.x.width), &net.c1_links,
                    net.x.height, net.x.width)
-    block.add = True
 
 
 cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py_ssize_t first, Py_ssize_t n,
@@ -154,17 +152,15 @@ cdef void c_curvature(real* sum, const Images* images, const int64_t* labels, Py
     cdef int count, lane
     cdef int64_t[MOST_LANES] label
     block_layout(&block, workspace, net)
-    level_table(block.level, net)
-    gradient_begin(&block, sum, net)
-    if n == 0:
-        memset(sum, 0, net.size * sizeof(real))
+    clear(block.g_c1, <char*>block.end - <char*>block.g_c1)
+    memset(sum, 0, net.size * sizeof(real))
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
-        pack_images(block.x, images, first + done, count, block.level, net)
+        pack_part(&block, images, first + done, count, net, 0, 1)
         set_draws(&block, images, first + done, count, net)
-        forward(&block, theta, net, True)
+        forward(&block, theta, net)
         for lane in range(count):
             label[lane] = labels[image_number(images, first + done + lane)]
         curvature_backward(&block, sum, theta, theta2, label, count, net, kind)
         done += count
-    gradient_end(&block, sum, net)
+    gradient_end(&block, sum, net, True, 0, 1)

@@ -5,7 +5,8 @@
 #   dw[n,l] = sum_images du[n] x[l]     db[n] = sum_images du[n]     dx[l] = sum_n du[n] w[n,l]
 #
 # x (n_in), y and du (n_out): one vec holds a unit of LANES images. w (n_out, n_in).
-from lenet_c.kernels.simd cimport LANES, TILE, TILE_ROW, UNITS, load, real, real_in, splat, store, vec, vec_in
+from lenet_c.kernels.simd cimport (INPUTS, LANES, TILE, TILE_ROW, UNITS, WEIGHT_ROWS, load, real, real_in, splat, store,
+                                   vec, vec_in)
 
 
 cdef inline void dense_tile(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_step, const real* w, const real* b,
@@ -38,7 +39,7 @@ cdef inline void dense_forward(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x
 
 cdef inline void dense_input_tile(vec* dx, vec_in du, real_in w, Py_ssize_t n_in, Py_ssize_t n_out,
                                   int N) noexcept nogil:
-    cdef vec[TILE_ROW] acc
+    cdef vec[TILE] acc
     cdef vec delta
     cdef Py_ssize_t n
     cdef int l
@@ -52,86 +53,81 @@ cdef inline void dense_input_tile(vec* dx, vec_in du, real_in w, Py_ssize_t n_in
         dx[l] = acc[l]
 
 
-cdef inline void dense_backward_input(vec* dx, vec_in du, real_in w, Py_ssize_t n_in, Py_ssize_t n_out) noexcept nogil:
-    # Overwrites dx.
-    cdef Py_ssize_t l, ll
-    for ll in range(n_in // 10):
-        dense_input_tile(dx + ll * 10, du, w + ll * 10, n_in, n_out, 10)
-    for l in range(n_in - n_in % 10, n_in):
+cdef inline void dense_backward_input(vec* dx, vec_in du, real_in w, Py_ssize_t l0, Py_ssize_t l1, Py_ssize_t n_in,
+                                      Py_ssize_t n_out) noexcept nogil:
+    # Overwrites dx[l0 .. l1 - 1].
+    cdef Py_ssize_t l = l0
+    while l + INPUTS <= l1:
+        dense_input_tile(dx + l, du, w + l, n_in, n_out, INPUTS)
+        l += INPUTS
+    while l + 5 <= l1:
+        dense_input_tile(dx + l, du, w + l, n_in, n_out, 5)
+        l += 5
+    while l < l1:
         dense_input_tile(dx + l, du, w + l, n_in, n_out, 1)
+        l += 1
 
 
-cdef inline void dense_weight_tile(real* dw, const real* xt, Py_ssize_t stride, const real* du, Py_ssize_t n_in,
-                                   bint add, int NS, int VECS) noexcept nogil:
-    # dw[n, 0 .. VECS*LANES-1] (+)= sum_lane du[n,lane] xt[lane, ...] for NS units n; NS * VECS <= TILE
+cdef inline void transpose(real* xt, Py_ssize_t x_row, const vec* x, Py_ssize_t l0, Py_ssize_t l1) noexcept nogil:
+    # xt[lane, l] = lane of x[l], for the units l0 .. l1 - 1
+    cdef const real* unit = <const real*>x
+    cdef Py_ssize_t l
+    cdef int lane
+    for lane in range(LANES):
+        for l in range(l0, l1):
+            xt[lane * x_row + l] = unit[l * LANES + lane]
+
+
+cdef inline void dense_weight_tile(real* g, Py_ssize_t g_row, const real* xt, Py_ssize_t x_row, const real* du,
+                                   Py_ssize_t stretch, int blocks, int NS, int VECS) noexcept nogil:
+    # g[n, 0 .. VECS*LANES-1] += sum_images du[n] xt[...] for NS units n; NS * VECS <= TILE
     cdef vec[TILE] acc
     cdef vec[TILE_ROW] row
     cdef vec delta
-    cdef int lane, n, q
+    cdef const real* x
+    cdef const real* unit
+    cdef const real* end
+    cdef int b, n, q
     for n in range(NS):
         for q in range(VECS):
-            acc[n * VECS + q] = load(dw + n * n_in + q * LANES) if add else splat(0)
-    for lane in range(LANES):
-        for q in range(VECS):
-            row[q] = load(xt + lane * stride + q * LANES)
-        for n in range(NS):
-            delta = splat(du[n * LANES + lane])
+            acc[n * VECS + q] = load(g + n * g_row + q * LANES)
+    for b in range(blocks):
+        x, unit, end = xt + b * stretch, du + b * stretch, xt + b * stretch + LANES * x_row
+        while x != end:                                      # by x: the compiler would unroll LANES, and spill
             for q in range(VECS):
-                acc[n * VECS + q] += delta * row[q]
+                row[q] = load(x + q * LANES)
+            for n in range(NS):
+                delta = splat(unit[n * LANES])
+                for q in range(VECS):
+                    acc[n * VECS + q] += delta * row[q]
+            x += x_row
+            unit += 1
     for n in range(NS):
         for q in range(VECS):
-            store(dw + n * n_in + q * LANES, acc[n * VECS + q])
+            store(g + n * g_row + q * LANES, acc[n * VECS + q])
 
 
-cdef inline void dense_weight_columns(real* dw, const real* xt, Py_ssize_t stride, const real* du, Py_ssize_t n_in,
-                                      Py_ssize_t n_out, bint add, int NS, int VECS) noexcept nogil:
-    # VECS * LANES columns of dw, all rows
-    cdef Py_ssize_t n, nn
-    for nn in range(n_out // NS):
-        n = nn * NS
-        dense_weight_tile(dw + n * n_in, xt, stride, du + n * LANES, n_in, add, NS, VECS)
-    for n in range(n_out - n_out % NS, n_out):
-        dense_weight_tile(dw + n * n_in, xt, stride, du + n * LANES, n_in, add, 1, VECS)
+cdef inline void dense_weight_rows(real* g, Py_ssize_t g_row, const real* xt, Py_ssize_t x_row, const real* du,
+                                   Py_ssize_t stretch, int blocks, int rows, int VECS) noexcept nogil:
+    cdef int n, nn
+    for nn in range(rows // WEIGHT_ROWS):
+        n = nn * WEIGHT_ROWS
+        dense_weight_tile(g + n * g_row, g_row, xt, x_row, du + n * LANES, stretch, blocks, WEIGHT_ROWS, VECS)
+    for n in range(rows - rows % WEIGHT_ROWS, rows):
+        dense_weight_tile(g + n * g_row, g_row, xt, x_row, du + n * LANES, stretch, blocks, 1, VECS)
 
 
-cdef inline void dense_weight_tail(real* dw, const real* xt, Py_ssize_t stride, const real* du, Py_ssize_t n_in,
-                                   int rest, bint add, int NS) noexcept nogil:
-    # the last `rest` < LANES columns of dw; xt is readable for LANES reals past its end
-    cdef vec[4] acc
-    cdef vec row
-    cdef int lane, n, q
-    for n in range(NS):
-        acc[n] = splat(0)
-    for lane in range(LANES):
-        row = load(xt + lane * stride)
-        for n in range(NS):
-            acc[n] += splat(du[n * LANES + lane]) * row
-    for n in range(NS):
-        for q in range(rest):
-            dw[n * n_in + q] = (dw[n * n_in + q] if add else 0) + (<real*>&acc[n])[q]
-
-
-cdef inline void dense_backward_weight(real* dw, vec* db, const vec* du, const vec* x, real* xt,
-                                       Py_ssize_t n_in, Py_ssize_t n_out, bint add, int NS, int VECS) noexcept nogil:
-    # Adds to dw (lanes summed), or overwrites it where not `add`, and adds to db (lanes not yet summed).
-    # xt: scratch of LANES x (n_in + 1) reals, x transposed.
-    cdef Py_ssize_t n, l, q, vecs = n_in // LANES
-    cdef int lane
-    cdef const real* unit = <const real*>x
-    cdef const real* delta = <const real*>du
-    for n in range(n_out):
-        db[n] += du[n]
-    for lane in range(LANES):
-        for l in range(n_in):
-            xt[lane * n_in + l] = unit[l * LANES + lane]
-    for q in range(vecs // VECS):
-        dense_weight_columns(dw + q * VECS * LANES, xt + q * VECS * LANES, n_in, delta, n_in, n_out, add, NS, VECS)
-    for q in range(vecs - vecs % VECS, vecs):
-        dense_weight_columns(dw + q * LANES, xt + q * LANES, n_in, delta, n_in, n_out, add, NS, 1)
-    if n_in % LANES:
-        for n in range(n_out // 4):
-            dense_weight_tail(dw + n * 4 * n_in + vecs * LANES, xt + vecs * LANES, n_in, delta + n * 4 * LANES,
-                              n_in, <int>(n_in % LANES), add, 4)
-        for n in range(n_out - n_out % 4, n_out):
-            dense_weight_tail(dw + n * n_in + vecs * LANES, xt + vecs * LANES, n_in, delta + n * LANES,
-                              n_in, <int>(n_in % LANES), add, 1)
+cdef inline void dense_backward_weight(real* g, Py_ssize_t g_row, const real* xt, Py_ssize_t x_row, const real* du,
+                                       Py_ssize_t stretch, int blocks, int rows, int vecs) noexcept nogil:
+    # Adds to g (rows, vecs * LANES), the images one after another; vecs <= WEIGHT_VECS. xt: an image after another, du:
+    # LANES images a unit; `stretch` numbers from one block of LANES images to the next.
+    cdef int q
+    if vecs == 5:
+        dense_weight_rows(g, g_row, xt, x_row, du, stretch, blocks, rows, 5)
+    elif vecs == 4:
+        dense_weight_rows(g, g_row, xt, x_row, du, stretch, blocks, rows, 4)
+    elif vecs == 3:
+        dense_weight_rows(g, g_row, xt, x_row, du, stretch, blocks, rows, 3)
+    else:
+        for q in range(vecs):
+            dense_weight_rows(g + q * LANES, g_row, xt + q * LANES, x_row, du, stretch, blocks, rows, 1)

@@ -153,7 +153,7 @@ cdef inline void move_parameters(real* packed, real* theta, const Net* net, bint
 
 
 cdef inline const real* read_again(const real* p, bint again) noexcept nogil:
-    # p; `again`: what was read from it is not kept, and spilled
+    # p; `again`: what was read from it is not kept, nor spilled
     return <const real*>opaque(<const vec*>p) if again else p
 
 
@@ -177,8 +177,8 @@ cdef inline void pair_weights(real* w2, const real* w) noexcept nogil:
 
 cdef inline void c1_forward(real* y, const real* x, const real* w, Py_ssize_t rows, Py_ssize_t columns,
                             int TILE) noexcept nogil:
-    # y (rows, columns, 8), pre-activations, TILE columns at a time. w: with the biases behind. Where a vec holds two rows
-    # of y: x from pair_rows, w from pair_weights.
+    # y (rows, columns, 8), pre-activations, TILE columns at a time. w: with the biases behind. Where a vec holds two
+    # rows of y: x from pair_rows, w from pair_weights.
     cdef vec[16] acc, rest
     cdef const vec* whole
     cdef vec weight

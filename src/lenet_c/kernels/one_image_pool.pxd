@@ -153,8 +153,8 @@ cdef inline void backward_f(real* dx, real* dc, real* db, real* dbelow, const re
 cdef inline void image_pool_backward(real* dx, real* dc, real* db, real* dbelow, const real* dy, const real* y,
                                      const real* x, const real* c, Size size, Size below, const Pool* pool,
                                      const Activation* f, int MAPS) noexcept nogil:
-    # dx (rows, columns, maps) becomes the delta of the convolution below, x = f(.), and may be x; overwrites dbelow, the
-    # gradient of that convolution's bias, and of the trainable kind dc and db. dy: by the outputs, 0 behind the last.
+    # dx (rows, columns, maps) becomes the delta of the convolution below, x = f(.), and may be x; overwrites dbelow,
+    # the gradient of that convolution's bias, and of the trainable kind dc and db. dy: by the outputs, 0 behind them.
     cdef Activation curve = f[0]
     cdef Py_ssize_t i, j
     cdef int m

@@ -22,11 +22,11 @@ cdef inline int64_t image_number(const Images* images, Py_ssize_t i) noexcept no
     return i if images.index == NULL else images.index[i]
 
 
-cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int count, const real* level,
-                             const Net* net) noexcept nogil:
-    # x (height, width): `count` images from `first` on, at the network's levels in a border of background. The lanes
-    # from `count` on repeat the last of them: what overflows there does so in an image too, so that zero deltas times
-    # what they hold are zeros.
+cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int count, int r0, int r1,
+                             const real* level, const Net* net) noexcept nogil:
+    # The rows r0 .. r1 - 1 of x (height, width): `count` images from `first` on, at the network's levels in a border of
+    # background. The lanes from `count` on repeat the last of them: what overflows there does so in an image too, so
+    # that zero deltas times what they hold are zeros.
     cdef int lane, i, j, height = net.image_height, width = net.image_width, border = net.border
     cdef Py_ssize_t row = net.x.width, size = <Py_ssize_t>height * width, at
     cdef vec background = splat(<real>net.low), scale = splat(<real>(net.high - net.low))
@@ -41,9 +41,9 @@ cdef inline void pack_images(vec* x, const Images* images, Py_ssize_t first, int
         at = image_number(images, first + min(lane, count - 1)) * size
         byte[lane] = <const unsigned char*>images.pixels + at
         pixel[lane] = <const real*>images.pixels + at
-    for i in range(net.x.height * net.x.width):
+    for i in range(r0 * row, r1 * row):
         x[i] = background
-    for i in range(height):
+    for i in range(max(r0 - border, 0), min(r1 - border, height)):
         line = x + (i + border) * row + border               # a row of all lanes at a time stays in the cache
         for j in range(words):
             for lane in range(LANES):

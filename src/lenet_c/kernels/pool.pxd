@@ -62,7 +62,7 @@ cdef inline vec norm(const vec* s, double p) noexcept nogil:
         a[q] = vabs(s[q])
     top = vmax(vmax(vmax(a[0], a[1]), a[2]), a[3])
     two = binade(top)
-    if p <= 3 and p == <int>p:
+    if p == 2 or p == 3 or p == 1:
         scale = two_over(two)
         for q in range(4):
             a[q] = a[q] * scale
@@ -94,7 +94,7 @@ cdef inline void norm_slope(vec* e, const vec* s, vec y, double p) noexcept nogi
     if p == 1:
         for q in range(4):
             e[q] = if_less(splat(0), s[q], quarter, if_less(s[q], splat(0), -quarter, quarter * splat(0)))
-    elif p <= 3 and p == <int>p:
+    elif p == 2 or p == 3:
         scale = two_over(binade(y))
         inverse = splat(1) / (y * scale + vequal(y, splat(0)))
         for q in range(4):
@@ -132,14 +132,15 @@ cdef inline vec pooled(const vec* s, real c, real b, const Pool* pool, Py_ssize_
     return y / (total + vequal(total, splat(0)))
 
 
-cdef inline void pool_rows(vec* y, const vec* x, const real* c, const real* b, Py_ssize_t maps,
-                           Py_ssize_t height, Py_ssize_t width, const Pool* pool, int KIND) noexcept nogil:
+cdef inline void pool_rows(vec* y, const vec* x, const real* c, const real* b, Py_ssize_t k0, Py_ssize_t k1,
+                           Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t height, Py_ssize_t width, const Pool* pool,
+                           int KIND) noexcept nogil:
     cdef Py_ssize_t k, i, j, rows = height // 2, columns = width // 2, unit
     cdef int q
     cdef const vec* top
     cdef vec[4] s
-    for k in range(maps):
-        for i in range(rows):
+    for k in range(k0, k1):
+        for i in range(i0, i1):
             for j in range(columns):
                 top = x + (k * height + 2 * i) * width + 2 * j
                 unit = (k * rows + i) * columns + j
@@ -149,21 +150,25 @@ cdef inline void pool_rows(vec* y, const vec* x, const real* c, const real* b, P
                                  KIND)
 
 
-cdef inline void pool_forward(vec* y, const vec* x, const real* c, const real* b, Py_ssize_t maps, Py_ssize_t height,
-                              Py_ssize_t width, const Pool* pool, const Activation* f) noexcept nogil:
-    # Overwrites y. height, width: of x. f, c, b: of the trainable kind alone.
+cdef inline void pool_forward(vec* y, const vec* x, const real* c, const real* b, Py_ssize_t k0, Py_ssize_t k1,
+                              Py_ssize_t i0, Py_ssize_t i1, Py_ssize_t height, Py_ssize_t width, const Pool* pool,
+                              const Activation* f) noexcept nogil:
+    # Overwrites the rows i0 .. i1 - 1 of the maps k0 .. k1 - 1 of y. height, width: of x. f, c, b: of the trainable
+    # kind alone.
+    cdef Py_ssize_t k
     if pool.kind == TRAINABLE:
-        pool_rows(y, x, c, b, maps, height, width, pool, TRAINABLE)
+        pool_rows(y, x, c, b, k0, k1, i0, i1, height, width, pool, TRAINABLE)
         if f != NULL:
-            activate(y, maps * (height // 2) * (width // 2), f)
+            for k in range(k0, k1):
+                activate(y + (k * (height // 2) + i0) * (width // 2), (i1 - i0) * (width // 2), f)
     elif pool.kind == AVERAGE:
-        pool_rows(y, x, c, b, maps, height, width, pool, AVERAGE)
+        pool_rows(y, x, c, b, k0, k1, i0, i1, height, width, pool, AVERAGE)
     elif pool.kind == MAX:
-        pool_rows(y, x, c, b, maps, height, width, pool, MAX)
+        pool_rows(y, x, c, b, k0, k1, i0, i1, height, width, pool, MAX)
     elif pool.kind == LP:
-        pool_rows(y, x, c, b, maps, height, width, pool, LP)
+        pool_rows(y, x, c, b, k0, k1, i0, i1, height, width, pool, LP)
     else:
-        pool_rows(y, x, c, b, maps, height, width, pool, STOCHASTIC)
+        pool_rows(y, x, c, b, k0, k1, i0, i1, height, width, pool, STOCHASTIC)
 
 
 cdef inline void pool_window(vec* e, const vec* s, vec y, vec dy, real c, const Pool* pool, Py_ssize_t unit,
@@ -197,7 +202,7 @@ cdef inline void pool_window(vec* e, const vec* s, vec y, vec dy, real c, const 
 
 
 cdef inline void pool_backward_rows(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
-                                    const real* c, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width,
+                                    const real* c, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t height, Py_ssize_t width,
                                     const Pool* pool, const Activation* f, bint square, int KIND,
                                     int BELOW) noexcept nogil:
     cdef Py_ssize_t k, i, j, at, rows = height // 2, columns = width // 2, unit
@@ -206,7 +211,7 @@ cdef inline void pool_backward_rows(vec* dx, vec* dc, vec* db, vec* dbelow, cons
     cdef vec* out
     cdef vec sum_c, sum_b, sum_below, sum, slope
     cdef vec[4] s, e
-    for k in range(maps):
+    for k in range(k0, k1):
         sum_c = splat(0)
         sum_b = splat(0)
         sum_below = splat(0)
@@ -241,34 +246,35 @@ cdef inline void pool_backward_rows(vec* dx, vec* dc, vec* db, vec* dbelow, cons
 
 
 cdef inline void pool_backward_kind(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
-                                    const real* c, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width,
+                                    const real* c, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t height, Py_ssize_t width,
                                     const Pool* pool, const Activation* f, bint square, int KIND) noexcept nogil:
     if f == NULL:
-        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, KIND, -1)
+        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, KIND, -1)
     elif f.kind == SCALED_TANH:
-        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, KIND, SCALED_TANH)
+        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, KIND, SCALED_TANH)
     elif f.kind == TANH:
-        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, KIND, TANH)
+        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, KIND, TANH)
     else:
-        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, KIND, RELU)
+        pool_backward_rows(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, KIND, RELU)
 
 
 cdef inline void pool_backward(vec* dx, vec* dc, vec* db, vec* dbelow, const vec* dy, const vec* y, const vec* x,
-                               const real* c, Py_ssize_t maps, Py_ssize_t height, Py_ssize_t width,
+                               const real* c, Py_ssize_t k0, Py_ssize_t k1, Py_ssize_t height, Py_ssize_t width,
                                const Pool* pool, const Activation* f, bint square) noexcept nogil:
-    # Overwrites dx, adds to dc and db (trainable alone; lanes not yet summed). dy: dE/da of the trainable kind, else
-    # dE/dy. f: x = f(.) of the layer below, dx comes out as its delta, with the sum over the map added to dbelow. NULL:
-    # dx is dE/dx. dx may be x itself. square: curvatures, by the squares of all derivatives. The rest of dx becomes 0.
+    # Of the maps k0 .. k1 - 1: overwrites dx, adds to dc and db (trainable alone; lanes not yet summed). dy: dE/da of
+    # the trainable kind, else dE/dy. f: x = f(.) of the layer below, dx comes out as its delta, with the sum over the
+    # map added to dbelow. NULL: dx is dE/dx. dx may be x itself. square: curvatures, by the squares of all derivatives.
+    # The rest of dx becomes 0.
     if pool.kind == TRAINABLE:
-        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, TRAINABLE)
+        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, TRAINABLE)
     elif pool.kind == AVERAGE:
-        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, AVERAGE)
+        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, AVERAGE)
     elif pool.kind == MAX:
-        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, MAX)
+        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, MAX)
     elif pool.kind == LP:
-        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, LP)
+        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, LP)
     else:
-        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, maps, height, width, pool, f, square, STOCHASTIC)
+        pool_backward_kind(dx, dc, db, dbelow, dy, y, x, c, k0, k1, height, width, pool, f, square, STOCHASTIC)
 
 
 cdef inline void average_maps(vec* y, const vec* x, Py_ssize_t maps, Py_ssize_t size) noexcept nogil:

@@ -6,7 +6,8 @@ cdef struct Step:
     int64_t multiply_adds              # of an image of 32 x 32, Table I and ten classes
 
 cdef enum:
-    STEPS = 18
+    STEPS = 19
+    BLOCKS = 4
 
 cdef Step[STEPS] STEP
 STEP[0] = Step("pack", 0)
@@ -18,77 +19,93 @@ STEP[5] = Step("s4_forward", 400)
 STEP[6] = Step("c5_forward", 48000)
 STEP[7] = Step("f6_forward", 10080)
 STEP[8] = Step("output_forward", 840)
-STEP[9] = Step("output_backward", 2 * 840)
-STEP[10] = Step("f6_backward", 2 * 10080)
-STEP[11] = Step("c5_backward", 2 * 48000)
+STEP[9] = Step("output_backward", 840)
+STEP[10] = Step("f6_backward", 10080)
+STEP[11] = Step("c5_backward", 48000)
 STEP[12] = Step("s4_backward", 800)
 STEP[13] = Step("c3_backward_weight", 150000)
 STEP[14] = Step("c3_backward_input", 150000)
 STEP[15] = Step("s2_backward", 2352)
 STEP[16] = Step("c1_backward_weight", 117600)
 STEP[17] = Step("gradient_end", 0)
+STEP[18] = Step("full_weights", 840 + 10080 + 48000)
 
 
-cdef void run_step(int step, Block* block, const Images* images, const int64_t* labels, const real* theta,
-                   real* gradient, const Net* net) noexcept nogil:
-    cdef int64_t errors = 0
+cdef void run_step(int step, Block* block, const Shard* s, const Batch* b, int tasks) noexcept nogil:
+    cdef const Net* net = s.net
+    cdef const real* theta = s.theta
+    cdef int task
     if step == 0:
-        pack_images(block.x, images, 0, LANES, block.level, net)
+        pack_part(block, s.images, 0, LANES, net, 0, 1)
     elif step == 1:
-        block_loss(block, &errors, labels, NULL, 1, LANES, net)
+        shard_loss(block, s, 0, LANES)
     elif step == 2:
-        c1_s2_forward(block, theta, net)
+        c1_s2_forward(block, theta, net, 0, net.s2.height)
     elif step == 3:
-        c1_s2_predict(block, theta, net)
+        c1_s2_predict(block, theta, net, 0, net.s2.height)
     elif step == 4:
-        c3_forward(block, theta, net)
+        c3_forward(block, theta, net, 0, C3)
     elif step == 5:
-        s4_forward(block, theta, net)
+        s4_forward(block, theta, net, 0, C3)
     elif step == 6:
-        c5_forward(block, theta, net)
+        c5_forward(block, theta, net, 0, C5)
     elif step == 7:
-        f6_forward(block, theta, net)
+        f6_forward(block, theta, net, 0, F6)
     elif step == 8:
         output_forward(block, theta, net)
     elif step == 9:
-        output_backward(block, gradient, theta, net)
+        output_backward(block, theta, net)
     elif step == 10:
-        f6_backward(block, gradient, theta, net)
+        f6_backward(block, theta, net, 0, C5)
     elif step == 11:
-        c5_backward(block, gradient, theta, net)
+        c5_backward(block, theta, net, 0, C3)
     elif step == 12:
-        s4_backward(block, theta, net)
+        s4_backward(block, theta, net, 0, C3)
     elif step == 13:
-        c3_backward_weight(block, net)
+        c3_backward_weight(block, net, 0, C3)
     elif step == 14:
-        c3_backward_input(block, theta, net)
+        c3_backward_input(block, theta, net, 0, net.s2.height)
     elif step == 15:
-        s2_backward(block, theta, net)
+        s2_backward(block, theta, net, 0, C1)
     elif step == 16:
-        c1_backward_weight(block, net)
+        c1_backward_weight(block, net, 0, C1_KERNEL_ROWS)
+    elif step == 17:
+        gradient_end(block, s.gradient, net, False, 0, 1)
     else:
-        gradient_end(block, gradient, net)
+        for task in range(tasks):
+            c_batch_task(b, task)
 
 
 cdef const char* c_profile(int step, int64_t* adds, Py_ssize_t repeats, const Images* images, const int64_t* labels,
                            const real* theta, real* gradient, const Net* net, void* workspace) noexcept nogil:
-    # 0 repeats: prepares the workspace by one whole pass
+    # 0 repeats: prepares the memory by one whole pass. The tasks of a batch are done once for BLOCKS blocks.
     cdef Block block
-    cdef Py_ssize_t r
-    block_layout(&block, workspace, net)
-    block.add = True
+    cdef Shard s
+    cdef Batch b
+    cdef Update rule
+    cdef Py_ssize_t r, stretch, rest
+    cdef int64_t errors = 0
+    cdef double loss = 0
+    cdef int tasks, stage
     if step >= STEPS:
         return NULL
     adds[0] = STEP[step].multiply_adds
+    c_sizes(&stretch, &rest, &tasks, net)
+    block_layout(&block, workspace, net)
+    s.net, s.theta, s.images, s.first, s.n, s.scores = net, theta, images, 0, LANES, NULL
+    s.labels, s.weight, s.scale, s.loss, s.errors, s.workspace = labels, NULL, 1, &loss, &errors, workspace
+    s.gradient, s.rows = gradient, gradient + whole(rest)
+    rule.rule = SUM
+    b.net, b.rows, b.blocks, b.gradients, b.count, b.begin, b.rule = net, s.rows, BLOCKS, gradient, 1, NULL, &rule
+    b.theta, b.state1, b.state2 = NULL, s.rows + BLOCKS * stretch, NULL
+    begin_block(&block, &s, 0)
     if repeats == 0:
-        level_table(block.level, net)
-        gradient_begin(&block, gradient, net)
-        run_step(0, &block, images, labels, theta, gradient, net)
-        forward(&block, theta, net, True)
-        run_step(1, &block, images, labels, theta, gradient, net)
-        backward(&block, gradient, theta, net)
+        memset(gradient, 0, (whole(rest) + BLOCKS * stretch) * sizeof(real))
+        for stage in range(BLOCK_STAGES):
+            block_stage(&block, &s, 0, LANES, stage, 0, 1)
     for r in range(repeats):
-        run_step(step, &block, images, labels, theta, gradient, net)
+        if step < STEPS - 1 or r % BLOCKS == 0:
+            run_step(step, &block, &s, &b, tasks)
     return STEP[step].name
 
 

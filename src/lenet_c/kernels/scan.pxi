@@ -20,9 +20,9 @@ cdef void c_scan_tiles(real* s4, const Scan* scan, Py_ssize_t first, Py_ssize_t 
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)
         pack_tiles(block.x, scan, first + done, count, across, block.level, tile)
-        c1_s2_predict(&block, theta, tile)
-        c3_forward(&block, theta, tile)
-        s4_forward(&block, theta, tile)
+        c1_s2_predict(&block, theta, tile, 0, tile.s2.height)
+        c3_forward(&block, theta, tile, 0, C3)
+        s4_forward(&block, theta, tile, 0, C3)
         for lane in range(count):
             number = first + done + lane
             row, column = <int>(number // across * scan.tile.height), <int>(number % across * scan.tile.width)

@@ -83,14 +83,14 @@ cdef void block_forward(const Layer* l, vec* y, const vec* x, Py_ssize_t first, 
     cdef int64_t errors = 0
     if l.kind == CONV:
         if shared_inputs(l.links):
-            conv_forward_shared_noinline(y, x, l.w, l.b, l.links, l.height, l.width)
+            conv_forward_shared_noinline(y, x, l.w, l.b, l.links, 0, l.height - KERNEL + 1, l.height, l.width)
         else:
-            conv_forward_noinline(y, x, l.w, l.b, l.links, l.height, l.width)
+            conv_forward_noinline(y, x, l.w, l.b, l.links, 0, l.n_out, l.height, l.width)
     elif l.kind == SUBSAMPLE:
         subsample_forward(y, x, l.w, l.b, l.n_in, l.height, l.width)
     elif l.kind == POOL:
         pool = pool_of(l, &draw, first)
-        pool_forward_noinline(y, x, NULL, NULL, l.n_in, l.height, l.width, &pool, NULL)
+        pool_forward_noinline(y, x, NULL, NULL, 0, l.n_in, 0, l.height // 2, l.height, l.width, &pool, NULL)
     elif l.kind == GLOBAL:
         average_maps(y, x, l.n_in, <Py_ssize_t>l.height * l.width)
     elif l.kind == DENSE:
@@ -108,24 +108,23 @@ cdef void block_backward(const Layer* l, vec* dx, vec* dw, vec* db, const vec* d
     cdef Pool pool
     if l.kind == CONV:
         if shared_inputs(l.links):
-            conv_backward_weight_shared_noinline(dw, dy, x, l.links, l.height, l.width)
+            conv_backward_weight_shared_noinline(dw, dy, x, l.links, 0, l.n_out // 2 * KERNEL, l.height, l.width)
         else:
-            conv_backward_weight_noinline(dw, dy, x, l.links, l.height, l.width)
+            conv_backward_weight_noinline(dw, dy, x, l.links, 0, l.n_out, l.height, l.width)
         conv_backward_bias(db, dy, l.n_out, l.y_size // l.n_out)
         if l.dx != NULL:
-            conv_backward_input_noinline(dx, dy, l.w, l.links, l.height, l.width)
+            conv_backward_input_noinline(dx, dy, l.w, l.links, 0, l.height, l.height, l.width)
     elif l.kind == SUBSAMPLE:
         subsample_backward(dx, dw, db, NULL, dy, NULL, x, l.w, l.n_in, l.height, l.width, False)
     elif l.kind == POOL:
         pool = pool_of(l, &draw, first)
-        pool_forward_noinline(scratch, x, NULL, NULL, l.n_in, l.height, l.width, &pool, NULL)
-        pool_backward_noinline(dx, NULL, NULL, NULL, dy, scratch, x, NULL, l.n_in, l.height, l.width, &pool, NULL,
+        pool_forward_noinline(scratch, x, NULL, NULL, 0, l.n_in, 0, l.height // 2, l.height, l.width, &pool, NULL)
+        pool_backward_noinline(dx, NULL, NULL, NULL, dy, scratch, x, NULL, 0, l.n_in, l.height, l.width, &pool, NULL,
                                False)
     elif l.kind == GLOBAL:
         average_maps_backward(dx, dy, l.n_in, <Py_ssize_t>l.height * l.width)
     elif l.kind == DENSE:
-        dense_backward_noinline(dx if l.dx != NULL else NULL, l.dw, db, dy, x, l.w, <real*>scratch, l.n_in, l.n_out,
-                                True)
+        full_backward(dx if l.dx != NULL else NULL, l.dw, db, dy, x, l.w, <real*>scratch, l.n_in, l.n_out)
     else:
         rbf_backward_noinline(dx, dw, dy, x, l.w, l.n_in, l.n_out, l.s)
 

@@ -31,11 +31,17 @@ cdef inline void squash_subsample_row(vec* y, vec* x, Py_ssize_t x_row, real c, 
                                       Py_ssize_t columns) noexcept nogil:
     # One row of one map, from two rows of pre-activations x of the convolution below, which become f(x).
     # Squashing in a pass of its own leaves the registers to the convolution's tile, and holds the constants in them.
-    cdef vec coefficient = splat(c), bias = splat(b)
     cdef Py_ssize_t j
     for j in range(2 * columns):
         x[j] = squash(x[j])
         x[x_row + j] = squash(x[x_row + j])
+    subsample_row(y, x, x_row, c, b, columns)
+
+
+cdef inline void subsample_row(vec* y, const vec* x, Py_ssize_t x_row, real c, real b,
+                               Py_ssize_t columns) noexcept nogil:
+    cdef vec coefficient = splat(c), bias = splat(b)
+    cdef Py_ssize_t j
     for j in range(columns):
         y[j] = squash(sum4(x, x_row, j) * coefficient + bias)
 

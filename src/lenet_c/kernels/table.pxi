@@ -10,7 +10,6 @@ from lenet_c.kernels.block cimport Block, block_layout
 from lenet_c.kernels.simd cimport ISA, LANES, MOST_LANES, load, real, splat, store, vec
 from lenet_c.kernels.types cimport (ABI_VERSION, C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Images, Kernels, Links, Net,
                                     Update)
-from lenet_c.kernels.update cimport update
 
 cdef extern from *:
     """
@@ -22,6 +21,8 @@ cdef extern from *:
 
 include "lenet_c/kernels/noinline.pxi"
 include "lenet_c/kernels/network.pxi"
+include "lenet_c/kernels/stages.pxi"
+include "lenet_c/kernels/batch.pxi"
 include "lenet_c/kernels/passes.pxi"
 include "lenet_c/kernels/curvature.pxi"
 include "lenet_c/kernels/scan.pxi"
@@ -32,14 +33,13 @@ include "lenet_c/kernels/profile.pxi"
 
 
 cdef size_t c_workspace(const Net* net) noexcept nogil:
+    # behind the block: a stretch of rows, for `gradients`
     cdef Block block
     cdef ImageBlock image
-    return max(block_layout(&block, NULL, net), image_layout(&image, NULL, net))
-
-
-cdef void c_update(real* theta, real* state1, real* state2, const real* gradient, Py_ssize_t stride, int count,
-                   Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil:
-    update(theta, state1, state2, gradient, stride, count, start, stop, rule)
+    cdef Full[3] f
+    cdef int full
+    return max(block_layout(&block, NULL, net) + full_layers(f, &full, net) * sizeof(real),
+               image_layout(&image, NULL, net))
 
 
 cdef Kernels TABLE
@@ -85,6 +85,11 @@ TABLE.scan_tiles = c_scan_tiles
 TABLE.scan_scores = c_scan_scores
 TABLE.distort_workspace = c_distort_workspace
 TABLE.distort = c_distort
+TABLE.sizes = c_sizes
+TABLE.shard = c_shard
+TABLE.batch_task = c_batch_task
+TABLE.shard_stages = c_shard_stages
+TABLE.shard_stage = c_shard_stage
 
 
 def table():

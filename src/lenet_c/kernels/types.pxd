@@ -85,6 +85,33 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         int rule
         double rate, momentum, decay, beta2, epsilon, correction1, correction2
 
+    ctypedef struct Shard "lenet_shard":
+        const Net* net
+        const number* theta
+        const Images* images
+        Py_ssize_t first, n
+        number* scores
+        const int64_t* labels
+        const number* weight
+        double scale
+        number* rows
+        number* gradient
+        double* loss
+        int64_t* errors
+        void* workspace
+
+    ctypedef struct Batch "lenet_batch":
+        const Net* net
+        const number* rows
+        int blocks
+        const number* gradients
+        int count
+        const number* begin
+        number* theta
+        number* state1
+        number* state2
+        const Update* rule
+
     ctypedef struct Kernels "lenet_kernels":
         int version, size
         uint64_t source
@@ -159,6 +186,11 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
                            const Net* tile, void* workspace) noexcept nogil
         void (*scan_scores)(number* scores, const number* s4, const Scan* scan, Py_ssize_t first, Py_ssize_t n,
                             const number* theta, const Net* net, void* workspace) noexcept nogil
+        void (*sizes)(Py_ssize_t* stretch, Py_ssize_t* rest, int* tasks, const Net* net) noexcept nogil
+        void (*shard)(const Shard* shard) noexcept nogil
+        void (*batch_task)(const Batch* batch, int task) noexcept nogil
+        int (*shard_stages)(const Shard* shard) noexcept nogil
+        void (*shard_stage)(const Shard* shard, int stage, int part, int parts) noexcept nogil
 
     int lenet_layout(Net* net)
     void lenet_tile(Net* tile, int rows, int columns)

@@ -1,10 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# Update rules, one pass over a stretch of the flat buffer. The gradient is a sum of `count` gradients, `stride` apart,
-# added in order: the bits do not depend on how many threads made them.
+# Update rules, one pass over a stretch of the flat buffer.
 from libc.math cimport sqrt
 
 from lenet_c.kernels.types cimport ADAMW, SDLM, SUM, Update
-from lenet_c.kernels.simd cimport prefetch, real
+from lenet_c.kernels.simd cimport real
 
 
 cdef inline void update_sgd(real* w, real* velocity, const real* g, Py_ssize_t n, const Update* rule) noexcept nogil:
@@ -44,26 +43,17 @@ cdef inline void add_shards(real* g, const real* gradient, Py_ssize_t stride, in
             g[i] = g[i] + gradient[s * stride + i]
 
 
-cdef inline void update(real* theta, real* state1, real* state2, const real* gradient, Py_ssize_t stride, int count,
-                        Py_ssize_t start, Py_ssize_t stop, const Update* rule) noexcept nogil:
-    cdef real[512] g
-    cdef Py_ssize_t at = start, n, i
-    cdef int s
-    while at < stop:
-        n = min(<Py_ssize_t>512, stop - at)
-        if at + n < stop:                        # other threads wrote the next 512 numbers: ask for them early
-            for s in range(count):
-                prefetch(gradient + s * stride + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))
-            prefetch(theta + at + n, min(<Py_ssize_t>512, stop - at - n) * sizeof(real))
-        add_shards(g, gradient + at, stride, count, n)
-        if rule.rule == SUM:
-            for i in range(n):
-                state1[at + i] = g[i]
-        elif rule.rule == SDLM:
-            for i in range(n):
-                theta[at + i] = theta[at + i] - state2[at + i] * g[i]
-        elif rule.rule == ADAMW:
-            update_adamw(theta + at, state1 + at, state2 + at, g, n, rule)
-        else:
-            update_sgd(theta + at, state1 + at, g, n, rule)
-        at += n
+cdef inline void apply_rule(real* w, real* state1, real* state2, const real* g, Py_ssize_t n,
+                            const Update* rule) noexcept nogil:
+    # by the gradient g (n)
+    cdef Py_ssize_t i
+    if rule.rule == SUM:
+        for i in range(n):
+            state1[i] = g[i]
+    elif rule.rule == SDLM:
+        for i in range(n):
+            w[i] = w[i] - state2[i] * g[i]
+    elif rule.rule == ADAMW:
+        update_adamw(w, state1, state2, g, n, rule)
+    else:
+        update_sgd(w, state1, g, n, rule)
