@@ -16,7 +16,7 @@ from sanitizer_case import SANITIZER
 from serve_case import serving
 
 import lenet_c
-from lenet_c.core import choose
+from lenet_c.core import choose, threads
 
 settings.register_profile("lenet-c", deadline=None, print_blob=True)
 settings.load_profile("lenet-c")
@@ -29,7 +29,8 @@ FLOAT32 = choose.available()
 #: servers and time, one after another; the others share what takes long to make.
 GROUPS = {
     "alone": (
-        *("cli/test_serve_command.py", "cli/test_signals.py", "core/test_threads.py", "serve/"),
+        *("cli/test_serve_command.py", "cli/test_signals.py", "core/test_teams.py"),
+        *("core/test_threads.py", "serve/"),
         *("model/test_concurrency.py", "model/test_writers.py", "training/test_interrupts.py"),
         *("training/test_kill.py", "training/test_parallel.py", "whole/test_faults"),
         *("whole/test_forks.py", "whole/test_leftovers.py", "whole/test_soak.py"),
@@ -181,6 +182,12 @@ def server(pretrained):
     """What `lenet-c serve` runs."""
     with serving(pretrained) as server:
         yield server
+
+
+@pytest.fixture
+def many_cores(monkeypatch):
+    """As many threads as are asked for, on whatever cores there are."""
+    monkeypatch.setattr(threads, "cores", lambda: threads.MAX_THREADS)
 
 
 @pytest.fixture

@@ -11,10 +11,14 @@ from thread_case import SECONDS, bits, run, sample
 
 import lenet_c
 from lenet_c import LeNet5
+from lenet_c.core.threads import resolve
+
+MANY = pytest.mark.usefixtures("many_cores")
 
 # --- the same bits
 
 
+@MANY
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_training_gives_the_same_bits_with_any_threads(dtype, optimizer):
@@ -30,6 +34,7 @@ def test_training_gives_the_same_bits_with_any_threads(dtype, optimizer):
         assert all(run == runs[0] for run in runs)
 
 
+@MANY
 def test_partial_fit_gives_the_same_bits_with_any_threads():
     runs = []
     for threads in (1, 2, 3, 4, None):
@@ -39,6 +44,7 @@ def test_partial_fit_gives_the_same_bits_with_any_threads():
     assert all(run == runs[0] for run in runs)
 
 
+@MANY
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 33, 300])
 def test_predictions_give_the_same_bits_with_any_threads(dtype, n):
@@ -49,6 +55,7 @@ def test_predictions_give_the_same_bits_with_any_threads(dtype, n):
         assert_array_equal(model.predict(images, threads=threads), labels)
 
 
+@MANY
 def test_evaluation_gives_the_same_with_any_threads():
     model = LeNet5()
     reports = [model.evaluate(*sample(), threads=threads) for threads in (1, 2, 3, 4)]
@@ -57,6 +64,7 @@ def test_evaluation_gives_the_same_with_any_threads():
         assert_array_equal(report.confusion, reports[0].confusion)
 
 
+@MANY
 def test_more_threads_than_can_be_used():
     model = LeNet5()
     want = model.predict_proba(sample()[0], threads=1)
@@ -107,6 +115,11 @@ def test_ints_of_numpy_are_ints(use, threads):
 
 def threads_in_use():
     return lenet_c.show_config("dict")["threads"]
+
+
+def test_no_more_threads_than_cores(monkeypatch):
+    monkeypatch.setattr("lenet_c.core.threads.cores", lambda: 3)
+    assert [resolve(n) for n in (1, 2, 3, 4, 64, 2**70)] == [1, 2, 3, 3, 3, 3]
 
 
 def test_omp_num_threads_is_respected():
@@ -202,6 +215,7 @@ def test_predictions_while_another_model_is_trained():
     assert bits(learner) == bits(alone)
 
 
+@MANY
 def test_threads_that_come_and_go():
     """Each caller is another thread; workers stay from one call to the next."""
     model = LeNet5()

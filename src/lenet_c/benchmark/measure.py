@@ -191,7 +191,8 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
     ----------
     batch : int
         Images an update, 2 or more. What is left empty in the last vectors is paid for, and the
-        sums over lanes belong to shards of the batch.
+        sums over lanes belong to shards of the batch. The weights of the full layers are timed as
+        for batches of four blocks.
     seconds : float
         For each step, about.
     tick : callable
@@ -208,7 +209,7 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
     timed = engine.profile(model._parameters.net, model._parameters.theta, *block, seconds)
     tick()
     padded = -(-batch // lanes) * lanes / batch
-    shards = -(-batch // (32 * -(-batch // 512)))
+    shards = -(-batch // (16 if batch <= 512 else 32))
     steps = []
     for name, taken, adds in timed:
         share = lanes * shards / batch if name == "gradient_end" else padded
@@ -219,10 +220,13 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
     return Profile(batch, peak, steps, _sums(steps), whole)
 
 
+_BACKWARD = ("loss", "gradient_end", "full_weights")
+
+
 def _direction(name: str) -> str:
     if name.endswith("_predict"):
         return "prediction"
-    return "backward" if "_backward" in name or name in ("loss", "gradient_end") else "forward"
+    return "backward" if "_backward" in name or name in _BACKWARD else "forward"
 
 
 def _sums(steps: list[Step]) -> list[Step]:

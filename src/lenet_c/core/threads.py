@@ -13,7 +13,8 @@ MAX_THREADS = 64
 def resolve(threads: int | None) -> int:
     """Return the threads to use: what was asked for, up to the cores that this process may use.
 
-    CPU affinity and the CPU quota of a Linux control group are respected; by None OMP_NUM_THREADS too.
+    CPU affinity and the CPU quota of a Linux control group are respected; by None also
+    OMP_NUM_THREADS.
 
     Raises
     ------
