@@ -11,7 +11,7 @@ shift
 source=$(cd "$(dirname "$0")/.." && pwd)
 tests=("$@")
 [ ${#tests[@]} -gt 0 ] || tests=(tests/kernels/test_{kernels,kernel_arguments,cross_entropy,squash}.py
-  tests/kernels/test_{network,gradients,updates,online,online_training}.py tests/lines/test_scan.py tests/layers/test_layers.py)
+  tests/kernels/test_{network,gradients,updates,online,online_networks,online_training}.py tests/lines/test_scan.py tests/layers/test_layers.py)
 packages=(python3.X-minimal libpython3.X-minimal libpython3.X-stdlib libc6 zlib1g libexpat1 libffi8 libssl3 libbz2-1.0
   liblzma5 libgcc-s1 libstdc++6 libuuid1 libsqlite3-0 libcrypt1)
 
@@ -66,6 +66,6 @@ right = (lenet_c.predict(images) == labels).sum()
 print(f"{right} of 1,000 digits of the sample right")
 assert lenet_c.show_config("dict")["engine"] == "neon"
 assert right >= 990'
-# the others start Python themselves, which the system cannot without QEMU
-run -m pytest -q -n 0 -m "" -p no:cacheprovider --deselect tests/kernels/test_online.py::test_inputs_that_are_not_32_x_32 \
+# which starts Python itself, what the system cannot without QEMU
+run -m pytest -q -n 0 -m "" -p no:cacheprovider \
   --deselect tests/layers/test_layers.py::test_public_names "${tests[@]}"

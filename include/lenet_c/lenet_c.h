@@ -135,7 +135,7 @@ typedef struct {
     ptrdiff_t c5_weight, c5_bias, f6_weight, f6_bias, output_weight, output_bias, codes, size, total;
 } lenet_net;
 
-/* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 32 x 32, no class, ...). A side
+/* Fills the derived part of *net. Returns 0, or -1 where the layers do not fit (input below 4 c5_kernel + 12, no class, ...). A side
  * is 16384 at most: C1 .. F6 have less than 2^31 units each. */
 static inline int lenet_layout(lenet_net *net)
 {
@@ -303,8 +303,8 @@ typedef struct {
     /* theta[from .. to-1] by the sum of `count` gradients `stride` apart, added in order; state1, state2: velocity, or moments */
     void (*update)(lenet_number *theta, lenet_number *state1, lenet_number *state2, const lenet_number *gradient,
                    ptrdiff_t stride, int count, ptrdiff_t from, ptrdiff_t to, const lenet_update *rule);
-    /* the online schedule, one image at a time, for inputs of 32 x 32 (else online_size is 0): `packed` holds the
-     * parameters (online_size numbers, aligned to 64 bytes, its padding 0) in an order of its own */
+    /* the online schedule, one image at a time: `packed` holds the parameters (online_size numbers, aligned to 64 bytes,
+     * its padding 0) in an order of its own. online_train: a network of one output position; images.draw is that of all */
     size_t (*online_size)(const lenet_net *net);
     void (*online_move)(lenet_number *packed, lenet_number *theta, const lenet_net *net, int back);
     void (*online_scores)(lenet_number *scores, const lenet_images *images, ptrdiff_t first, ptrdiff_t n,

@@ -77,11 +77,13 @@ enum { LENET_WEIGHT_VECS = 5, LENET_TASK_UNITS = 40, LENET_TASK = 40 * 5 * LENET
 
 /* The vector of the six maps of C1 and S2, eight with padding, in the online schedule: half of an AVX-512 register. */
 #if !defined(LENET_SCALAR) && !defined(LENET_F64) && LENET_VECTOR_BYTES == 64
+#  define LENET_HAS_HALF 1
 typedef lenet_real lenet_half __attribute__((vector_size(32), may_alias));
-enum { LENET_HALF_LANES = 8 };
+enum { LENET_HALF_LANES = 8, LENET_HALVES = 2 };
 #else
+#  define LENET_HAS_HALF 0
 typedef lenet_vec lenet_half;
-enum { LENET_HALF_LANES = LENET_VECTOR_BYTES / sizeof(lenet_real) };
+enum { LENET_HALF_LANES = LENET_VECTOR_BYTES / sizeof(lenet_real), LENET_HALVES = 1 };
 #endif
 
 /* Arrays of a fixed size in the kernels. */
@@ -130,14 +132,44 @@ LENET_INLINE void lenet_prefetch(const void *p, ptrdiff_t bytes)
 #endif
 }
 
-LENET_INLINE lenet_half lenet_half_splat(lenet_real a)
+/* Where a vector has two halves. join: what stands at a, then what stands at b. part: back; the half at a is stored last, b
+ * may be a. mixed: the halves lane by lane, first, second, first, ...; unmixed: back. pair_splat: p[0], p[1], p[0], ...
+ * Else: what stands at a; as it is; p[0]. */
+#if LENET_HAS_HALF
+LENET_INLINE lenet_vec lenet_join(const lenet_half *a, const lenet_half *b)
 {
-#ifdef LENET_SCALAR
-    return a;
-#else
-    return a - (lenet_half){0};
-#endif
+    return (lenet_vec)_mm512_insertf32x8(_mm512_castps256_ps512((__m256)*a), (__m256)*b, 1);
 }
+LENET_INLINE void lenet_part(lenet_half *a, lenet_half *b, lenet_vec v)
+{
+    *b = (lenet_half)_mm512_extractf32x8_ps((__m512)v, 1);
+    *a = (lenet_half)_mm512_castps512_ps256((__m512)v);
+}
+LENET_INLINE lenet_vec lenet_mixed(lenet_vec a)
+{
+    return (lenet_vec)_mm512_permutexvar_ps(_mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15), (__m512)a);
+}
+LENET_INLINE lenet_vec lenet_unmixed(lenet_vec a)
+{
+    return (lenet_vec)_mm512_permutexvar_ps(_mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15), (__m512)a);
+}
+LENET_INLINE lenet_vec lenet_pair_splat(const lenet_real *p)
+{
+    typedef double lenet_pair __attribute__((aligned(4), may_alias));
+    lenet_vec pairs;
+    __asm__("vbroadcastsd %1, %0" : "=v"(pairs) : "m"(*(const lenet_pair *)p));     /* GCC 12 loads it early, and spills it */
+    return pairs;
+}
+#else
+LENET_INLINE lenet_vec lenet_join(const lenet_half *a, const lenet_half *b) { (void)b; return *a; }
+LENET_INLINE void lenet_part(lenet_half *a, lenet_half *b, lenet_vec v) { (void)b; *a = v; }
+LENET_INLINE lenet_vec lenet_mixed(lenet_vec a) { return a; }
+LENET_INLINE lenet_vec lenet_unmixed(lenet_vec a) { return a; }
+LENET_INLINE lenet_vec lenet_pair_splat(const lenet_real *p) { return lenet_splat(*p); }
+#endif
+
+/* Registers are few, and a broadcast costs no more than a load. */
+enum { LENET_REREAD = LENET_VECTOR_BYTES == 32 };
 
 /* p, of which the compiler then knows nothing: it reads again instead of keeping what it read, and spilling it. No code. */
 LENET_INLINE const lenet_vec *lenet_opaque(const lenet_vec *p)
@@ -194,11 +226,13 @@ LENET_INLINE lenet_vec lenet_max(lenet_vec a, lenet_vec b)
 #endif
 }
 
-/* nan_of: a, or a NaN where b is one. equal: 1 where a == b, else 0 (NaN: 0). positive: 1 where a > 0, else 0 (NaN: NaN). */
+/* nan_of: a, or a NaN where b is one. equal: 1 where a == b, else 0 (NaN: 0). positive: 1 where a > 0, else 0 (NaN: NaN).
+ * keep: a where m is not 0, else 0. */
 #ifdef LENET_SCALAR
 LENET_INLINE lenet_vec lenet_nan_of(lenet_vec a, lenet_vec b) { return b == b ? a : b; }
 LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b) { return a == b; }
 LENET_INLINE lenet_vec lenet_positive(lenet_vec a) { return a == a ? a > 0 : a; }
+LENET_INLINE lenet_vec lenet_keep(lenet_vec a, lenet_vec m) { return m != 0 ? a : 0; }
 #else
 #  ifdef LENET_F64
 typedef long long lenet_mask __attribute__((vector_size(LENET_VECTOR_BYTES)));
@@ -216,6 +250,10 @@ LENET_INLINE lenet_vec lenet_equal(lenet_vec a, lenet_vec b)
 LENET_INLINE lenet_vec lenet_positive(lenet_vec a)
 {
     return lenet_nan_of((lenet_vec)((lenet_mask)(a > lenet_splat(0)) & (lenet_mask)lenet_splat(1)), a);
+}
+LENET_INLINE lenet_vec lenet_keep(lenet_vec a, lenet_vec m)
+{
+    return (lenet_vec)((lenet_mask)a & (lenet_mask)(m != 0));
 }
 #endif
 

@@ -1,4 +1,4 @@
-"""RBF units in the online schedule: the bits of the blocks, gradients, updates; who has it."""
+"""RBF units in the online schedule: the bits of the blocks, gradients, updates."""
 
 import numpy as np
 import pytest
@@ -9,10 +9,6 @@ from online_case import RULES, online_scores, padding, to_flat, to_packed
 from online_case import online_gradient as packed_gradient
 from pass_case import train
 from variant_case import (
-    ANY_KIND,
-    ANY_SIZE,
-    STOCHASTIC,
-    config_of,
     images_of,
     labels_of,
     model_on,
@@ -149,21 +145,3 @@ def test_padding_stays_zero(engine, kind):
     sums = to_packed(engine, net, np.zeros_like(theta))
     engine.online_gradient(net, packed, images, labels, sums)
     assert_array_equal(sums[padding(engine, net)], 0)
-
-
-def test_who_has_the_schedule(engine):
-    """Scaled tanh everywhere, trainable subsampling, all layers, an input of 32 x 32."""
-    for kind in [*ANY_KIND, *STOCHASTIC, *ANY_SIZE]:
-        c = config_of(kind)
-        net = c.net(c.image_size, c.image_size, c.border)
-        has = (
-            c.activation == "scaled_tanh"
-            and c.f6_activation in (None, "scaled_tanh")
-            and c.subsampling == "trainable"
-            and c.head == "full"
-            and not c.output_activation
-            and c.input_size == 32
-        )
-        size = engine.online_size(net)
-        assert (size > net.size) if has else (size == 0), kind
-        assert engine.prefers_online(net, 1) == (has and engine.lanes > 1), kind

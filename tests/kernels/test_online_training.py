@@ -20,7 +20,6 @@ from online_case import RULES, STEPS, TABLES, draw, network, off_table, online_g
 from pass_case import train
 
 from lenet_c.core import choose
-from lenet_c.core.engine import Net
 
 IMAGES, LABELS = pixels(9, seed=5), targets(9, seed=6)
 ORDER = np.array([7, 2, 2, 0, 8, 5])
@@ -185,22 +184,6 @@ def test_weights_off_the_table_stay_zero(engine, rule):
         assert_array_equal(unpack(flat)["c3.weight"][OFF_TABLE], 0)
     changed = unpack(run.theta - default_theta(engine))["c3.weight"][~OFF_TABLE]
     assert np.count_nonzero(changed) == 60 * 25
-
-
-@pytest.mark.parametrize(("height", "width"), [(29, 28), (31, 31)])
-def test_an_input_that_is_not_32_x_32_is_trained_in_blocks(engine, height, width):
-    net = Net((height, width), 2, 10, (-0.1, 1.175))
-    images, labels = pixels(1, height, width), targets(1)
-    theta, velocity = default_theta(engine), np.zeros(net.size, engine.dtype)
-    g, *result = gradient(engine, images, labels, net)
-    rule = {"rule": "sgd", "weight_decay": 0.0, "beta2": 0.0, "epsilon": 0.0}
-    got = train(
-        engine, net, theta, images, labels, None, np.zeros(1, np.int64), 1, rule,
-        np.array([0.1]), np.zeros(1), velocity,
-    )  # fmt: skip
-    assert list(got) == result
-    want = default_theta(engine).astype(np.float64) - 0.1 * g
-    assert_close(theta, want, f"{engine.dtype} rounding")
 
 
 def nan_parameter(engine, name):

@@ -188,7 +188,7 @@ cdef class Engine:
     # One image at a time: the online schedule
 
     def online_size(self, Net net):
-        """Length of the parameters in the order of the online schedule; 0 where the network's input is not 32 x 32."""
+        """Length of the parameters in the order of the online schedule."""
         return self.k.online_size(&net.net)
 
     def online_move(self, Net net, packed, theta, back=False):
@@ -199,7 +199,7 @@ cdef class Engine:
 
     def prefers_online(self, Net net, Py_ssize_t n):
         """Whether n images are predicted sooner one by one than in blocks of `lanes`."""
-        return 8 * n <= 5 * self.k.lanes and self.k.online_size(&net.net) > 0
+        return 2 * n <= self.k.lanes
 
     def prefers_online_training(self, Net net, Py_ssize_t batch):
         """Whether training with updates from `batch` images is sooner done image by image than by blocks."""

@@ -143,3 +143,9 @@ cdef class Net:
         else:
             layers += [("output.codes", n.codes, (n.classes, F6))]
         return {name: (offset, shape) for name, offset, shape in layers}
+
+
+cdef int check_one_output(Net net) except -1:
+    if net.net.c5.height * net.net.c5.width != 1:
+        raise ValueError("training needs an input of one output position")
+    return 0

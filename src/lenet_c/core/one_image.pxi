@@ -3,7 +3,7 @@ from cython cimport floating
 from libc.math cimport exp, expf
 from libc.string cimport memset
 
-from lenet_c.kernels.types cimport ADAMW, CROSS_ENTROPY, F6, SDLM, SGD, Images, Kernels, Update
+from lenet_c.kernels.types cimport ADAMW, C3, CROSS_ENTROPY, F6, SDLM, SGD, STOCHASTIC, Images, Kernels, Update
 
 
 cdef void softmax_rows(floating* a, Py_ssize_t n, Py_ssize_t classes) noexcept nogil:
@@ -26,14 +26,12 @@ cdef void softmax_rows(floating* a, Py_ssize_t n, Py_ssize_t classes) noexcept n
 
 cdef Array packed_numbers(Engine engine, Net net, array, str name, bint writable=False):
     # parameters in the order of the online schedule
-    cdef Py_ssize_t size = engine.k.online_size(&net.net)
-    if size == 0:
-        raise ValueError("the online schedule needs an input of 32 x 32")
-    return view(array, name, engine.code, (size,), writable, 64)
+    return view(array, name, engine.code, (engine.k.online_size(&net.net),), writable, 64)
 
 
 cdef bint prefers_online_training(Engine engine, Net net, Py_ssize_t batch) noexcept:
-    return (batch == 1 or 2 * batch <= engine.k.lanes) and engine.k.online_size(&net.net) > 0
+    # full tables cost blocks 96 links for 60, and nothing here
+    return batch == 1 or 8 * batch <= (5 if net.net.c3_links.first[C3] > 80 else 4) * engine.k.lanes
 
 
 cdef int softmax(Engine engine, scores) except -1:
@@ -49,7 +47,7 @@ cdef int softmax(Engine engine, scores) except -1:
 cdef bint online_scores(Engine engine, Net net, packed, images, out) except -1:
     cdef Array x = engine.pixels(images, net), p = packed_numbers(engine, net, packed, "packed")
     cdef Py_ssize_t n = x.buffer.shape[0]
-    cdef Array y = engine.numbers(out, "out", (n, 1, net.net.classes), True)
+    cdef Array y = engine.numbers(out, "out", (n, net.net.c5.height * net.net.c5.width, net.net.classes), True)
     cdef Memory memory = take_memory(engine.k.workspace(&net.net))
     cdef Images source = all_images(x)
     with nogil:
@@ -68,6 +66,7 @@ cdef tuple online_gradient(Engine engine, Net net, packed, images, labels, gradi
     cdef double loss = 0
     cdef int64_t errors = 0
     check_labels(t, net.net.classes)
+    check_one_output(net)
     memory = take_memory(engine.k.workspace(&net.net))
     with nogil:
         engine.k.online_train(<number*>p.data, NULL, NULL, <number*>g.data, &loss, &errors, &source,
@@ -83,13 +82,14 @@ cdef int train_online(Pass p, Job* job, Py_ssize_t total, Py_ssize_t batch, cons
     cdef Update* update = &p.update
     cdef const Kernels* k = job.kernels
     cdef const NetStruct* net = job.shard.net
-    cdef Py_ssize_t size = k.online_size(net), i, first, trained = size
+    cdef Py_ssize_t size = k.online_size(net), i, n, first, trained = size
     cdef size_t room = align64(size * k.number_size)
     cdef Memory memory = take_memory(4 * room)
     cdef number* packed = <number*>memory.data
     cdef number* state1 = <number*>(memory.data + room)
     cdef number* state2 = <number*>(memory.data + 2 * room)
     cdef number* sums = <number*>(memory.data + 3 * room)
+    cdef number* velocity
     cdef bint plain = update.rule == SGD and update.decay == 0
     if net.loss != CROSS_ENTROPY and not net.train_codes:
         trained -= <Py_ssize_t>((net.classes + 15) // 16 * 16) * (F6 + 1)      # the codes stand at the end
@@ -101,16 +101,22 @@ cdef int train_online(Pass p, Job* job, Py_ssize_t total, Py_ssize_t batch, cons
         k.online_move(state1, job.batch.state1, net, 0)
         if update.rule != SGD:
             k.online_move(state2, job.batch.state2, net, 0)
-        if batch == 1 and update.rule == SDLM:
-            train_images(job, packed, NULL, state2, NULL, loss, errors, rates, momenta, 0, 1, 0, total)
-        elif batch == 1 and update.rule == SGD:
-            i = total - 1 if plain else 0                # without momentum, only the last velocity is wanted
-            train_images(job, packed, NULL, NULL, NULL, loss, errors, rates, momenta, 0, 1, 0, i)
-            train_images(job, packed, state1, NULL, NULL, loss, errors, rates + i, momenta + i, update.decay, 1, i,
-                         total - i)
+        if batch == 1 and update.rule != ADAMW:
+            n = max(total - 1, 1) if plain else total    # without momentum, only the last velocity is wanted
+            if net.subsampling == STOCHASTIC:            # each step has its draw
+                n = 1
+            first = 0
+            while first < total:
+                n = min(n, total - first)
+                p.source.draw = draw_of(p.draw, step + first)
+                velocity = NULL if update.rule == SDLM or plain and first + n < total else state1
+                train_images(job, packed, velocity, state2 if update.rule == SDLM else NULL, NULL, loss, errors,
+                             rates + first, momenta + first, update.decay, 1, first, n)
+                first += n
         else:
             for i in range((total + batch - 1) // batch):
                 first = i * batch
+                p.source.draw = draw_of(p.draw, step + i)
                 memset(sums, 0, room)
                 train_images(job, packed, NULL, NULL, sums, loss, errors, rates, momenta, 0,
                              1.0 / min(batch, total - first), first, min(batch, total - first))

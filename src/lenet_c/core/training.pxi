@@ -61,8 +61,7 @@ cdef class Pass:
         self.theta = engine.numbers(theta, "theta", (net.net.total,), rule is not None)
         self.labels = view(labels, "labels", "lq", (n,))
         self.weight = None if weight is None else engine.numbers(weight, "weight", (n,))
-        if net.net.c5.height * net.net.c5.width != 1:
-            raise ValueError("training needs an input of one output position")
+        check_one_output(net)
         if rule is None:
             self.state1 = engine.numbers(gradient, "gradient", (net.net.total,), True)
             self.update.rule = SUM
@@ -179,8 +178,7 @@ cdef int curvature(Engine engine, Net net, theta, images, labels, order, out, st
     for i in range(o.buffer.shape[0]):
         if not 0 <= (<const int64_t*>o.data)[i] < n:
             raise ValueError(f"order: numbers must be 0..{n - 1}")
-    if net.net.c5.height * net.net.c5.width != 1:
-        raise ValueError("training needs an input of one output position")
+    check_one_output(net)
     source.index = <const int64_t*>o.data
     memory = take_memory(engine.k.workspace(&net.net))
     with nogil:

@@ -1,14 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# One image at a time, an input of 32 x 32: the lanes hold feature maps, [row][column][map], an input scalar is
-# broadcast against a vector of weights. C1 and S2 have 8 maps, two of them padding, C3 and S4 16, the full layers
-# whole vectors of 16 units. Weights stand by input, then output unit; links that Table I has not, and the padding,
-# are zeros.
+# One image at a time: the lanes hold feature maps, [row][column][map], an input scalar is broadcast against a vector of
+# weights. C1 and S2 have 8 maps, two of them padding, C3 and S4 16, the full layers whole vectors of 16 units. Weights
+# stand by input, then output unit; links that C3's table has not, and the padding, are zeros.
 #
 # The sums run in the order of the batch schedule (bias, input map, row and column of the kernel): adding a zero weight
 # times a number changes nothing, so both schedules give the same bits.
-from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, KERNEL, Net
-from lenet_c.kernels.simd cimport HALF_LANES, LANES, IMAGE_TILE, half, half_splat, real, splat, vec
-from lenet_c.kernels.activation cimport squash_forward
+from lenet_c.kernels.types cimport C1, C3, C5, CROSS_ENTROPY, F6, FULL, KERNEL, TRAINABLE, Net
+from lenet_c.kernels.simd cimport (HALF_LANES, HALVES, LANES, IMAGE_TILE, REREAD, half, join, lane_sum, mixed,
+                                   opaque, pair_splat, part, real, splat, unmixed, vec)
+from lenet_c.kernels.pool cimport Pool
+from lenet_c.kernels.random cimport Draw
 from lenet_c.kernels.workspace cimport take
 
 cdef enum:
@@ -16,37 +17,38 @@ cdef enum:
     MAPS3 = 16
     UNITS5 = 128               # of C5 and F6, with padding
     UNITS6 = 96
-
-# What holds the maps of C1 and S2, or those of C3 and S4
-ctypedef fused lanes:
-    half
-    vec
+    COLUMNS = 8                # of C1 and C3 at a time, where their sizes are not literals
 
 # The parameters in this layout, one flat buffer: offsets of its parts, and its size.
 cdef struct Packed:
     Py_ssize_t w1, b1, c2, b2, w3, b3, c4, b4, w5, b5, w6, b6, w7, b7, size
-    Py_ssize_t outputs         # classes, whole 16s
+    int outputs                # classes, whole 16s
     bint rbf                   # w7: the codes of RBF units, which are trained where train_codes
-    bint train_codes
-    real distance_scale
 
 cdef struct ImageBlock:
-    real* x                    # (32, 32)
-    real* c1                   # (28, 28, 8); becomes C1's delta
+    real* x
+    real* pairs                # where vectors have two halves: of each pixel, it and the one below; else x
+    real* c1                   # (rows, columns, 8); becomes C1's delta
     real* s2
-    real* c3                   # (10, 10, 16)
+    real* c3                   # (rows, columns, 16)
     real* s4
     real* c5
-    real* f6
+    real* f6                   # or the averages of S4's maps
     real* output
     real* d_s2
-    real* d_s4
+    real* d_s4                 # where there are several outputs: what one of them reads of S4
     real* d_c5
     real* d_f6
     real* d_output
-    real* w3t                  # (5, 5, 16, 8): C3's weights by output map
+    real* gradient             # of C1 .. S4, in the order of the parameters
+    real* w3t                  # C3's weights by output map: (5, 5, 16, 8), or (3, 5, 16, 2, 8), two rows in a vec
     real* mask                 # (6, 16): 1 where C3 is connected
+    real* w1                   # of C1 where a vec holds two rows: (26, 8, 2)
     real* level
+    Pool s2_pool
+    Pool s4_pool
+    Draw s2_draw
+    Draw s4_draw
 
 
 cdef inline Py_ssize_t place(Py_ssize_t* next, Py_ssize_t count) noexcept nogil:
@@ -56,53 +58,61 @@ cdef inline Py_ssize_t place(Py_ssize_t* next, Py_ssize_t count) noexcept nogil:
 
 cdef inline Packed packed_layout(const Net* net) noexcept nogil:
     cdef Packed o
-    cdef Py_ssize_t next = 0
+    cdef Py_ssize_t next = 0, full = net.head == FULL, taps5 = net.c5_kernel * net.c5_kernel
     o.outputs = (net.classes + 15) // 16 * 16
     o.rbf = net.loss != CROSS_ENTROPY
-    o.train_codes = net.train_codes
-    o.distance_scale = <real>net.distance_scale
     o.w1 = place(&next, KERNEL * KERNEL * MAPS1)
     o.b1 = place(&next, MAPS1)
     o.c2 = place(&next, MAPS1)
     o.b2 = place(&next, MAPS1)
-    next = (next + 15) // 16 * 16
     o.w3 = place(&next, C1 * KERNEL * KERNEL * MAPS3)
     o.b3 = place(&next, MAPS3)
     o.c4 = place(&next, MAPS3)
     o.b4 = place(&next, MAPS3)
-    o.w5 = place(&next, C3 * KERNEL * KERNEL * UNITS5)
-    o.b5 = place(&next, UNITS5)
-    o.w6 = place(&next, C5 * UNITS6)
-    o.b6 = place(&next, UNITS6)
-    o.w7 = place(&next, F6 * o.outputs)
+    o.w5 = place(&next, full * C3 * taps5 * UNITS5)
+    o.b5 = place(&next, full * UNITS5)
+    o.w6 = place(&next, full * C5 * UNITS6)
+    o.b6 = place(&next, full * UNITS6)
+    o.w7 = place(&next, net.last * <Py_ssize_t>o.outputs)
     o.b7 = place(&next, o.outputs)
     o.size = next
     return o
 
 
 cdef inline real* take_reals(char** at, Py_ssize_t count) noexcept nogil:
-    return <real*>take(at, count * sizeof(real), 1)
+    return <real*>take(at, count * sizeof(real), 64)
 
 
 cdef inline size_t image_layout(ImageBlock* block, void* workspace, const Net* net) noexcept nogil:
-    # Lays a block into a workspace; returns its size in bytes.
+    # Lays a block into a workspace; returns its size in bytes. A last tile reads up to COLUMNS pixels more than there
+    # are, and the last vector of S2 may hold half a unit too much.
     cdef char* at = <char*>workspace
-    block.x = take_reals(&at, 32 * 32)
-    block.c1 = take_reals(&at, 28 * 28 * MAPS1)
-    block.s2 = take_reals(&at, 14 * 14 * MAPS1)
-    block.c3 = take_reals(&at, 10 * 10 * MAPS3)
-    block.s4 = take_reals(&at, 5 * 5 * MAPS3)
+    cdef Py_ssize_t outputs = (net.classes + 15) // 16 * 16
+    cdef Py_ssize_t s2 = (<Py_ssize_t>(net.s2.height + 1) * net.s2.width + COLUMNS) * MAPS1
+    cdef Py_ssize_t s4 = <Py_ssize_t>net.s4.height * net.s4.width * MAPS3
+    block.x = take_reals(&at, <Py_ssize_t>net.x.height * net.x.width + COLUMNS)
+    block.pairs = block.x
+    if HALVES == 2:
+        block.pairs = take_reals(&at, (<Py_ssize_t>net.x.height * net.x.width + COLUMNS) * 2)
+    block.c1 = take_reals(&at, (<Py_ssize_t>net.c1.height + 1) * net.c1.width * MAPS1)
+    block.s2 = take_reals(&at, s2)
+    block.c3 = take_reals(&at, <Py_ssize_t>net.c3.height * net.c3.width * MAPS3)
+    block.s4 = take_reals(&at, s4)
     block.c5 = take_reals(&at, UNITS5)
     block.f6 = take_reals(&at, UNITS6)
-    block.output = take_reals(&at, (net.classes + 15) // 16 * 16)
-    block.d_s2 = take_reals(&at, 14 * 14 * MAPS1)
-    block.d_s4 = take_reals(&at, 5 * 5 * MAPS3)
+    block.output = take_reals(&at, outputs)
+    block.d_s2 = take_reals(&at, s2)
+    block.d_s4 = take_reals(&at, s4)
     block.d_c5 = take_reals(&at, UNITS5)
     block.d_f6 = take_reals(&at, UNITS6)
-    block.d_output = take_reals(&at, (net.classes + 15) // 16 * 16)
-    block.w3t = take_reals(&at, KERNEL * KERNEL * MAPS3 * MAPS1)
+    block.d_output = take_reals(&at, outputs)
+    block.gradient = take_reals(&at, packed_layout(net).w5)
+    block.w3t = take_reals(&at, (KERNEL + 1) * KERNEL * MAPS3 * MAPS1)
     block.mask = take_reals(&at, C1 * MAPS3)
+    block.w1 = take_reals(&at, (KERNEL * KERNEL + 1) * MAPS1 * HALVES)
     block.level = take_reals(&at, 256)
+    block.s2_pool = Pool(net.subsampling, net.p, NULL)
+    block.s4_pool = Pool(net.subsampling, net.p, NULL)
     return at - <char*>workspace
 
 
@@ -123,75 +133,151 @@ cdef inline void move_parameters(real* packed, real* theta, const Net* net, bint
     cdef int taps = KERNEL * KERNEL
     move(packed + o.w1, theta + net.c1_weight, C1, taps, MAPS1, back)
     move(packed + o.b1, theta + net.c1_bias, C1, 1, MAPS1, back)
-    move(packed + o.c2, theta + net.s2_coefficient, C1, 1, MAPS1, back)
-    move(packed + o.b2, theta + net.s2_bias, C1, 1, MAPS1, back)
     move(packed + o.w3, theta + net.c3_weight, C3, C1 * taps, MAPS3, back)
     move(packed + o.b3, theta + net.c3_bias, C3, 1, MAPS3, back)
-    move(packed + o.c4, theta + net.s4_coefficient, C3, 1, MAPS3, back)
-    move(packed + o.b4, theta + net.s4_bias, C3, 1, MAPS3, back)
-    move(packed + o.w5, theta + net.c5_weight, C5, C3 * taps, UNITS5, back)
-    move(packed + o.b5, theta + net.c5_bias, C5, 1, UNITS5, back)
-    move(packed + o.w6, theta + net.f6_weight, F6, C5, UNITS6, back)
-    move(packed + o.b6, theta + net.f6_bias, F6, 1, UNITS6, back)
+    if net.subsampling == TRAINABLE:
+        move(packed + o.c2, theta + net.s2_coefficient, C1, 1, MAPS1, back)
+        move(packed + o.b2, theta + net.s2_bias, C1, 1, MAPS1, back)
+        move(packed + o.c4, theta + net.s4_coefficient, C3, 1, MAPS3, back)
+        move(packed + o.b4, theta + net.s4_bias, C3, 1, MAPS3, back)
+    if net.head == FULL:
+        move(packed + o.w5, theta + net.c5_weight, C5, C3 * net.c5_kernel * net.c5_kernel, UNITS5, back)
+        move(packed + o.b5, theta + net.c5_bias, C5, 1, UNITS5, back)
+        move(packed + o.w6, theta + net.f6_weight, F6, C5, UNITS6, back)
+        move(packed + o.b6, theta + net.f6_bias, F6, 1, UNITS6, back)
     if o.rbf:
-        move(packed + o.w7, theta + net.codes, net.classes, F6, <int>o.outputs, back)
+        move(packed + o.w7, theta + net.codes, net.classes, F6, o.outputs, back)
         return
-    move(packed + o.w7, theta + net.output_weight, net.classes, F6, <int>o.outputs, back)
-    move(packed + o.b7, theta + net.output_bias, net.classes, 1, <int>o.outputs, back)
+    move(packed + o.w7, theta + net.output_weight, net.classes, net.last, o.outputs, back)
+    move(packed + o.b7, theta + net.output_bias, net.classes, 1, o.outputs, back)
 
 
-cdef inline void c1_forward(real* y, const real* x, const real* w, const real* b) noexcept nogil:
-    # y (28, 28, 8), pre-activations
-    cdef half[14] acc
-    cdef half weight
-    cdef const half* taps = <const half*>w
-    cdef half* out = <half*>y
-    cdef int i, jj, j, u, v, p
-    for p in range(MAPS1 // HALF_LANES):
-        for i in range(28):
-            for jj in range(2):
-                for j in range(14):
-                    acc[j] = (<const half*>b)[p]
+cdef inline const real* read_again(const real* p, bint again) noexcept nogil:
+    # p; `again`: what was read from it is not kept, nor spilled
+    return <const real*>opaque(<const vec*>p) if again else p
+
+
+cdef inline void pair_rows(real* pairs, const real* x, Py_ssize_t height, Py_ssize_t width) noexcept nogil:
+    # pairs[i] = x[i] and the pixel below; 0 below the last row
+    cdef Py_ssize_t i, last = (height - 1) * width
+    for i in range(last):
+        pairs[2 * i] = x[i]
+        pairs[2 * i + 1] = x[i + width]
+    for i in range(last, last + width):
+        pairs[2 * i] = x[i]
+        pairs[2 * i + 1] = 0
+
+
+cdef inline void pair_weights(real* w2, const real* w) noexcept nogil:
+    # each weight of C1, and the biases behind them, twice
+    cdef int i
+    for i in range(KERNEL * KERNEL + 1):
+        (<vec*>w2)[i] = mixed(join(<const half*>w + i, <const half*>w + i))
+
+
+cdef inline void c1_forward(real* y, const real* x, const real* w, Py_ssize_t rows, Py_ssize_t columns,
+                            int TILE) noexcept nogil:
+    # y (rows, columns, 8), pre-activations, TILE columns at a time. w: with the biases behind. Where a vec holds two
+    # rows of y: x from pair_rows, w from pair_weights.
+    cdef vec[16] acc, rest
+    cdef const vec* whole
+    cdef vec weight
+    cdef const vec* taps
+    cdef half* out
+    cdef const real* pixel
+    cdef Py_ssize_t i, ii, jj, width = columns + KERNEL - 1
+    cdef int j, u, v, p, step = MAPS1 // HALF_LANES
+    for p in range(step):
+        taps = <const vec*>w + p
+        for ii in range((rows + HALVES - 1) // HALVES):
+            i = min(ii * HALVES, rows - HALVES)
+            for jj in range((columns + TILE - 1) // TILE):
+                for j in range(TILE):
+                    acc[j] = taps[KERNEL * KERNEL * step]
                 for u in range(KERNEL):
+                    pixel = x + ((i + u) * width + jj * TILE) * HALVES
                     for v in range(KERNEL):
-                        weight = taps[(u * KERNEL + v) * (MAPS1 // HALF_LANES) + p]
-                        for j in range(14):
-                            acc[j] += weight * half_splat(x[(i + u) * 32 + jj * 14 + j + v])
-                for j in range(14):
-                    out[(i * 28 + jj * 14 + j) * (MAPS1 // HALF_LANES) + p] = acc[j]
+                        weight = taps[(u * KERNEL + v) * step]
+                        for j in range(TILE):
+                            acc[j] += weight * pair_splat(pixel + (v + j) * HALVES)
+                        pixel = read_again(pixel, HALVES == 2 or REREAD and TILE > COLUMNS)
+                out = <half*>y + (i * columns + jj * TILE) * step + p
+                if columns % TILE == 0 or jj < columns // TILE:
+                    for j in range(TILE):
+                        part(out + j * step, out + (columns + j) * step, unmixed(acc[j]))
+                else:
+                    for j in range(TILE):
+                        rest[j] = acc[j]
+                    whole = opaque(rest)                 # all of them are computed here, in registers
+                    for j in range(columns % TILE):
+                        part(out + j * step, out + (columns + j) * step, unmixed(whole[j]))
 
 
-cdef inline void subsample_forward(lanes* y, const lanes* x, const lanes* c, const lanes* b, int rows, int columns,
-                                   int MAPS) noexcept nogil:
-    # y (rows, columns, maps), pre-activations; maps: MAPS vectors of `lanes`
-    cdef const lanes* top
-    cdef int i, j, p, row = 2 * columns * MAPS
-    for i in range(rows):
-        for j in range(columns):
-            for p in range(MAPS):
-                top = x + 2 * i * row + 2 * j * MAPS + p
-                y[(i * columns + j) * MAPS + p] = (((top[0] + top[MAPS]) + top[row]) + top[row + MAPS]) * c[p] + b[p]
-
-
-cdef inline void c3_forward(real* y, const real* x, const real* w, const real* b) noexcept nogil:
-    # y (10, 10, 16), pre-activations, from x (14, 14, 8)
-    cdef vec[10] acc
+cdef inline void c3_forward(real* y, const real* x, const real* w, const real* b, Py_ssize_t rows, Py_ssize_t columns,
+                            int TILE) noexcept nogil:
+    # y (rows, columns, 16), pre-activations, from x (rows + 4, columns + 4, 8), TILE columns at a time
+    cdef vec[16] acc, rest
+    cdef const vec* whole
     cdef vec weight
     cdef const vec* taps = <const vec*>w
     cdef vec* out = <vec*>y
-    cdef int i, j, k, u, v, p
+    cdef const real* pixel
+    cdef Py_ssize_t i, jj, at, width = columns + KERNEL - 1
+    cdef int j, k, u, v, p
     for p in range(MAPS3 // LANES):
-        for i in range(10):
-            for j in range(10):
-                acc[j] = (<const vec*>b)[p]
-            for k in range(C1):
-                for u in range(KERNEL):
-                    for v in range(KERNEL):
-                        weight = taps[((k * KERNEL + u) * KERNEL + v) * (MAPS3 // LANES) + p]
-                        for j in range(10):
-                            acc[j] += weight * splat(x[((i + u) * 14 + j + v) * MAPS1 + k])
-            for j in range(10):
-                out[(i * 10 + j) * (MAPS3 // LANES) + p] = acc[j]
+        for i in range(rows):
+            for jj in range((columns + TILE - 1) // TILE):
+                for j in range(TILE):
+                    acc[j] = (<const vec*>b)[p]
+                for k in range(C1):
+                    for u in range(KERNEL):
+                        pixel = x + ((i + u) * width + jj * TILE) * MAPS1 + k
+                        for v in range(KERNEL):
+                            weight = taps[((k * KERNEL + u) * KERNEL + v) * (MAPS3 // LANES) + p]
+                            for j in range(TILE):
+                                acc[j] += weight * splat(pixel[(v + j) * MAPS1])
+                            pixel = read_again(pixel, REREAD and TILE > COLUMNS)
+                at = i * columns + jj * TILE
+                if columns % TILE == 0 or jj < columns // TILE:
+                    for j in range(TILE):
+                        out[(at + j) * (MAPS3 // LANES) + p] = acc[j]
+                else:
+                    for j in range(TILE):
+                        rest[j] = acc[j]
+                    whole = opaque(rest)                 # all of them are computed here, in registers
+                    for j in range(columns % TILE):
+                        out[(at + j) * (MAPS3 // LANES) + p] = whole[j]
+
+
+cdef inline void c3_links_forward(real* y, const real* x, const real* w, const real* b, const Net* net) noexcept nogil:
+    # c3_forward over the links alone: a zero weight times what is not finite would be NaN
+    cdef Py_ssize_t i, j, rows = net.c3.height, columns = net.c3.width, width = net.s2.width
+    cdef int m, link, k, q
+    cdef real sum
+    for i in range(rows):
+        for j in range(columns):
+            for m in range(C3):
+                sum = b[m]
+                for link in range(net.c3_links.first[m], net.c3_links.first[m + 1]):
+                    k = net.c3_links.input[link]
+                    for q in range(KERNEL * KERNEL):
+                        sum += w[(k * KERNEL * KERNEL + q) * MAPS3 + m] * \
+                            x[((i + q // KERNEL) * width + j + q % KERNEL) * MAPS1 + k]
+                y[(i * columns + j) * MAPS3 + m] = sum
+
+
+cdef inline bint all_finite(const real* x, Py_ssize_t vecs) noexcept nogil:
+    cdef vec[4] sums
+    cdef Py_ssize_t i
+    cdef int q
+    for q in range(4):
+        sums[q] = splat(0)
+    for i in range(vecs // 4):
+        for q in range(4):
+            sums[q] += (<const vec*>x)[4 * i + q] * splat(0)
+    for i in range(vecs // 4 * 4, vecs):
+        sums[0] += (<const vec*>x)[i] * splat(0)
+    return lane_sum((sums[0] + sums[1]) + (sums[2] + sums[3])) == 0
 
 
 cdef inline void dense_forward(real* y, const real* x, const real* w, const real* b, int units, int groups, int group,
@@ -214,6 +300,18 @@ cdef inline void dense_forward(real* y, const real* x, const real* w, const real
             (<vec*>y)[tile * PARTS + t] = acc[t]
 
 
+cdef inline void average_forward(real* y, const real* x, Py_ssize_t size) noexcept nogil:
+    # y (16): the means of maps x (size, 16)
+    cdef vec sum
+    cdef Py_ssize_t i
+    cdef int p
+    for p in range(MAPS3 // LANES):
+        sum = splat(0)
+        for i in range(size):
+            sum += (<const vec*>x)[i * (MAPS3 // LANES) + p]
+        (<vec*>y)[p] = sum / splat(<real>size)
+
+
 cdef inline void rbf_forward(real* y, const real* x, const real* code, int outputs, real s) noexcept nogil:
     # y[c] = s sum_n (x[n] - code[n,c])^2
     cdef vec sum, d
@@ -224,25 +322,3 @@ cdef inline void rbf_forward(real* y, const real* x, const real* code, int outpu
             d = splat(x[n]) - (<const vec*>code)[n * (outputs // LANES) + p]
             sum += d * d
         (<vec*>y)[p] = sum * splat(s)
-
-
-cdef inline void image_forward(ImageBlock* block, const real* w, const Packed* o) noexcept nogil:
-    c1_forward(block.c1, block.x, w + o.w1, w + o.b1)
-    squash_forward(<vec*>block.c1, 28 * 28 * MAPS1 // LANES)
-    subsample_forward[half](<half*>block.s2, <const half*>block.c1, <const half*>(w + o.c2), <const half*>(w + o.b2),
-                            14, 14, MAPS1 // HALF_LANES)
-    squash_forward(<vec*>block.s2, 14 * 14 * MAPS1 // LANES)
-    c3_forward(block.c3, block.s2, w + o.w3, w + o.b3)
-    squash_forward(<vec*>block.c3, 10 * 10 * MAPS3 // LANES)
-    subsample_forward[vec](<vec*>block.s4, <const vec*>block.c3, <const vec*>(w + o.c4), <const vec*>(w + o.b4), 5, 5,
-                           MAPS3 // LANES)
-    squash_forward(<vec*>block.s4, 5 * 5 * MAPS3 // LANES)
-    dense_forward(block.c5, block.s4, w + o.w5, w + o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
-                  IMAGE_TILE)
-    squash_forward(<vec*>block.c5, UNITS5 // LANES)
-    dense_forward(block.f6, block.c5, w + o.w6, w + o.b6, UNITS6, 1, C5, 1, 6)
-    squash_forward(<vec*>block.f6, UNITS6 // LANES)
-    if o.rbf:
-        rbf_forward(block.output, block.f6, w + o.w7, <int>o.outputs, o.distance_scale)
-    else:
-        dense_forward(block.output, block.f6, w + o.w7, w + o.b7, <int>o.outputs, 1, F6, 1, 1)

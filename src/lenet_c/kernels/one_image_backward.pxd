@@ -1,17 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# The way back of one image (one_image.pxd). A gradient is used as soon as it is computed:
+# The way back of one image (one_image.pxd). A gradient of a full layer is used as soon as it is computed:
 #
 #   GRADIENT   g is added to a gradient buffer
 #   PLAIN      w -= rate g
 #   MOMENTUM   v = momentum v + (g + decay w);  w -= rate v
 #   SCALED     w -= v g: v holds a rate for each parameter
 #
-# A weight is read for the input's sensitivity before it is written.
-from lenet_c.kernels.types cimport C1, C3, C5, F6, KERNEL, SQUASH_A, SQUASH_S
-from lenet_c.kernels.one_image cimport MAPS1, MAPS3, UNITS5, UNITS6, ImageBlock, Packed, lanes
-from lenet_c.kernels.simd cimport (HALF_LANES, IMAGE_TILE, LANES, half, half_splat, lane_sum, real,
-                                   splat, vec)
-from lenet_c.kernels.activation cimport squash_backward, squash_derivative
+# A weight is read for the input's sensitivity before it is written. The gradients of C1 to S4 are gathered first.
+from lenet_c.kernels.types cimport C1, F6, KERNEL
+from lenet_c.kernels.one_image cimport MAPS1, MAPS3
+from lenet_c.kernels.simd cimport (HALF_LANES, HALVES, IMAGE_TILE, LANES, half, join, keep, lane_sum, mixed, pair_splat,
+                                   part, real, splat, unmixed, vec)
 
 cdef enum:
     GRADIENT
@@ -39,6 +38,12 @@ cdef inline void put(Sink* sink, Py_ssize_t at, vec g, int KIND) noexcept nogil:
         v = <vec*>(sink.v + at)
         v[0] = splat(sink.momentum) * v[0] + (g + splat(sink.decay) * w[0])
         w[0] = w[0] - splat(sink.rate) * v[0]
+
+
+cdef inline void put_all(Sink* sink, const real* g, Py_ssize_t n, int KIND) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n // LANES):
+        put(sink, i * LANES, (<const vec*>g)[i], KIND)
 
 
 cdef inline void dense_backward(Sink* sink, real* dx, const real* du, const real* x, const real* w, Py_ssize_t at_w,
@@ -87,155 +92,139 @@ cdef inline void rbf_backward(Sink* sink, real* dx, const real* dy, const real* 
         dx[n] = lane_sum(sum)
 
 
-cdef inline lanes slope(lanes y) noexcept nogil:
-    # f'(a) from y = f(a)
-    if lanes is half:
-        return half_splat(<real>(SQUASH_S * SQUASH_A)) - y * y * half_splat(<real>(SQUASH_S / SQUASH_A))
-    else:
-        return squash_derivative(y)
+cdef inline void average_backward(real* dx, const real* dy, Py_ssize_t size) noexcept nogil:
+    # dx (size, 16) from dy (16)
+    cdef Py_ssize_t i
+    cdef int p
+    for i in range(size):
+        for p in range(MAPS3 // LANES):
+            (<vec*>dx)[i * (MAPS3 // LANES) + p] = (<const vec*>dy)[p] / splat(<real>size)
 
 
-cdef inline void subsample_backward(lanes* dx, lanes* dc, lanes* db, lanes* dbelow, const lanes* dy, const lanes* y,
-                                    const lanes* x, const lanes* c, int rows, int columns, int MAPS) noexcept nogil:
-    # dx (2 rows, 2 columns, maps) becomes the delta of the convolution below, and may be x; overwrites dc, db and
-    # dbelow, the gradient of that convolution's bias
-    cdef int i, j, p, q
-    cdef lanes du, e, sum_c, sum_b, sum_below
-    cdef lanes[4] s
-    cdef Py_ssize_t[4] at
-    cdef Py_ssize_t o
-    at[0] = 0
-    at[1] = MAPS
-    at[2] = 2 * columns * MAPS
-    at[3] = (2 * columns + 1) * MAPS
-    for p in range(MAPS):
-        if lanes is half:
-            sum_c = half_splat(0)
-        else:
-            sum_c = splat(0)
-        sum_b = sum_c
-        sum_below = sum_c
-        for i in range(rows):
-            for j in range(columns):
-                o = (i * columns + j) * MAPS + p
-                du = dy[o] * slope[lanes](y[o])
-                o = (4 * i * columns + 2 * j) * MAPS + p
-                for q in range(4):
-                    s[q] = x[o + at[q]]
-                sum_c += du * (((s[0] + s[1]) + s[2]) + s[3])
-                sum_b += du
-                e = c[p] * du
-                for q in range(4):
-                    s[q] = e * slope[lanes](s[q])
-                    sum_below += s[q]
-                    dx[o + at[q]] = s[q]
-        dc[p] = sum_c
-        db[p] = sum_b
-        dbelow[p] = sum_below
+cdef inline void transpose_c3(real* wt, const real* w) noexcept nogil:
+    # wt (5 / HALVES, 5, 16, HALVES, 8) from w (6, 5, 5, 16); the padding of wt is not touched
+    cdef int u, v, m, k
+    cdef real* out
+    for u in range(KERNEL):
+        for v in range(KERNEL):
+            out = wt + ((u // HALVES * KERNEL + v) * MAPS3 * HALVES + u % HALVES) * MAPS1
+            for k in range(C1):
+                for m in range(MAPS3):
+                    out[m * HALVES * MAPS1 + k] = w[((k * KERNEL + u) * KERNEL + v) * MAPS3 + m]
 
 
-cdef inline void c3_backward_input(real* dx, const real* du, const real* wt) noexcept nogil:
-    # dx (14, 14, 8) from du (10, 10, 16) and wt (5, 5, 16, 8)
-    cdef half[KERNEL] acc
-    cdef half delta
-    cdef int i, j, u, v, m, p, step = MAPS1 // HALF_LANES
-    cdef half* out = <half*>dx
-    cdef const half* weight
-    for i in range(14 * 14 * step):
-        out[i] = half_splat(0)
-    for p in range(MAPS1 // HALF_LANES):
-        for i in range(10):
-            for u in range(KERNEL):
-                for j in range(10):
-                    for v in range(KERNEL):
-                        acc[v] = out[((i + u) * 14 + j + v) * step + p]
-                    weight = <const half*>wt + u * KERNEL * MAPS3 * step + p
-                    for m in range(MAPS3):
-                        delta = half_splat(du[(i * 10 + j) * MAPS3 + m])
-                        for v in range(KERNEL):
-                            acc[v] += delta * weight[(v * MAPS3 + m) * step]
-                    for v in range(KERNEL):
-                        out[((i + u) * 14 + j + v) * step + p] = acc[v]
-
-
-cdef inline void c3_backward_weight(Sink* sink, const real* du, const real* x, const real* mask, Py_ssize_t at_w,
-                                    int KIND) noexcept nogil:
-    # dw[k,u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v,k], 0 where mask (6, 16) is
-    cdef vec[C1] acc
+cdef inline void c3_input_rows(half* out, Py_ssize_t apart, const real* du, Py_ssize_t du_apart, const half* weight,
+                               Py_ssize_t columns, int ROWS) noexcept nogil:
+    # adds what ROWS rows of du give, by a row of the kernel, or two that stand in a vec, to as many rows of dx
+    cdef vec[2 * KERNEL] acc
     cdef vec delta
-    cdef int i, j, k, u, v, p
+    cdef Py_ssize_t j, width = (columns + KERNEL - 1) * (MAPS1 // HALF_LANES)
+    cdef int m, r, v, step = MAPS1 // HALF_LANES
+    for r in range(ROWS):
+        for v in range(KERNEL):
+            acc[r * KERNEL + v] = join(out + r * apart + v * step, out + r * apart + width + v * step)
+    for j in range(columns):
+        for m in range(MAPS3):
+            for r in range(ROWS):
+                delta = splat(du[r * du_apart + j * MAPS3 + m])
+                for v in range(KERNEL):
+                    acc[r * KERNEL + v] += delta * (<const vec*>(weight + (v * MAPS3 + m) * HALVES * step))[0]
+        for r in range(ROWS):
+            part(out + r * apart + j * step, out + r * apart + width + j * step, acc[r * KERNEL])
+            for v in range(KERNEL - 1):
+                acc[r * KERNEL + v] = acc[r * KERNEL + v + 1]
+            if j + 1 < columns:
+                acc[r * KERNEL + KERNEL - 1] = join(out + r * apart + (j + KERNEL) * step,
+                                                    out + r * apart + width + (j + KERNEL) * step)
+    for r in range(ROWS):
+        for v in range(KERNEL - 1):
+            part(out + r * apart + (columns + v) * step, out + r * apart + width + (columns + v) * step,
+                 acc[r * KERNEL + v])
+
+
+cdef inline void c3_backward_input(real* dx, const real* du, const real* wt, Py_ssize_t rows,
+                                   Py_ssize_t columns) noexcept nogil:
+    # Overwrites dx (rows + 4, columns + 4, 8), and a row behind, from du (rows, columns, 16). Two rows of du at a time,
+    # far enough from each other that they give to different rows of dx.
+    cdef Py_ssize_t i, half_rows = rows // 2, row = (columns + KERNEL - 1) * (MAPS1 // HALF_LANES)
+    cdef Py_ssize_t together = half_rows if half_rows >= HALVES else 0
+    cdef int u, p, step = MAPS1 // HALF_LANES
+    cdef half* out
+    cdef const half* weight
+    for i in range((rows + KERNEL) * (columns + KERNEL - 1) * MAPS1):
+        dx[i] = 0
+    for p in range(step):
+        for u in range((KERNEL + HALVES - 1) // HALVES):
+            weight = <const half*>wt + u * KERNEL * MAPS3 * HALVES * step + p
+            out = <half*>dx + u * HALVES * row + p
+            for i in range(together):
+                c3_input_rows(out + i * row, half_rows * row, du + i * columns * MAPS3, half_rows * columns * MAPS3,
+                              weight, columns, 2)
+            for i in range(2 * together, rows):
+                c3_input_rows(out + i * row, 0, du + i * columns * MAPS3, 0, weight, columns, 1)
+
+
+cdef inline void c3_weight_taps(real* dw, const real* du, const real* x, const real* mask, Py_ssize_t rows,
+                                Py_ssize_t columns, int p, int TAPS) noexcept nogil:
+    # TAPS neighbouring taps of all maps of S2, and LANES maps of C3 from p * LANES on
+    cdef vec[2 * C1] acc
+    cdef vec delta
+    cdef Py_ssize_t i, j, width = columns + KERNEL - 1
+    cdef int k, v
+    for k in range(TAPS * C1):
+        acc[k] = splat(0)
+    for i in range(rows):
+        for j in range(columns):
+            delta = (<const vec*>du)[(i * columns + j) * (MAPS3 // LANES) + p]
+            for v in range(TAPS):
+                for k in range(C1):
+                    acc[v * C1 + k] += delta * splat(x[(i * width + j + v) * MAPS1 + k])
+    for v in range(TAPS):
+        for k in range(C1):
+            (<vec*>dw)[(k * KERNEL * KERNEL + v) * (MAPS3 // LANES) + p] = \
+                keep(acc[v * C1 + k], (<const vec*>mask)[k * (MAPS3 // LANES) + p])
+
+
+cdef inline void c3_backward_weight(real* dw, const real* du, const real* x, const real* mask, Py_ssize_t rows,
+                                    Py_ssize_t columns) noexcept nogil:
+    # Overwrites dw: dw[k,u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v,k], 0 where mask (6, 16) is
+    cdef int u, v, p
     for p in range(MAPS3 // LANES):
         for u in range(KERNEL):
-            for v in range(KERNEL):
-                for k in range(C1):
-                    acc[k] = splat(0)
-                for i in range(10):
-                    for j in range(10):
-                        delta = (<const vec*>du)[(i * 10 + j) * (MAPS3 // LANES) + p]
-                        for k in range(C1):
-                            acc[k] += delta * splat(x[((i + u) * 14 + j + v) * MAPS1 + k])
-                for k in range(C1):
-                    put(sink, at_w + ((k * KERNEL + u) * KERNEL + v) * MAPS3 + p * LANES,
-                        acc[k] * (<const vec*>mask)[k * (MAPS3 // LANES) + p], KIND)
+            for v in range(0, KERNEL - 1, 2):
+                c3_weight_taps(dw + (u * KERNEL + v) * MAPS3, du, x + (u * (columns + KERNEL - 1) + v) * MAPS1, mask,
+                               rows, columns, p, 2)
+            c3_weight_taps(dw + (u * KERNEL + KERNEL - 1) * MAPS3, du,
+                           x + (u * (columns + KERNEL - 1) + KERNEL - 1) * MAPS1, mask, rows, columns, p, 1)
 
 
-cdef inline void c1_backward_weight(real* dw, const real* du, const real* x) noexcept nogil:
-    # Overwrites dw (5, 5, 8): dw[u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v]
-    cdef half[2 * KERNEL] acc
-    cdef half delta
-    cdef int i, j, jj, t, u, v, p, step = MAPS1 // HALF_LANES
+cdef inline void c1_backward_weight(real* dw, const real* du, const real* x, Py_ssize_t rows,
+                                    Py_ssize_t columns) noexcept nogil:
+    # Overwrites dw (5, 5, 8): dw[u,v,m] = sum_{i,j} du[i,j,m] x[i+u,j+v]. x: `pairs`, where a vec holds two rows of du;
+    # behind the last row of du stand zeros.
+    cdef vec[2 * KERNEL] acc
+    cdef vec delta
+    cdef const half* deltas
+    cdef half[2] sums
+    cdef Py_ssize_t i, ii, j, width = columns + KERNEL - 1
+    cdef int t, u, v, p, step = MAPS1 // HALF_LANES
     for p in range(MAPS1 // HALF_LANES):
         for u in range(KERNEL):
             for v in range(2 * KERNEL):
-                acc[v] = half_splat(0)
-            for i in range(28):
-                for jj in range(14):
+                acc[v] = splat(0)
+            for ii in range((rows + HALVES - 1) // HALVES):
+                i = ii * HALVES
+                deltas = <const half*>du + i * columns * step + p
+                for j in range(0, columns - 1, 2):
                     for t in range(2):
-                        j = 2 * jj + t
-                        delta = (<const half*>du)[(i * 28 + j) * step + p]
+                        delta = mixed(join(deltas + (j + t) * step, deltas + (j + t + columns) * step))
                         for v in range(KERNEL):
-                            acc[t * KERNEL + v] += delta * half_splat(x[(i + u) * 32 + j + v])
+                            acc[t * KERNEL + v] += delta * pair_splat(x + ((i + u) * width + j + t + v) * HALVES)
+                if columns % 2:
+                    j = columns - 1
+                    delta = mixed(join(deltas + j * step, deltas + (j + columns) * step))
+                    for v in range(KERNEL):
+                        acc[v] += delta * pair_splat(x + ((i + u) * width + j + v) * HALVES)
             for v in range(KERNEL):
-                (<half*>dw)[(u * KERNEL + v) * step + p] = acc[v] + acc[KERNEL + v]
-
-
-cdef inline void put_all(Sink* sink, Py_ssize_t at, const real* g, int n, int KIND) noexcept nogil:
-    cdef int i
-    for i in range(n // LANES):
-        put(sink, at + i * LANES, (<const vec*>g)[i], KIND)
-
-
-cdef inline void image_backward(ImageBlock* block, Sink* sink, const real* w, const Packed* o,
-                                int KIND) noexcept nogil:
-    # From d_output. c1 and c3 become deltas.
-    cdef int u, v, m, k
-    cdef real* g = block.w3t                              # scratch once C3 is done; its padding stays 0
-    cdef real* g3 = block.c5                              # scratch once C5 is done
-    if o.rbf:
-        rbf_backward(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, <int>o.outputs, o.train_codes,
-                     o.distance_scale, KIND)
-    else:
-        dense_backward(sink, block.d_f6, block.d_output, block.f6, w + o.w7, o.w7, o.b7, <int>o.outputs, 1, F6, 1, 1,
-                       KIND)
-    squash_backward(<vec*>block.d_f6, <vec*>block.f6, UNITS6 // LANES)
-    dense_backward(sink, block.d_c5, block.d_f6, block.c5, w + o.w6, o.w6, o.b6, UNITS6, 1, C5, 1, 6, KIND)
-    squash_backward(<vec*>block.d_c5, <vec*>block.c5, UNITS5 // LANES)
-    dense_backward(sink, block.d_s4, block.d_c5, block.s4, w + o.w5, o.w5, o.b5, UNITS5, C3, KERNEL * KERNEL, MAPS3,
-                   IMAGE_TILE, KIND)
-    subsample_backward[vec](<vec*>block.c3, <vec*>(g3 + MAPS3), <vec*>(g3 + 2 * MAPS3), <vec*>g3,
-                            <const vec*>block.d_s4, <const vec*>block.s4, <const vec*>block.c3,
-                            <const vec*>(w + o.c4), 5, 5, MAPS3 // LANES)
-    put_all(sink, o.b3, g3, 3 * MAPS3, KIND)              # C3's biases, S4's coefficients and biases
-    for u in range(KERNEL):
-        for v in range(KERNEL):
-            for m in range(MAPS3):
-                for k in range(C1):
-                    block.w3t[((u * KERNEL + v) * MAPS3 + m) * MAPS1 + k] = \
-                        w[o.w3 + ((k * KERNEL + u) * KERNEL + v) * MAPS3 + m]
-    c3_backward_input(block.d_s2, block.c3, block.w3t)
-    c3_backward_weight(sink, block.c3, block.s2, block.mask, o.w3, KIND)
-    subsample_backward[half](<half*>block.c1, <half*>(g + o.c2), <half*>(g + o.b2), <half*>(g + o.b1),
-                             <const half*>block.d_s2, <const half*>block.s2, <const half*>block.c1,
-                             <const half*>(w + o.c2), 14, 14, MAPS1 // HALF_LANES)
-    c1_backward_weight(g + o.w1, block.c1, block.x)
-    put_all(sink, o.w1, g + o.w1, KERNEL * KERNEL * MAPS1 + 3 * MAPS1, KIND)    # C1's weights, biases, S2's too
+                part(&sums[0], &sums[HALVES - 1], unmixed(acc[v] + acc[KERNEL + v]))
+                (<half*>dw)[(u * KERNEL + v) * step + p] = sums[0] if HALVES == 1 else sums[0] + sums[1]

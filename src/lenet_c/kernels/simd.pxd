@@ -14,6 +14,8 @@ cdef extern from "lenet_c/simd.h" nogil:
     const char* ISA "LENET_ISA"
     enum:
         HALF_LANES "LENET_HALF_LANES"
+        HALVES "LENET_HALVES"
+        REREAD "LENET_REREAD"
         WORDS "LENET_WORDS"
         C1_MAPS "LENET_C1_MAPS"
         C1_COLUMNS "LENET_C1_COLUMNS"
@@ -34,7 +36,6 @@ cdef extern from "lenet_c/simd.h" nogil:
     const vec* opaque "lenet_opaque" (const vec* p)
     vec splat "lenet_splat" (real a)
     void prefetch "lenet_prefetch" (const void* p, Py_ssize_t bytes)
-    half half_splat "lenet_half_splat" (real a)
     vec load "lenet_load" (const real* p)
     void store "lenet_store" (real* p, vec a)
     real lane_sum "lenet_sum" (vec a)
@@ -45,6 +46,12 @@ cdef extern from "lenet_c/simd.h" nogil:
     vec vpositive "lenet_positive" (vec a)
     vec if_less "lenet_if_less" (vec a, vec b, vec x, vec y)
     vec vabs "lenet_abs" (vec a)
+    vec keep "lenet_keep" (vec a, vec m)
+    vec join "lenet_join" (const half* a, const half* b)
+    void part "lenet_part" (half* a, half* b, vec v)
+    vec mixed "lenet_mixed" (vec a)
+    vec unmixed "lenet_unmixed" (vec a)
+    vec pair_splat "lenet_pair_splat" (const real* p)
     void bytes_of "lenet_bytes" (vec* out, const unsigned int* words)
     real fma_peak "lenet_fma_peak" (long rounds, real a, real b)
     int FMA_PEAK_REGISTERS "LENET_FMA_PEAK_REGISTERS"

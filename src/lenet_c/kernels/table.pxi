@@ -4,7 +4,7 @@ setup.py compiles this source once for each instruction set, and once with -DLEN
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from lenet_c.kernels.block cimport Block, block_layout
 from lenet_c.kernels.simd cimport ISA, LANES, MOST_LANES, load, real, splat, store, vec
