@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from network_case import LEVELS, pack, parameters
+from numpy.testing import assert_array_equal
 from thread_case import bits, sample
 
 from lenet_c import LeNet5
 from lenet_c.core.engine import Net
+from lenet_c.core.threads import resolve
 
 pytestmark = pytest.mark.usefixtures("many_cores")
 THREADS = (2, 3, 4, 7, 8, 16, 33)
@@ -89,3 +91,50 @@ def test_several_output_positions(engine):
         engine.scores(net, theta, images, out, threads)
         found.append(out.tobytes())
     assert found == found[:1] * len(found)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_training_gives_the_same_bits_with_any_threads(dtype, optimizer):
+    """Batches of 100 are 4 shards, the last one of 4 images; of 7 one; 1 is online training."""
+    for batch_size, n in ((1, 12), (7, 107), (100, 107)):
+        runs = []
+        for threads in (1, 2, 3, 4, 9):
+            model = LeNet5(dtype=dtype)
+            history = model.fit(
+                *sample(n), epochs=2, batch_size=batch_size, optimizer=optimizer, threads=threads
+            )
+            runs.append((bits(model), [(r.loss, r.train_error) for r in history]))
+        assert all(run == runs[0] for run in runs)
+
+
+def test_partial_fit_gives_the_same_bits_with_any_threads():
+    runs = []
+    for threads in (1, 2, 3, 4, None):
+        model = LeNet5()
+        losses = [model.partial_fit(*sample(107), threads=threads) for _ in range(3)]
+        runs.append((bits(model), losses))
+    assert all(run == runs[0] for run in runs)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 33, 300])
+def test_predictions_give_the_same_bits_with_any_threads(dtype, n):
+    model, images = LeNet5(dtype=dtype), sample()[0][:n]
+    p, labels = model.predict_proba(images, threads=1), model.predict(images, threads=1)
+    for threads in (2, 3, 4, 64, None):
+        assert model.predict_proba(images, threads=threads).tobytes() == p.tobytes()
+        assert_array_equal(model.predict(images, threads=threads), labels)
+
+
+def test_evaluation_gives_the_same_with_any_threads():
+    model = LeNet5()
+    reports = [model.evaluate(*sample(), threads=threads) for threads in (1, 2, 3, 4)]
+    for report in reports:
+        assert (report.loss, report.error_rate) == (reports[0].loss, reports[0].error_rate)
+        assert_array_equal(report.confusion, reports[0].confusion)
+
+
+def test_no_more_threads_than_cores(monkeypatch):
+    monkeypatch.setattr("lenet_c.core.threads.cores", lambda: 3)
+    assert [resolve(n) for n in (1, 2, 3, 4, 64, 2**70)] == [1, 2, 3, 3, 3, 3]

@@ -10,8 +10,7 @@ from lenet_c.kernels.conv cimport conv_backward_input, conv_backward_weight, con
 from lenet_c.kernels.dense cimport dense_backward_input, dense_forward, transpose
 from lenet_c.kernels.pool cimport average_maps, average_maps_backward
 from lenet_c.kernels.simd cimport BACK_COLUMNS, C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, UNITS, squash
-from lenet_c.kernels.subsample cimport (squash_subsample_forward, squash_subsample_row, subsample_backward,
-                                        subsample_row)
+from lenet_c.kernels.subsample cimport (squash_subsample_forward, squash_subsample_row, subsample_backward)
 from lenet_c.kernels.types cimport FULL, TRAINABLE
 
 
@@ -23,35 +22,29 @@ cdef bint is_paper_network(const Net* net) noexcept nogil:
 # C1 and S2: rows i0 .. i1 - 1 of S2, and the rows of C1 below them
 
 
-cdef inline void squash_tile(vec* y, Py_ssize_t y_map, int COLUMNS) noexcept nogil:
-    cdef int m, j
-    for m in range(C1_MAPS):
-        for j in range(COLUMNS):
-            y[m * y_map + j] = squash(y[m * y_map + j])
-
-
 cdef inline void c1_row(vec* y, Py_ssize_t y_map, const vec* x, int width, const real* w, const real* b,
                         const unsigned char* input, bint late) noexcept nogil:
     # A row of C1_MAPS maps of C1. late: each tile is squashed after the next one is computed, so that its divisions run
-    # beside multiply-adds.
+    # beside multiply-adds; by a function of its own, or its constants would take the tile's registers.
     cdef int columns = width - KERNEL + 1, j, jj
     for jj in range(columns // C1_COLUMNS):
         conv_tile(y + jj * C1_COLUMNS, y_map, columns, x + jj * C1_COLUMNS, 0, width, w, KERNEL * KERNEL, b, input, 1,
                   KERNEL, C1_MAPS, 1, C1_COLUMNS)
         if late and jj > 0:
-            squash_tile(y + (jj - 1) * C1_COLUMNS, y_map, C1_COLUMNS)
+            squash_tile_noinline(y + (jj - 1) * C1_COLUMNS, y_map)
     for j in range(columns - columns % C1_COLUMNS, columns):
         conv_tile(y + j, y_map, columns, x + j, 0, width, w, KERNEL * KERNEL, b, input, 1, KERNEL, C1_MAPS, 1, 1)
-        if late:
-            squash_tile(y + j, y_map, 1)
     if late:
-        squash_tile(y + (columns // C1_COLUMNS - 1) * C1_COLUMNS, y_map, C1_COLUMNS)
+        squash_tile_noinline(y + (columns // C1_COLUMNS - 1) * C1_COLUMNS, y_map)
+        for j in range(columns - columns % C1_COLUMNS, columns):
+            for jj in range(C1_MAPS):
+                y[jj * y_map + j] = squash(y[jj * y_map + j])
 
 
 cdef inline void c1_s2_rows(Block* block, const real* theta, const Net* net, int i0, int i1, int width,
                             bint keep) noexcept nogil:
-    # keep: all of c1 is wanted; else two rows of it serve in turn. Where a tile spans all maps C1 is squashed tile by tile,
-    # else by rows, which leaves the registers to the tile.
+    # keep: all of c1 is wanted; else two rows of it serve in turn. Where a tile spans all maps C1 is squashed tile by
+    # tile, else by rows.
     cdef int columns = width - KERNEL + 1, i, k, g, r
     cdef Py_ssize_t c1_map = (net.c1.height if keep else 2) * columns
     cdef vec* c1 = block.c1 + 2 * i0 * columns * (1 if keep else C1)
@@ -66,11 +59,12 @@ cdef inline void c1_s2_rows(Block* block, const real* theta, const Net* net, int
             for k in range(g * C1_MAPS, (g + 1) * C1_MAPS):
                 s2 = block.s2 + (k * net.s2.height + i) * (columns // 2)
                 if C1_MAPS == C1:
-                    subsample_row(s2, c1 + k * c1_map, columns, theta[net.s2_coefficient + k], theta[net.s2_bias + k],
-                                  columns // 2 if keep else net.s2.width)        # a literal makes GCC spill here
+                    subsample_row_noinline(s2, c1 + k * c1_map, columns, theta[net.s2_coefficient + k],
+                                           theta[net.s2_bias + k], columns // 2)
                 else:
                     squash_subsample_row(s2, c1 + k * c1_map, columns, theta[net.s2_coefficient + k],
-                                         theta[net.s2_bias + k], columns // 2 if keep else net.s2.width)
+                                         theta[net.s2_bias + k],
+                                         columns // 2 if keep else net.s2.width)     # a literal makes GCC spill here
                     if columns % 2:
                         for r in range(2):
                             c1[k * c1_map + (r + 1) * columns - 1] = squash(c1[k * c1_map + (r + 1) * columns - 1])

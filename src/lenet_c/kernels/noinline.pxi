@@ -3,7 +3,8 @@ from lenet_c.kernels.conv cimport conv_backward_input, conv_backward_weight, con
 from lenet_c.kernels.dense cimport dense_backward_input, dense_backward_weight, dense_forward
 from lenet_c.kernels.losses cimport rbf_backward, rbf_forward, rbf_loss, softmax_cross_entropy
 from lenet_c.kernels.pool cimport Pool, pool_backward, pool_forward
-from lenet_c.kernels.simd cimport BACK_COLUMNS, C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS
+from lenet_c.kernels.simd cimport BACK_COLUMNS, C1_COLUMNS, C1_MAPS, C3_COLUMNS, C3_ROWS, squash
+from lenet_c.kernels.subsample cimport subsample_row
 from lenet_c.kernels.types cimport CROSS_ENTROPY, KERNEL, Activation, Links, Update
 from lenet_c.kernels.update cimport apply_rule
 
@@ -36,6 +37,18 @@ cdef void conv_backward_input_noinline(vec* dx, const vec* du, const real* w, co
                                        int height, int width) noexcept nogil:
     conv_backward_input(dx, du, w, links.out_first, links.output, links.n_in, i0, i1, height, width, KERNEL,
                         BACK_COLUMNS)
+
+
+cdef void squash_tile_noinline(vec* y, Py_ssize_t y_map) noexcept nogil:
+    cdef int m, j
+    for m in range(C1_MAPS):
+        for j in range(C1_COLUMNS):
+            y[m * y_map + j] = squash(y[m * y_map + j])
+
+
+cdef void subsample_row_noinline(vec* y, const vec* x, Py_ssize_t x_row, real c, real b,
+                                 Py_ssize_t columns) noexcept nogil:
+    subsample_row(y, x, x_row, c, b, columns)
 
 
 cdef void pool_forward_noinline(vec* y, const vec* x, const real* c, const real* b, int k0, int k1, int i0, int i1,
