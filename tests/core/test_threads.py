@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
 from thread_case import SECONDS, bits, run, sample
 
 import lenet_c
