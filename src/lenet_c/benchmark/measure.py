@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core import choose
+from ..core.engine import Engine
 from ..model.lenet5 import LeNet5
 from .checks import Disagreement, check_gradients, check_predictions, check_training
 from .competitors import BLAS_VARIABLES, BlasRival, LenetC, Rival, draw, openblas_setter
@@ -184,7 +185,9 @@ class Profile:
         }
 
 
-def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
+def profile(
+    batch: int, seconds: float, tick: Callable[[], object], isa: str | None = None
+) -> Profile:
     """Time every step of a pass by itself, and the whole, with the kernels in use.
 
     Parameters
@@ -197,8 +200,10 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
         For each step, about.
     tick : callable
         Called when a part of the work is done, three in all.
+    isa : str, optional
+        One of `choose.available`, in place of the kernels in use.
     """
-    engine, model = choose.default(), LeNet5()
+    engine, model = choose.default() if isa is None else choose.load(isa), LeNet5()
     seconds = max(seconds, 1e-3)
     params, images, labels = draw(max(_presented(batch), engine.lanes))
     model.set_parameters(params)
@@ -214,7 +219,7 @@ def profile(batch: int, seconds: float, tick: Callable[[], object]) -> Profile:
     for name, taken, adds in timed:
         share = lanes * shards / batch if name == "gradient_end" else padded
         steps.append(Step(name, _direction(name), share * taken, adds))
-    whole = _whole(params, images, labels, batch, 5 * seconds)
+    whole = _whole(params, images, labels, batch, 5 * seconds, engine)
     peak = max(peak, engine.fma_peak(seconds))
     tick()
     return Profile(batch, peak, steps, _sums(steps), whole)
@@ -253,9 +258,11 @@ def _whole(
     labels: np.ndarray,
     batch: int,
     seconds: float,
+    engine: Engine,
 ) -> dict[str, float]:
     """Return the shortest seconds an image of `fit` and `predict_proba` at this batch size."""
     ours = LenetC(params, 1)
+    ours.model._parameters.engine = engine
     n = _presented(batch)
     runs: dict[str, tuple[Callable[[], object], int]] = {}
     runs["training"] = (ours.training(images[:n], labels[:n], batch, RATE, MOMENTUM), n)
