@@ -62,19 +62,23 @@ class Eager:
     network = staticmethod(plain)
     memory_format = torch.contiguous_format
     onednn = True
+    device = "cpu"
 
     def __init__(self, params, threads):
         torch.set_num_threads(threads)
-        self.params = {name: torch.tensor(value) for name, value in params.items()}
+        self.params = {
+            name: torch.tensor(value, device=self.device) for name, value in params.items()
+        }
         for name, value in self.params.items():
             if name[:2] in ("s2", "s4"):
                 self.params[name] = value[:, None, None]
             elif value.ndim == 4:
                 self.params[name] = value.contiguous(memory_format=self.memory_format)
-        self.mask = torch.tensor(TABLE[:, :, None, None], dtype=torch.float32)
+        self.mask = torch.tensor(TABLE[:, :, None, None], dtype=torch.float32, device=self.device)
 
     def _input(self, images):
-        return torch.from_numpy(prepare(images)).to(memory_format=self.memory_format)
+        x = torch.from_numpy(prepare(images))
+        return x.to(self.device, memory_format=self.memory_format)
 
     def predicting(self, images):
         x = self._input(images)
@@ -90,22 +94,24 @@ class Eager:
         batches = list(zip(x.split(batch), labels.split(batch), strict=True)) * epochs
         for value in self.params.values():
             value.requires_grad_()
-        kernels = self.params["c3.weight"]
         sgd = torch.optim.SGD(self.params.values(), lr=rate, momentum=momentum, fused=True)
 
         def run():
             with _onednn(self.onednn):
                 for inputs, targets in batches:
-                    sgd.zero_grad(set_to_none=True)
-                    F.cross_entropy(self.network(self.params, inputs), targets).backward()
-                    sgd.step()
-                    with torch.no_grad():
-                        kernels.mul_(self.mask)
+                    self._update(sgd, inputs, targets)
 
         return run
 
+    def _update(self, sgd, inputs, targets):
+        sgd.zero_grad(set_to_none=True)
+        F.cross_entropy(self.network(self.params, inputs), targets).backward()
+        sgd.step()
+        with torch.no_grad():
+            self.params["c3.weight"].mul_(self.mask)
+
     def parameters(self):
-        return {name: value.detach().numpy().copy() for name, value in self.params.items()}
+        return {name: value.detach().cpu().numpy().copy() for name, value in self.params.items()}
 
 
 class Native(Eager):
