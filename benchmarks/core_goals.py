@@ -3,6 +3,7 @@
 from lenet_c.benchmark import timing
 
 CARD, GRAPH, CPU = "PyTorch, card", "PyTorch, graph", "PyTorch, CPU"
+HEADER = ("work", "goal", "measured", "met")
 
 
 def table(name, rows, others=()):
@@ -27,6 +28,11 @@ def by_batch(section):
     return {row["batch"]: row["median"] for row in section.get("training", ())}
 
 
+def _with_card(name, section):
+    card = section.get("facts", {}).get("card")
+    return f"{name} ({card})" if card else name
+
+
 class Goals:
     """The goals that a run's figures tell of: `lines` of (work, goal, measured, whether met)."""
 
@@ -42,8 +48,9 @@ class Goals:
         if not self.training and not self.prediction:
             return
         self.most = max(next(iter((self.training or self.prediction).values())), key=int)
-        self._faster(GRAPH, graph, (64,))
-        self._faster(CARD, card, tuple(batch for batch in self.training if batch <= 1024))
+        named = {name: _with_card(name, sections.get(name, {})) for name in (CARD, GRAPH)}
+        self._faster(named[GRAPH], graph, (64,))
+        self._faster(named[CARD], card, tuple(n for n in self.training if n <= 1024))
         if int(self.most) >= 4:
             self._gain("training", self.training, 64, "4", 3.4)
         if int(self.most) >= 16:
@@ -131,4 +138,4 @@ class Goals:
         """Print them."""
         if self.lines:
             print("\nGoals; rates in thousand images/s, ratios in this run")
-            timing.print_table(("work", "goal", "measured", "met"), self.lines)
+            timing.print_table(HEADER, self.lines)

@@ -55,8 +55,7 @@ static void stage(void *arg, int number, int part, int parts)
 static void team_work(void *arg, int i)
 {
     team *t = arg;
-    (void)i;
-    lenet_stages_run(&t->stages, STAGES, t->parts, stage, t);
+    lenet_stages_run(&t->stages, STAGES, t->parts, i, stage, t);
 }
 
 static int compare(const void *a, const void *b)
@@ -86,7 +85,7 @@ int main(int argc, char **argv)
         lenet_pool_run(call_job, &turns, threads);
         call[r] = clock_now() - begin - one;
         begin = clock_now();
-        lenet_pool_share(team_work, &t, threads);
+        lenet_pool_share(team_work, &t, threads, 0);
         team_time[r] = clock_now() - begin - STAGES * part;
     }
     call_seconds = median(call);

@@ -4,6 +4,7 @@ Each function fills a dict, row by row, so that what was measured is there whate
 """
 
 import contextlib
+import os
 import statistics
 import subprocess
 import sys
@@ -65,17 +66,22 @@ def figures(timings):
 def peak_together(engine, threads, seconds=0.06):
     """Return the multiply-adds a second of so many threads at once.
 
-    The sum of their means: a thread that another one keeps from its core has less.
+    The sum of their means, each on a core of its own, of which a neighbour may take its part.
     """
     rates, barrier = [[] for _ in range(threads)], threading.Barrier(threads)
+    cores = timing.cores() if hasattr(os, "sched_setaffinity") else []
 
-    def work(own):
+    def work(own, core):
+        if core:
+            os.sched_setaffinity(0, core)  # of this thread alone
         barrier.wait()
         end = time.perf_counter() + seconds
         while not own or time.perf_counter() < end:
             own.append(max(engine.fma_peak(0.001), 1.0))  # 0: it was kept from it all the time
 
-    workers = [threading.Thread(target=work, args=(own,)) for own in rates]
+    workers = [
+        threading.Thread(target=work, args=(own, cores[i : i + 1])) for i, own in enumerate(rates)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -21,10 +21,10 @@ from ..files.safe_files import atomic_write
 def pin(threads: int) -> None:
     """Keep this process on `threads` cores, where the system allows that."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, _cores()[:threads])
+        os.sched_setaffinity(0, cores()[:threads])
 
 
-def _cores() -> list[int]:
+def cores() -> list[int]:
     """Return the CPUs of this process, one of each physical core before the others.
 
     From the last one, since the system's own work prefers the first.
