@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 import traceback
+import warnings
 from pathlib import Path
 
 import core_goals
@@ -127,6 +128,7 @@ def measure(options):
     data = {"commit": processes.commit(), "minutes": options.minutes, "machine": facts}
     data |= {"config": lenet_c.show_config("dict"), "sections": {}}
     timing.print_facts(facts)
+    warnings.simplefilter("ignore", lenet_c.TrainingWarning)  # of few updates, as are wanted
     wanted = [name for name in SECTIONS if name in options.sections]
     for i, name in enumerate(wanted):
         section, weight = SECTIONS[name]

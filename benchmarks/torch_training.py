@@ -14,7 +14,8 @@ from thread_tables import Plan
 
 FORMS = ("cpu", "cuda", "graph")
 RATE, MOMENTUM = 0.005, 0.9
-STEPS, IMAGES = 64, 16_384  # of a call: so many updates, but at most so many images
+STEPS, IMAGES = 64, 16_384  # of a call: so many updates and images at most,
+SECONDS = 0.1  # and so long, as the first two updates tell
 
 
 def contestant(form):
@@ -94,7 +95,7 @@ def facts(form):
     return found
 
 
-def agreement(kind, params, threads, images, labels):
+def agreement(kind, threads, params, images, labels):
     """Return None, or how the weights differ from lenet-c's after three updates."""
     from contestants import check_training
 
@@ -122,17 +123,32 @@ def measure(options):
     torch.set_num_threads(options.threads)
     yield facts(options.form)
     for i, batch in enumerate(options.batches):
-        n = batch * max(2, min(STEPS, IMAGES // batch))
-        params, images, labels = draw(n)
         found = {"batch": batch}
         if i == 0:
-            first = images[:batch], labels[:batch]
-            found["differs"] = agreement(kind, params, options.threads, *first)
-        run = kind(params, options.threads).training(images, labels, batch, RATE, MOMENTUM)
-        run()
+            found["differs"] = agreement(kind, options.threads, *draw(batch))
+        run, n = sized(
+            kind, options.threads, *draw(batch * max(2, min(STEPS, IMAGES // batch))), batch
+        )
         plan = Plan(max(0.0, until - time.time()) / (len(options.batches) - i), 1)
         timing = plan.in_turn({options.form: (run, n)})[options.form]
         yield found | {"median": timing.median, "best": timing.rate(1), "images": n}
+
+
+def sized(kind, threads, params, images, labels, batch):
+    """Return what presents images once, after a first time, and how many of them."""
+
+    def training(n):
+        one = kind(params, threads)
+        run = one.training(images[:n], labels[:n], batch, RATE, MOMENTUM)
+        run()
+        return run
+
+    two = training(2 * batch)
+    begin = time.perf_counter()
+    two()
+    steps = int(2 * SECONDS / (time.perf_counter() - begin))
+    n = min(len(images), batch * max(2, steps))
+    return training(n), n
 
 
 def parse(arguments=None):
