@@ -332,7 +332,8 @@ typedef struct {
     double (*fma_peak)(ptrdiff_t rounds);
     ptrdiff_t fma_per_round;
     /* single layers on (n, maps, height, width) and (n, units). workspace: as many vecs of `alignment` bytes as the layer's
-     * arrays have numbers an image, twice x, and the parameters' gradients. dx is NULL where it is not wanted.
+     * arrays have numbers an image, twice x, and the parameters' gradients; of dense_backward 4 n_in + 2 n_out + 512. dx
+     * is NULL where it is not wanted.
      * forward overwrites y; backward overwrites dx and adds to dw, db, dc. height and width are at least 5 for
      * convolutions, 2 for windows; sizes are counted in ptrdiff_t */
     void (*conv_forward)(lenet_number *y, const lenet_number *x, const lenet_number *w, const lenet_number *b,

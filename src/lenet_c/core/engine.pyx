@@ -19,6 +19,7 @@ cdef extern from "pool.h" nogil:
     void lenet_stages_run(Turns* turns, int stages, int parts, int i,
                           void (*step)(void*, int, int, int) noexcept nogil, void* arg) noexcept
     int lenet_next(Atomic* taken, int count) noexcept
+    int64_t lenet_now() noexcept
     bint lenet_claim(Atomic* claim, long turn) noexcept
     void set_atomic "LENET_STORE"(Atomic* a, long value) noexcept
 

@@ -32,6 +32,7 @@ typedef int64_t lenet_atomic64;
 #  define LENET_SWAP_IF(a, expected, value) (*(a) == *(expected) ? (*(a) = (value), 1) : (*(expected) = *(a), 0))
 
 static int lenet_pool_init(void) { return 0; }
+static int64_t lenet_now(void) { return 0; }
 static void lenet_backoff(unsigned *turns) { (void)turns; }
 static void lenet_pool_share(lenet_work work, void *arg, int threads, int brief)
 {
@@ -187,7 +188,7 @@ static void lenet_pool_after_fork(void)
     lenet_pool.workers = 0;
 }
 
-static int64_t lenet_now(void)
+static int64_t lenet_now(void)               /* nanoseconds, for differences */
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

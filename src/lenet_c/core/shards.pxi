@@ -12,6 +12,17 @@ cdef enum:
     MOST_ROWS = 1024                     # images whose inputs of the full layers are held at once
     TEAM = 4                             # threads that share a shard, at most
     BRIEF = 96                           # images, fewer of which are done before a thread is awake
+    PACED = 512                          # images of a batch, fewer of which are kept at a pace
+    PROBE = 4_000_000                    # nanoseconds
+    WINDOW = 64_000_000                  # between two probes, at first; up to
+    LONG_WINDOW = 512_000_000
+
+# How many of its threads a training uses: all of them, or half, a quarter, ... where that is faster, as it is for small
+# batches on cores that are slow to hear of each other. Now and then the next more or fewer are tried.
+cdef struct Pace:
+    int level, probing, direction        # threads >> level; the step that is tried; the one to be tried next
+    double spent, images                 # nanoseconds and images since it began
+    double rate, window                  # of the level before the step; nanoseconds until the next one
 
 cdef struct Job:
     const Kernels* kernels
@@ -27,7 +38,9 @@ cdef struct Job:
     char* workspace                      # `room` bytes a thread, then as many for each shard that a team shares
     size_t room
     Py_ssize_t first, n, size            # of the images at hand; in a shard
-    int threads, shards, single, tasks   # single: how many shards are one thread's work
+    int threads, active                  # those that there are, and that are used
+    Pace* pace
+    int shards, single, tasks            # single: how many shards are one thread's work
     Atomic* taken                        # of these
     Turns* turns                         # of the others
     number* partial                      # the gradient of a part of the batch
@@ -43,6 +56,36 @@ cdef int single_shards(int shards, int threads) noexcept nogil:
     # how many are one thread's work: all but the last ones, which leave half of the threads without one
     cdef int left = shards % threads
     return shards - left if 2 * left <= threads else shards
+
+
+cdef int paced(const Pace* pace, int threads) noexcept nogil:
+    return max(1, threads >> (pace.level + pace.probing))
+
+
+cdef void keep_pace(Pace* pace, int threads, double taken, Py_ssize_t images) noexcept nogil:
+    # after `images`, which took so many nanoseconds
+    cdef int level
+    pace.spent += taken
+    pace.images += images
+    if pace.probing:
+        if pace.spent < PROBE:
+            return
+        pace.window = min(2 * pace.window, <double>LONG_WINDOW)
+        if pace.images > 1.03 * pace.rate * pace.spent:
+            pace.level += pace.probing
+            pace.window = WINDOW
+        pace.probing = 0
+    else:
+        pace.window = max(pace.window, <double>WINDOW)
+        if pace.spent < pace.window:
+            return
+        pace.rate = pace.images / pace.spent
+        pace.direction = 1 if pace.direction <= 0 else -1
+        level = pace.level + pace.direction
+        if level < 0 or threads >> level == 0:
+            level = pace.level - pace.direction
+        pace.probing = level - pace.level if level >= 0 and threads >> level > 0 else 0
+    pace.spent, pace.images = 0, 0
 
 
 cdef int team_size(int shards, int threads) noexcept nogil:
@@ -109,7 +152,7 @@ cdef void shards_work(void* arg, int i) noexcept nogil:
             show_presented(&shard, &presented)
             stages += 1
         team.job, team.shard, team.presented, team.room = job, &shard, &presented, workspace + behind
-        lenet_stages_run(job.turns + number, stages, team_size(left, job.threads), i // left, team_step, &team)
+        lenet_stages_run(job.turns + number, stages, team_size(left, job.active), i // left, team_step, &team)
 
 
 cdef void tasks_work(void* arg, int i) noexcept nogil:
@@ -117,7 +160,7 @@ cdef void tasks_work(void* arg, int i) noexcept nogil:
     cdef Job* job = <Job*>arg
     cdef int k, task
     for k in range(job.tasks):
-        task = (i * job.tasks // job.threads + k) % job.tasks
+        task = (i * job.tasks // job.active + k) % job.tasks
         if lenet_claim(job.claims + task, job.turn):
             job.kernels.batch_task(&job.batch, task)
 
@@ -126,13 +169,12 @@ cdef void compute_shards(Job* job) noexcept nogil:
     # of the images at hand
     cdef int s
     job.shards = <int>((job.n + job.size - 1) // job.size)
-    job.single = single_shards(job.shards, job.threads)
+    job.single = single_shards(job.shards, job.active)
     memset(job.loss, 0, job.shards * sizeof(double))
     memset(job.errors, 0, job.shards * sizeof(int64_t))
     memset(job.turns, 0, (job.shards - job.single) * sizeof(Turns))
     set_atomic(job.taken, 0)
-    lenet_pool_share(shards_work, job, job.threads if job.shards >= job.threads
-                     else min(job.threads, TEAM * job.shards), job.n < BRIEF)
+    lenet_pool_share(shards_work, job, min(job.active, TEAM * job.shards), job.n < BRIEF)
 
 
 cdef void compute_tasks(Job* job, bint begun, bint more, const Update* rule) noexcept nogil:
@@ -146,7 +188,7 @@ cdef void compute_tasks(Job* job, bint begun, bint more, const Update* rule) noe
     if more:
         job.batch.state1, job.batch.rule = job.partial, &sum
     job.turn += 1
-    lenet_pool_share(tasks_work, job, <int>min(<Py_ssize_t>job.threads, (job.n + 7) // 8), True)
+    lenet_pool_share(tasks_work, job, <int>min(<Py_ssize_t>job.active, (job.n + 7) // 8), True)
     job.batch = given
 
 
@@ -155,6 +197,9 @@ cdef bint compute_batch(Job* job, Py_ssize_t first, Py_ssize_t n, const Update* 
     # Returns False, and leaves the parameters as they were, where they would be changed by a loss that is not finite.
     cdef Py_ssize_t done = 0
     cdef int s
+    cdef bint keep = job.threads > 1 and n < PACED
+    cdef int64_t begin = lenet_now() if keep else 0
+    job.active = paced(job.pace, job.threads) if keep else job.threads
     while done < n:
         job.first, job.n = first + done, min(<Py_ssize_t>MOST_ROWS, n - done)
         compute_shards(job)
@@ -165,6 +210,8 @@ cdef bint compute_batch(Job* job, Py_ssize_t first, Py_ssize_t n, const Update* 
         if done == n and rule.rule != SUM and not isfinite(loss[0]):
             return False
         compute_tasks(job, done > job.n, done < n, rule)
+    if keep:
+        keep_pace(job.pace, job.threads, <double>(lenet_now() - begin), n)
     return True
 
 

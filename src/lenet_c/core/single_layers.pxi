@@ -207,7 +207,7 @@ cdef int dense_backward(Engine engine, du, x, w, dx, dw, db) except -1:
     cdef Array dws = engine.numbers(dw, "dw", (n_out, n_in), True), dbs = engine.numbers(db, "db", (n_out,), True)
     cdef Memory memory
     check_units(n_in, n_out)
-    memory = layer_memory(engine, 3 * n_in + 2 * n_out + 1)
+    memory = layer_memory(engine, 4 * n_in + 2 * n_out + 512)
     with nogil:
         engine.k.dense_backward(<number*>dxs.data, <number*>dws.data, <number*>dbs.data, <number*>dus.data,
                                 <number*>xs.data, <number*>ws.data, n, <int>n_in, <int>n_out, memory.data)

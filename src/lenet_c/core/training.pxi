@@ -49,6 +49,7 @@ cdef class Pass:
     cdef uint64_t draw
     cdef Py_ssize_t count
     cdef int threads
+    cdef Pace pace
 
     def __cinit__(self, Engine engine not None, Net net not None, theta, images, labels, weight=None, rule=None,
                   state1=None, state2=None, gradient=None, *, uint64_t draw=0, Draws draws=None, Py_ssize_t count=0,
@@ -87,7 +88,7 @@ cdef Job job_of(Pass p) noexcept:
         job.batch.state2 = <number*>p.state2.data
     job.draw = NULL if p.draws is None else &p.draws.draw
     job.image_bytes = p.net.net.image_height * p.net.net.image_width * p.images.buffer.itemsize
-    job.threads = p.threads
+    job.threads, job.pace = p.threads, &p.pace
     job.kernels.sizes(&job.stretch, &job.rest, &job.tasks, job.shard.net)
     return job
 

@@ -1,7 +1,8 @@
 # What is done once for a batch, when its shards are through, in tasks that threads share: the gradients of the full
 # layers' weights, over all images in their order, and the sums of the shards' other gradients. Each is used as soon as
 # it is there. One task writes an element, and no sum depends on the tasks.
-from lenet_c.kernels.simd cimport TASK, TASK_UNITS, WEIGHT_VECS
+from lenet_c.kernels.dense cimport group_width
+from lenet_c.kernels.simd cimport TASK, TASK_UNITS
 from lenet_c.kernels.types cimport SUM, Batch
 
 cdef enum:
@@ -9,12 +10,13 @@ cdef enum:
     TASK_IMAGES = 64                   # of which the first-level cache holds the inputs that a task reads
 
 
-cdef inline int column_groups(const Full* f) noexcept nogil:
-    return <int>((whole(f.n_in) // LANES + WEIGHT_VECS - 1) // WEIGHT_VECS)
+cdef inline int unit_groups(const Full* f) noexcept nogil:
+    return (f.n_out + TASK_UNITS - 1) // TASK_UNITS
 
 
 cdef inline int full_tasks(const Full* f) noexcept nogil:
-    return (f.n_out + TASK_UNITS - 1) // TASK_UNITS * column_groups(f)
+    cdef Py_ssize_t width = group_width(f.n_in)
+    return <int>((f.n_in + width - 1) // width) * unit_groups(f)
 
 
 cdef inline real* moved(real* array, Py_ssize_t by) noexcept nogil:
@@ -22,13 +24,11 @@ cdef inline real* moved(real* array, Py_ssize_t by) noexcept nogil:
 
 
 cdef void full_task(const Full* f, const Batch* b, Py_ssize_t stretch, int task) noexcept nogil:
+    # Some units by a group of inputs. The tasks of a group follow one another: the cache holds its inputs.
     cdef real[TASK] g
-    cdef int groups = column_groups(f), vecs = <int>((whole(f.n_in) // LANES + groups - 1) // groups)
-    cdef int n0 = task // groups * TASK_UNITS, rows = min(TASK_UNITS, f.n_out - n0), n, some, done = 0
-    cdef Py_ssize_t l0 = <Py_ssize_t>(task % groups) * vecs * LANES, row, count, at, j
-    vecs = <int>min(<Py_ssize_t>vecs, (whole(f.n_in) - l0) // LANES)
-    row = vecs * LANES
-    count = min(row, f.n_in - l0)
+    cdef Py_ssize_t width = group_width(f.n_in), l0 = task // unit_groups(f) * width, at, j
+    cdef Py_ssize_t count = min(width, f.n_in - l0), row = (count + LANES - 1) // LANES * LANES
+    cdef int n0 = task % unit_groups(f) * TASK_UNITS, rows = min(TASK_UNITS, f.n_out - n0), n, some, done = 0
     memset(g, 0, rows * row * sizeof(real))
     if b.begin != NULL:
         for n in range(rows):
@@ -37,8 +37,9 @@ cdef void full_task(const Full* f, const Batch* b, Py_ssize_t stretch, int task)
                 g[n * row + j] = b.begin[at + j]
     while done < b.blocks:
         some = min(max(1, TASK_IMAGES // LANES), b.blocks - done)
-        dense_backward_weight_noinline(g, row, b.rows + done * stretch + f.xt + l0, f.row,
-                                       b.rows + done * stretch + f.du + n0 * LANES, stretch, some, rows, vecs)
+        dense_backward_weight_noinline(g, row, b.rows + done * stretch + f.xt + l0 * LANES, width,
+                                       b.rows + done * stretch + f.du + n0 * LANES, stretch, some, rows,
+                                       <int>(row // LANES))
         done += some
     for n in range(rows):
         at = f.weight + (n0 + n) * <Py_ssize_t>f.n_in + l0
@@ -92,15 +93,16 @@ cdef void c_batch_task(const Batch* b, int task) noexcept nogil:
 
 cdef void full_backward(vec* dx, real* dw, vec* db, const vec* du, const vec* x, const real* w, real* scratch,
                         int n_in, int n_out) noexcept nogil:
-    # Of one block: adds to dw and db, overwrites dx where it is not NULL. scratch: n_in + 1 vecs of the same workspace.
-    cdef Full f = Full(n_in, n_out, 0, n_in, 0, <const real*>du - scratch)
+    # Of one block: adds to dw and db, overwrites dx where it is not NULL. scratch: transposed_size(n_in) numbers of the
+    # same workspace.
+    cdef Full f = Full(n_in, n_out, 0, 0, <const real*>du - scratch)
     cdef Batch b
     cdef Update rule
     cdef int task, n
     rule.rule = SUM
     b.rows, b.blocks, b.begin, b.rule = scratch, 1, dw, &rule
     b.theta, b.state1, b.state2 = NULL, dw, NULL
-    transpose(scratch, n_in, x, 0, n_in)
+    transpose(scratch, x, n_in, 0, n_in)
     for task in range(full_tasks(&f)):
         full_task(&f, &b, 0, task)
     for n in range(n_out):

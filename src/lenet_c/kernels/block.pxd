@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # What a pass through the network holds for one block of LANES images, and where it lies in a workspace. What the full
 # layers' weights get their gradients from, inputs and deltas, lies apart, in `rows`, block after block of a batch.
+from lenet_c.kernels.dense cimport group_width
 from lenet_c.kernels.pool cimport Pool
 from lenet_c.kernels.random cimport Draw
 from lenet_c.kernels.simd cimport LANES, real, vec
@@ -23,7 +24,7 @@ cdef struct Block:
     vec* d_c5
     vec* d_f6
     vec* d_output
-    # inputs of the full layers, (LANES, row); NULL: not wanted
+    # inputs of the full layers, transposed; NULL: not wanted
     real* xt_c5
     real* xt_f6
     real* xt_output
@@ -45,21 +46,22 @@ cdef struct Block:
     Draw s4_draw
 
 # A full layer whose weights get their gradients from `rows`: where they stand in the parameters, and where in a block's
-# stretch of rows its inputs (LANES, row) and deltas (n_out, LANES) stand.
+# stretch of rows its inputs (groups, LANES, width) and deltas (n_out, LANES) stand.
 cdef struct Full:
     int n_in, n_out
-    Py_ssize_t weight, row, xt, du
+    Py_ssize_t weight, xt, du
 
 
-cdef inline Py_ssize_t whole(Py_ssize_t n) noexcept nogil:
-    return (n + LANES - 1) // LANES * LANES
+cdef inline Py_ssize_t transposed_size(Py_ssize_t n_in) noexcept nogil:
+    # numbers
+    cdef Py_ssize_t width = group_width(n_in)
+    return (n_in + width - 1) // width * width * LANES
 
 
 cdef inline Full full_layer(Py_ssize_t* next, int n_in, int n_out, Py_ssize_t weight) noexcept nogil:
     cdef Full f
-    f.n_in, f.n_out, f.weight, f.row = n_in, n_out, weight, whole(n_in)
-    f.xt = next[0]
-    f.du = f.xt + LANES * f.row
+    f.n_in, f.n_out, f.weight, f.xt = n_in, n_out, weight, next[0]
+    f.du = f.xt + transposed_size(n_in)
     next[0] = f.du + LANES * n_out
     return f
 
@@ -116,7 +118,7 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
     block.g_output = take_vecs(&at, net.classes if net.loss == CROSS_ENTROPY else net.size - net.codes)
     block.end = <vec*>at
     block.squares = take_vecs(&at, max(net.x.height * net.x.width, C1 * net.s2.height * net.s2.width))
-    block.scratch = <real*>take_vecs(&at, C3 * KERNEL * KERNEL + 1)
+    block.scratch = <real*>take_vecs(&at, transposed_size(C3 * KERNEL * KERNEL) // LANES)
     block.xt_c5, block.xt_f6, block.xt_output = NULL, NULL, NULL
     block.level = <real*>take_vecs(&at, (256 + LANES - 1) // LANES)
     block.s2_pool = Pool(net.subsampling, net.p, NULL)

@@ -5,8 +5,8 @@
 #   dw[n,l] = sum_images du[n] x[l]     db[n] = sum_images du[n]     dx[l] = sum_n du[n] w[n,l]
 #
 # x (n_in), y and du (n_out): one vec holds a unit of LANES images. w (n_out, n_in).
-from lenet_c.kernels.simd cimport (INPUTS, LANES, TILE, TILE_ROW, UNITS, WEIGHT_ROWS, load, real, real_in, splat, store,
-                                   vec, vec_in)
+from lenet_c.kernels.simd cimport (INPUTS, LANES, TILE, TILE_ROW, UNITS, WEIGHT_ROWS, WEIGHT_VECS, load, real, real_in,
+                                   splat, store, vec, vec_in)
 
 
 cdef inline void dense_tile(vec* y, Py_ssize_t y_step, vec_in x, Py_ssize_t x_step, const real* w, const real* b,
@@ -68,19 +68,27 @@ cdef inline void dense_backward_input(vec* dx, vec_in du, real_in w, Py_ssize_t 
         l += 1
 
 
-cdef inline void transpose(real* xt, Py_ssize_t x_row, const vec* x, Py_ssize_t l0, Py_ssize_t l1) noexcept nogil:
-    # xt[lane, l] = lane of x[l], for the units l0 .. l1 - 1
+cdef inline Py_ssize_t group_width(Py_ssize_t n_in) noexcept nogil:
+    # inputs whose weights' gradients are computed together: whole vecs, WEIGHT_VECS at most, of about equal groups
+    cdef Py_ssize_t vecs = max((n_in + LANES - 1) // LANES, 1), groups = (vecs + WEIGHT_VECS - 1) // WEIGHT_VECS
+    return (vecs + groups - 1) // groups * LANES
+
+
+cdef inline void transpose(real* xt, const vec* x, Py_ssize_t n_in, Py_ssize_t l0, Py_ssize_t l1) noexcept nogil:
+    # xt[group, lane, l] = lane of unit l of the group, for the units l0 .. l1 - 1 of all
+    cdef Py_ssize_t width = group_width(n_in), l = l0, stop
     cdef const real* unit
-    cdef Py_ssize_t l
-    cdef int lane, q
-    for l in range(l0, l1 - 7, 8):                           # a few at a time stay in the first-level cache
-        unit = <const real*>(x + l)
-        for lane in range(LANES):
-            for q in range(8):
-                xt[lane * x_row + l + q] = unit[q * LANES + lane]
-    for l in range(l1 - (l1 - l0) % 8, l1):
-        for lane in range(LANES):
-            xt[lane * x_row + l] = (<const real*>(x + l))[lane]
+    cdef real* out
+    cdef int lane
+    while l < l1:
+        out = xt + l // width * width * LANES + l % width
+        stop = min((l // width + 1) * width, l1)
+        while l < stop:
+            unit = <const real*>(x + l)
+            for lane in range(LANES):
+                out[lane * width] = unit[lane]
+            out += 1
+            l += 1
 
 
 cdef inline void dense_weight_tile(real* g, Py_ssize_t g_row, const real* xt, Py_ssize_t x_row, const real* du,

@@ -184,7 +184,7 @@ cdef void s4_forward(Block* block, const real* theta, const Net* net, int m0, in
         pool_forward_noinline(block.s4, block.c3, theta + net.s4_coefficient, theta + net.s4_bias, m0, m1, 0,
                               net.s4.height, net.c3.height, net.c3.width, &block.s4_pool, &net.f)
     if block.xt_c5 != NULL:
-        transpose(block.xt_c5, whole(C3 * size), block.s4, m0 * size, m1 * size)
+        transpose(block.xt_c5, block.s4, C3 * size, m0 * size, m1 * size)
 
 
 cdef void s4_backward(Block* block, const real* theta, const Net* net, int m0, int m1) noexcept nogil:
@@ -222,7 +222,7 @@ cdef void c5_forward(Block* block, const real* theta, const Net* net, int n0, in
                      net.c5_links.input, C3, n0, n1, 0, net.c5.height, net.s4.height, net.s4.width, k, 6, 1, 2)
     activate(block.c5 + <Py_ssize_t>n0 * positions, <Py_ssize_t>(n1 - n0) * positions, &net.f)
     if block.xt_f6 != NULL:
-        transpose(block.xt_f6, whole(C5), block.c5, n0, n1)
+        transpose(block.xt_f6, block.c5, C5, n0, n1)
 
 
 cdef void c5_backward(Block* block, const real* theta, const Net* net, int m0, int m1) noexcept nogil:
@@ -250,7 +250,7 @@ cdef void f6_forward(Block* block, const real* theta, const Net* net, int n0, in
                                    theta + net.f6_weight + n0 * C5, theta + net.f6_bias + n0, C5, n1 - n0)
     activate(block.f6 + n0 * positions, (n1 - n0) * positions, &net.f6_f)
     if block.xt_output != NULL:
-        transpose(block.xt_output, whole(F6), block.f6, n0, n1)
+        transpose(block.xt_output, block.f6, F6, n0, n1)
 
 
 cdef void f6_backward(Block* block, const real* theta, const Net* net, int n0, int n1) noexcept nogil:
@@ -265,7 +265,7 @@ cdef void f6_backward(Block* block, const real* theta, const Net* net, int n0, i
 cdef void average_forward(Block* block, const Net* net) noexcept nogil:
     average_maps(block.f6, block.s4, C3, net.s4.height * net.s4.width)
     if block.xt_output != NULL:
-        transpose(block.xt_output, whole(C3), block.f6, 0, C3)
+        transpose(block.xt_output, block.f6, C3, 0, C3)
 
 
 cdef void average_backward(Block* block, const Net* net, int m0, int m1) noexcept nogil:

@@ -94,13 +94,13 @@ cdef const char* c_profile(int step, int64_t* adds, Py_ssize_t repeats, const Im
     block_layout(&block, workspace, net)
     s.net, s.theta, s.images, s.first, s.n, s.scores = net, theta, images, 0, LANES, NULL
     s.labels, s.weight, s.scale, s.loss, s.errors, s.workspace = labels, NULL, 1, &loss, &errors, workspace
-    s.gradient, s.rows = gradient, gradient + whole(rest)
+    s.gradient, s.rows = gradient, gradient + (rest + LANES - 1) // LANES * LANES
     rule.rule = SUM
     b.net, b.rows, b.blocks, b.gradients, b.count, b.begin, b.rule = net, s.rows, BLOCKS, gradient, 1, NULL, &rule
     b.theta, b.state1, b.state2 = NULL, s.rows + BLOCKS * stretch, NULL
     begin_block(&block, &s, 0)
     if repeats == 0:
-        memset(gradient, 0, (whole(rest) + BLOCKS * stretch) * sizeof(real))
+        memset(gradient, 0, (rest + LANES + BLOCKS * stretch) * sizeof(real))
         for stage in range(BLOCK_STAGES):
             block_stage(&block, &s, 0, LANES, stage, 0, 1)
     for r in range(repeats):

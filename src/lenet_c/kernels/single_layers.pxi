@@ -158,7 +158,8 @@ cdef void layer_backward(const Layer* l, Py_ssize_t n, void* workspace) noexcept
     cdef vec* dy = take_vecs(&at, l.y_size)
     cdef vec* dw = take_vecs(&at, weights)
     cdef vec* db = take_vecs(&at, biases)
-    cdef vec* scratch = take_vecs(&at, l.n_in + 1 if l.kind == DENSE else l.y_size if l.kind == POOL else 0)
+    cdef Py_ssize_t more = transposed_size(l.n_in) // LANES if l.kind == DENSE else l.y_size if l.kind == POOL else 0
+    cdef vec* scratch = take_vecs(&at, more)
     clear(dw, <char*>(db + biases) - <char*>dw)
     while done < n:
         count = <int>min(<Py_ssize_t>LANES, n - done)

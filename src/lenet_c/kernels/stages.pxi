@@ -2,7 +2,7 @@
 # lanes at the end. A stage is done in parts, which threads may share: all parts of a stage come before the next stage.
 from libc.string cimport memset
 
-from lenet_c.kernels.block cimport Block, Full, block_layout, full_layers, use_rows, whole
+from lenet_c.kernels.block cimport Block, Full, block_layout, full_layers, transposed_size, use_rows
 from lenet_c.kernels.guard cimport clear
 from lenet_c.kernels.pack cimport image_number, level_table, pack_images, sum_lanes
 from lenet_c.kernels.random cimport draw_lane, image_draw
