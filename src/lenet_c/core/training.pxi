@@ -101,8 +101,10 @@ cdef tuple train(Pass p, const int64_t* order, Py_ssize_t total, Py_ssize_t batc
     cdef size_t size
     cdef Memory workspaces, memory
     cdef int64_t errors = 0
-    cdef const double* r = NULL if rates is None else <const double*>rates.data
-    cdef const double* m = NULL if momenta is None else <const double*>momenta.data
+    cdef const double* r = NULL
+    cdef const double* m = NULL
+    if rates is not None:
+        r, m = <const double*>rates.data, <const double*>momenta.data
     p.source.index = order
     job.size = SHARD if batch <= LARGE else LARGE_SHARD
     teams = min((most + job.size - 1) // job.size, <Py_ssize_t>job.threads // 2)
