@@ -36,7 +36,8 @@ def test_a_rate_far_too_high(optimizer):
     text = said(epochs=11, optimizer=optimizer, learning_rate=1)
     assert "after epoch 3 the loss has grown to" in text
     assert "where guessing gives 2.295" in text
-    assert re.search(r"the learning rate 1 may be too high \(units saturated: .*(C5|F6) \d+ %", text)
+    assert "the learning rate 1 may be too high (units saturated:" in text
+    assert re.search(r"(C5|F6) \d+ %", text)
     assert "divide it by ten, or leave it at None, which is 0." in text
 
 
