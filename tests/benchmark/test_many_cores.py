@@ -271,6 +271,7 @@ def test_the_tables_of_the_model():
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.skipif(not (ROOT / "src").exists(), reason="needs the sources of the pool")
 def test_the_costs_are_measured():
     call, barrier = thread_model.pool_costs()
     assert 0 <= call < 1e-3 and 0 <= barrier < 1e-3

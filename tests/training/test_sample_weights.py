@@ -125,11 +125,23 @@ def test_all_the_weight_on_one_image(dtype):
 @pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"subsampling": "max", "activation": "relu"}])
 def test_balanced_training_is_no_worse(fields):
-    """One class thinned to 16 images: weights of 30 in one update left networks at chance."""
+    """One class thinned to 16 images: weights of 30 in one update left networks at chance.
+
+    Means of six seeds, which lie up to 0.02 apart, and 0.1 for the images of that class.
+    """
     images, labels = load_sample("train")
     rare = np.flatnonzero(labels == 3)[16:]
     data = np.delete(images, rare, 0), np.delete(labels, rare)
     test = load_sample("test")
-    options = {"epochs": None, "data": data, "fields": {"seed": 1, **fields}}
-    plain, balanced = trained(**options), trained(**options, class_weight="balanced")
-    assert balanced.score(*test) > plain.score(*test)
+    found = {}
+    for weight in (None, "balanced"):
+        right = [
+            trained({"seed": seed, **fields}, data, epochs=None, class_weight=weight).predict(
+                test[0]
+            )
+            == test[1]
+            for seed in range(1, 7)
+        ]
+        found[weight] = np.mean(right), np.mean(np.array(right)[:, test[1] == 3])
+    assert found["balanced"][0] > found[None][0]
+    assert found["balanced"][1] > found[None][1] + 0.02
