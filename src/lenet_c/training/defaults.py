@@ -39,7 +39,7 @@ SLOW = {"rbf": ("sigmoid", "relu")}
 #: What a rate is multiplied by where p-norms pool tanh: they are never negative, so they add up.
 LP_PART = {"softmax": 0.3, "rbf": 0.3, "average": 0.5}
 SLOW_EPOCHS = 40  # for global averages of sigmoids, and of p-norms
-#: Of sgd's where S2 and S4, with coefficients, are units of ReLU too: they die at the rate of others.
+#: Of sgd's where S2 and S4, with coefficients, are units of ReLU too: they die at 0.07.
 RELU_PART = 0.5
 F6_PART = 2.0  # what a rate is multiplied by where F6 alone is a sigmoid: its slope is a quarter
 #: optimizer -> weight decay; less of sigmoid networks, whose weights are four times those of tanh.
@@ -138,7 +138,8 @@ def _constants(config: Config, optimizer: str, part: float) -> RecipeFields:
         decay = AVERAGE_DECAY
     if config.subsampling == "lp" and "tanh" in config.activation:
         rate *= LP_PART[head]
-    if sgd and head == "softmax" and (config.activation, config.subsampling) == ("relu", "trainable"):
+    units = config.activation, config.subsampling
+    if sgd and head == "softmax" and units == ("relu", "trainable"):
         rate *= RELU_PART
     if sgd and head != "rbf" and config.f6_activation == "sigmoid" != config.activation:
         rate *= F6_PART
