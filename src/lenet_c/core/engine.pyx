@@ -151,7 +151,8 @@ cdef class Engine:
         Returns
         -------
         loss, errors : float, int
-            Sum over the images presented of weight x loss, and wrong labels, before each update.
+            Sum over the images presented of weight x loss, and wrong labels, before each update. A sum that is not
+            finite ends the call before the update by it.
         """
         cdef Pass p = presented
         cdef Array o = view(order, "order", "lq", (None,)), r = None, m = None
