@@ -65,6 +65,18 @@ def test_ranks_give_the_weights_of_one(kind_and_size, sample):
             assert got.images == len(sample[0])
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("batch_size", [40, 100])
+def test_one_rank_has_the_bits_of_none(sample, optimizer, batch_size):
+    """A gradient written out, summed and applied is what is applied as soon as it is summed."""
+    options = {"epochs": 2, "optimizer": optimizer, "batch_size": batch_size, "progress": False}
+    data = [array[:200] for array in sample]
+    alone, ranked = LeNet5(seed=3), LeNet5(seed=3)
+    alone.fit(*data, **options)
+    ranked.fit(*data, communicator=Communicator(World(1), 0), **options)
+    assert_same_bits(ranked._parameters.theta, alone._parameters.theta)
+
+
 def test_every_rank_has_the_same_bits(sample):
     def run(communicator):
         model = LeNet5(seed=communicator.rank)
