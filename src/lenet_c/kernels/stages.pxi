@@ -47,6 +47,10 @@ cdef inline int map_cut(const Links* links, int part, int parts) noexcept nogil:
     return m
 
 
+cdef inline Range cut_maps(const Links* links, int part, int parts) noexcept nogil:
+    return Range(map_cut(links, part, parts), map_cut(links, part + 1, parts))
+
+
 cdef void set_draws(Block* block, const Images* images, Py_ssize_t first, int count, const Net* net) noexcept nogil:
     # what stochastic subsampling draws from; without a draw it takes its expectation
     cdef int lane
@@ -103,7 +107,6 @@ cdef void block_stage(Block* block, const Shard* s, Py_ssize_t done, int count, 
     # of the block of images `done` .. done + count - 1 of the shard
     cdef const Net* net = s.net
     cdef const real* theta = s.theta
-    cdef int m0 = map_cut(&net.c3_links, part, parts), m1 = map_cut(&net.c3_links, part + 1, parts)
     cdef Range r
     if stage == PACK:
         pack_part(block, s.images, s.first + done, count, net, part, parts)
@@ -117,8 +120,9 @@ cdef void block_stage(Block* block, const Shard* s, Py_ssize_t done, int count, 
         else:
             c1_s2_forward(block, theta, net, r.start, r.stop)
     elif stage == C3_S4:
-        c3_forward(block, theta, net, m0, m1)
-        s4_forward(block, theta, net, m0, m1)
+        r = cut_maps(&net.c3_links, part, parts)
+        c3_forward(block, theta, net, r.start, r.stop)
+        s4_forward(block, theta, net, r.start, r.stop)
     elif stage == C5_UNITS:
         r = cut_units(C5, part, parts)
         if net.head == FULL:
@@ -142,12 +146,13 @@ cdef void block_stage(Block* block, const Shard* s, Py_ssize_t done, int count, 
         if net.head == FULL:
             f6_backward(block, theta, net, 5 * r.start, 5 * r.stop)
     elif stage == TO_C3:
+        r = cut_maps(&net.c3_links, part, parts)
         if net.head == FULL:
-            c5_backward(block, theta, net, m0, m1)
+            c5_backward(block, theta, net, r.start, r.stop)
         else:
-            average_backward(block, net, m0, m1)
-        s4_backward(block, theta, net, m0, m1)
-        c3_backward_weight(block, net, m0, m1)
+            average_backward(block, net, r.start, r.stop)
+        s4_backward(block, theta, net, r.start, r.stop)
+        c3_backward_weight(block, net, r.start, r.stop)
     elif stage == TO_S2:
         r = cut(net.s2.height, part, parts)
         c3_backward_input(block, theta, net, r.start, r.stop)
@@ -180,7 +185,7 @@ cdef void forward(Block* block, const real* theta, const Net* net) noexcept nogi
     head_forward(block, theta, net)
 
 
-# The gradients of all but the weights of the full layers: `net.rest` numbers a shard, in the order of the parameters
+# The gradients of all but the weights of the full layers: `rest` numbers a shard, see `c_sizes`, in their order
 
 
 cdef struct Piece:
@@ -214,13 +219,14 @@ cdef void gradient_end(const Block* block, real* gradient, const Net* net, bint 
     # overwrites the gradient, laid out as the shard's or as the parameters, with the sums over the lanes
     cdef Piece[4] piece
     cdef int n = rest_pieces(piece, net), m, link, i, taps = KERNEL * KERNEL
+    cdef Range maps = cut_maps(&net.c3_links, part, parts)
     cdef Py_ssize_t[4] at
     cdef real* c3
     for i in range(n):
         at[i] = piece[i].place if whole_gradient else piece[i].at
     sum_part(gradient + net.c1_weight, block.g_c1, C1 * taps + C1, part, parts)      # c1.weight, c1.bias
     sum_part(gradient + net.s2_coefficient, block.g_s2, net.c3_weight - net.s2_coefficient, part, parts)
-    for m in range(map_cut(&net.c3_links, part, parts), map_cut(&net.c3_links, part + 1, parts)):
+    for m in range(maps.start, maps.stop):
         c3 = gradient + net.c3_weight + m * C1 * taps
         memset(c3, 0, C1 * taps * sizeof(real))
         for link in range(net.c3_links.first[m], net.c3_links.first[m + 1]):
