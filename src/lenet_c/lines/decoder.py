@@ -104,7 +104,7 @@ def columns(
     image : array_like (height, width)
         See `LeNet5.read`; one that is scaled has the columns it has then.
     threads : int, optional
-        None: the cores this process may use.
+        None: the cores this process may use; more are not used.
 
     Returns
     -------
@@ -237,7 +237,7 @@ def digits(
     reject : float
         See `LeNet5.read`.
     threads : int, optional
-        None: the cores this process may use.
+        None: the cores this process may use; more are not used.
 
     Returns
     -------

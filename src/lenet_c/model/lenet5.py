@@ -189,7 +189,7 @@ class LeNet5:
             Every image is distorted afresh each time it is presented; see `lenet_c.Distortion`,
             one of whose presets a name means. Loss and training error are of these images.
         threads : int, optional
-            None: the cores this process may use. The result does not depend on it.
+            None: the cores this process may use; more are not used. The result does not depend on it.
         progress : bool, optional
             None: where standard error is a terminal.
         seed : int
@@ -344,7 +344,7 @@ class LeNet5:
             Weights of the images in the loss. They are not scaled: the loss is the mean of weight
             times loss, and the weights of several batches stand to each other as they are given.
         threads : int, optional
-            None: the cores this process may use. The result does not depend on it.
+            None: the cores this process may use; more are not used. The result does not depend on it.
 
         Returns
         -------
@@ -396,7 +396,7 @@ class LeNet5:
         images : array_like
             See the class.
         threads : int, optional
-            None: the cores this process may use.
+            None: the cores this process may use; more are not used.
         reject : float, optional
             Images whose prediction is less sure than that get the label -1.
         reject_by : {"probability", "margin"}
@@ -441,7 +441,7 @@ class LeNet5:
         images : array_like
             See the class.
         threads : int, optional
-            None: the cores this process may use.
+            None: the cores this process may use; more are not used.
 
         Returns
         -------
@@ -470,7 +470,7 @@ class LeNet5:
         images, labels : array_like
             See the class; labels are integers 0 .. classes - 1, (n,).
         threads : int, optional
-            None: the cores this process may use.
+            None: the cores this process may use; more are not used.
         reject_by : {"probability", "margin"}
             What the report's rejection goes by, see `predict`.
 
@@ -532,7 +532,7 @@ class LeNet5:
             Integers 0..255 or floats 0..1, 0 the background, 32 x 32 or larger. No border is
             added.
         threads : int, optional
-            None: the cores this process may use. The result does not depend on it.
+            None: the cores this process may use; more are not used. The result does not depend on it.
 
         Returns
         -------
@@ -574,7 +574,7 @@ class LeNet5:
             A model with the blank as its eleventh class, see `lenet_c.reading.train`, does not
             use it, and reads touching digits too.
         threads : int, optional
-            None: the cores this process may use.
+            None: the cores this process may use; more are not used.
 
         Returns
         -------

@@ -78,7 +78,7 @@ def predict(
     model : LeNet5 or path, optional
         A model, or the file of one; None: the pretrained one.
     threads : int, optional
-        None: the cores this process may use.
+        None: the cores this process may use; more are not used.
 
     Returns
     -------
