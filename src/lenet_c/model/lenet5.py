@@ -189,7 +189,7 @@ class LeNet5:
             Every image is distorted afresh each time it is presented; see `lenet_c.Distortion`,
             one of whose presets a name means. Loss and training error are of these images.
         threads : int, optional
-            None: the cores this process may use; more are not used. The result does not depend on it.
+            None: the cores this process may use; more are not used. The result is the same.
         progress : bool, optional
             None: where standard error is a terminal.
         seed : int
@@ -344,7 +344,7 @@ class LeNet5:
             Weights of the images in the loss. They are not scaled: the loss is the mean of weight
             times loss, and the weights of several batches stand to each other as they are given.
         threads : int, optional
-            None: the cores this process may use; more are not used. The result does not depend on it.
+            None: the cores this process may use; more are not used. The result is the same.
 
         Returns
         -------
@@ -532,7 +532,7 @@ class LeNet5:
             Integers 0..255 or floats 0..1, 0 the background, 32 x 32 or larger. No border is
             added.
         threads : int, optional
-            None: the cores this process may use; more are not used. The result does not depend on it.
+            None: the cores this process may use; more are not used. The result is the same.
 
         Returns
         -------

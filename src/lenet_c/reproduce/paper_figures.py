@@ -154,7 +154,7 @@ def run(
     sizes : sequence of int
         Of the training sets of Fig. 6; the other figures show the largest.
     threads : int, optional
-        Runs at a time; None: the cores this process may use; more are not used. The results do not depend on it.
+        Runs at a time; None: the cores this process may use. The results do not depend on it.
     progress : bool, optional
         None: where standard error is a terminal.
     report : callable, optional

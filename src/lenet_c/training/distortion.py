@@ -192,7 +192,7 @@ class Distortion:
             its arrays as this one does, in the epochs of the model counted from 0 (a model in
             float64 rounds integers for itself: a grey level at most).
         threads : int, optional
-            None: the cores this process may use; more are not used. The result does not depend on it.
+            None: the cores this process may use; more are not used. The result is the same.
 
         Returns
         -------
