@@ -1,0 +1,262 @@
+"""The marks of a pen in a contrast: threshold, connected pieces, and which belong together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .ink import NoDigitError, resized
+from .ruling import ruled_lines
+
+_AREA = 384 * 288  # px at most of the picture that marks are looked for in
+_LEAST_SIDE = 96  # px at least of its longer side
+_LEAST_INK = 0.04  # of the paper's level; a picture without a stronger contrast is blank
+_LEAST_RATIO = 6.0  # of the strongest contrast to the noise of the ground
+_INK = 0.4  # of the strongest contrast around a pixel; with more of it the pixel is ink
+_AROUND = 17  # px of the window that it is looked for in
+_FAINT = 0.15  # of the strongest contrast of all; ink is above it
+_FAINTEST = 0.07  # of it; ruled lines are above it
+_NOISE = 3.0  # standard deviations of the ground's noise; ink is above it
+_WEAK = 0.4  # of the strongest contrast; marks that are nowhere stronger stand beside others
+_SPECK = 0.03  # of the heaviest mark's weight; a lighter piece is left out
+_SMALL = 0.35  # of the tallest mark's height; a smaller mark is punctuation if it is light, too
+_LIGHT = 0.15  # of the heaviest mark's weight
+_OUTSIDE = 0.05  # of a mark that goes on outside the picture; a digit inside weighs more
+_STRIP = 0.6  # of the picture; a smaller mark from side to side is a line on the paper
+_NEXT = 4  # px around a digit that belong to it
+_ELSEWHERE = 0.05  # of the picture at most may be as strong as ink and belong to no digit
+_BORDER = 0.3  # of a mark's longer side; with more along the border it goes on outside
+_HOLLOW = 0.5  # of its box; a frame has less ink
+_INSIDE = 0.25  # of a frame's shorter side; what it encloses is larger
+
+
+class Piece(NamedTuple):
+    """Ink that is connected, or several pieces of it; sides in px of the labels."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    labels: tuple[int, ...]
+    weight: float
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    def with_(self, other: Piece) -> Piece:
+        return Piece(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+            self.labels + other.labels,
+            self.weight + other.weight,
+        )
+
+    def takes(self, piece: Piece) -> bool:
+        """Whether a lighter piece belongs to this digit: near, and not another one beside it."""
+        size = max(self.height, self.width)
+        across = max(piece.left - self.right, self.left - piece.right, 0)
+        down = max(piece.top - self.bottom, self.top - piece.bottom, 0)
+        if max(across, down) > 0.25 * size:
+            return False
+        if piece.height < 0.5 * self.height:  # too low for a digit: a bar, a broken end
+            return True
+        both = self.with_(piece)
+        overlap = min(self.right, piece.right) - max(self.left, piece.left)
+        if overlap >= 0.5 * min(self.width, piece.width):  # one above the other
+            return both.height <= 2.5 * both.width
+        return both.width <= 1.1 * both.height
+
+
+class Page(NamedTuple):
+    """What is on a picture.
+
+    Attributes
+    ----------
+    ink : ndarray of float32, shape (height, width)
+        The contrast.
+    labels : ndarray of int32
+        The pieces' numbers, from 1 up; 0 for the ground, -1 for what belongs to no piece.
+    scale : float
+        Pixels of the labels for one of the contrast.
+    pieces : list of Piece
+        The heaviest first.
+    """
+
+    ink: np.ndarray
+    labels: np.ndarray
+    scale: float
+    pieces: list[Piece]
+
+    def box(self, piece: Piece) -> tuple[float, float, float, float]:
+        """Return left, top, right and bottom in px of the contrast."""
+        left, top, right, bottom = (side / self.scale for side in piece[:4])
+        return left, top, right, bottom
+
+    def marks(self) -> list[Piece]:
+        """Return the pieces put together that make one digit each, without specks and dots."""
+        groups: list[Piece] = []
+        for piece in self.pieces:
+            near = next((group for group in groups if group.takes(piece)), None)
+            if near is None:
+                groups.append(piece)
+            else:
+                groups[groups.index(near)] = near.with_(piece)
+        tallest = max(group.height for group in groups)
+        most = max(group.weight for group in groups)
+        return [
+            group
+            for group in sorted(groups, key=lambda group: -group.weight)
+            if group.height > _SMALL * tallest or group.weight > _LIGHT * most
+        ]
+
+
+def find_page(ink: np.ndarray) -> Page:
+    """Return the marks in a contrast.
+
+    Parameters
+    ----------
+    ink : ndarray of float32, shape (height, width)
+        From `ink.contrast`.
+
+    Raises
+    ------
+    NoDigitError
+        Nothing stands out, or nothing but marks that go on outside the picture.
+    """
+    from scipy import ndimage
+
+    height, width = ink.shape
+    scale = min(1.0, (_AREA / ink.size) ** 0.5)
+    scale = max(scale, _LEAST_SIDE / max(height, width))
+    smooth, top, noise = _levels(resized(ink, round(width * scale), round(height * scale)))
+    lines = ruled_lines(smooth > max(_FAINTEST * top, 3 * noise))
+    around = ndimage.maximum_filter(np.where(lines, 0, smooth), _AROUND)
+    mask = smooth > np.maximum(_INK * around, max(_FAINT * top, _NOISE * noise))
+    labels, pieces = _pieces(smooth, mask & ~lines)
+    labels[lines] = -1
+    page = Page(ink, labels, scale, pieces)
+    elsewhere = np.abs(smooth) > _INK * top
+    elsewhere[labels < 0] = False
+    for piece in page.marks():
+        elsewhere[
+            max(0, piece.top - _NEXT) : piece.bottom + _NEXT,
+            max(0, piece.left - _NEXT) : piece.right + _NEXT,
+        ] = False
+    if elsewhere.mean() > _ELSEWHERE:
+        raise NoDigitError(f"not on plain ground: {elsewhere.mean():.0%} of it is as strong as ink")
+    return page
+
+
+def rows(marks: list[Piece]) -> list[list[Piece]]:
+    """Return the marks by lines of digits, from top to bottom, each from left to right."""
+    found: list[list[Piece]] = []
+    for mark in sorted(marks, key=lambda mark: mark.left):
+        for row in found:
+            overlap = min(mark.bottom, row[-1].bottom) - max(mark.top, row[-1].top)
+            if overlap > 0.5 * min(mark.height, row[-1].height):
+                row.append(mark)
+                break
+        else:
+            found.append([mark])
+    return sorted(found, key=lambda row: float(np.mean([m.top + m.bottom for m in row])))
+
+
+def _levels(small: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Return a contrast made smooth, its strongest level, and its noise."""
+    from scipy import ndimage
+
+    smooth = ndimage.gaussian_filter(small, 1.0)
+    top = float(np.partition(smooth.ravel(), -12)[-12:].mean()) if smooth.size > 12 else 0.0
+    if top < _LEAST_INK:
+        raise NoDigitError(f"blank: the strongest contrast is {top:.0%} of the paper's level")
+    grain = smooth - ndimage.gaussian_filter(smooth, 6.0)
+    away = ~ndimage.binary_dilation(smooth > top / 2, np.ones((3, 3)), 4)
+    ground = grain[away] if away.mean() > 0.05 else grain
+    noise = 1.4826 * float(np.median(np.abs(ground - np.median(ground))))
+    if top < _LEAST_RATIO * noise:
+        raise NoDigitError(
+            f"no mark stands out from the texture: the strongest contrast is {top / noise:.1f} "
+            f"times its standard deviation, expected {_LEAST_RATIO:g}"
+        )
+    return smooth, top, noise
+
+
+def _pieces(smooth: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, list[Piece]]:
+    """Return the labels of connected ink, -1 for frames, and the pieces that are no specks."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(ink, np.ones((3, 3)))
+    if not count:
+        raise NoDigitError("no mark but ruled lines")
+    weights = ndimage.sum_labels(smooth, labels, np.arange(1, count + 1))
+    pieces = [
+        Piece(x.start, y.start, x.stop, y.stop, (label,), float(weight))
+        for label, ((y, x), weight) in enumerate(
+            zip(ndimage.find_objects(labels), weights, strict=True), 1
+        )
+    ]
+    pieces.sort(key=lambda piece: -piece.weight)
+    inside = _inside(labels, pieces)
+    pieces = [piece for piece in inside if piece.weight >= _SPECK * inside[0].weight]
+    frames = {
+        frame.labels[0]
+        for frame in pieces
+        if any(_encloses(labels, frame, piece) for piece in pieces)
+    }
+    if frames:
+        labels[np.isin(labels, list(frames))] = -1
+        pieces = [piece for piece in inside if piece.labels[0] not in frames]
+        pieces = [piece for piece in pieces if piece.weight >= _SPECK * pieces[0].weight]
+    return labels, pieces
+
+
+def _inside(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:
+    """Return the pieces that do not go on outside the picture, or the heaviest of all."""
+    height, width = labels.shape
+    rim = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
+    on_rim = np.bincount(rim, minlength=len(pieces) + 1)
+
+    def outside(piece: Piece) -> bool:
+        spans = piece.height == height or piece.width == width
+        return (
+            on_rim[piece.labels[0]] > _BORDER * max(piece.height, piece.width)
+            or spans and piece.height * piece.width < _STRIP * height * width
+        )
+
+    inside = [piece for piece in pieces if not outside(piece)]
+    if inside and inside[0].weight >= _OUTSIDE * pieces[0].weight:
+        return inside
+    heaviest = pieces[0]  # a digit cut off by the border
+    spans = heaviest.height == height or heaviest.width == width
+    strip = spans and heaviest.height * heaviest.width < _STRIP * height * width
+    if strip or on_rim[heaviest.labels[0]] > max(heaviest.height, heaviest.width):
+        raise NoDigitError("a mark that fills the picture, or goes on outside it")
+    return pieces[:1]
+
+
+def _encloses(labels: np.ndarray, frame: Piece, piece: Piece) -> bool:
+    """Whether a hollow piece has another, not small, inside: a frame, and a digit in it."""
+    if piece is frame or max(piece.height, piece.width) < _INSIDE * min(frame.height, frame.width):
+        return False
+    if not (
+        frame.left < piece.left
+        and piece.right < frame.right
+        and frame.top < piece.top
+        and piece.bottom < frame.bottom
+    ):
+        return False
+    x, y = (piece.left + piece.right) // 2, (piece.top + piece.bottom) // 2
+    own = labels[frame.top : frame.bottom, frame.left : frame.right] == frame.labels[0]
+    if own.mean() > _HOLLOW:
+        return False
+    row, column = own[y - frame.top], own[:, x - frame.left]
+    at = x - frame.left, y - frame.top
+    return all(side.any() for side in (row[: at[0]], row[at[0] :], column[: at[1]], column[at[1] :]))
