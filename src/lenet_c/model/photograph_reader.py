@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..pictures.photographs import Digit, line, prepare
+from ..lines.segmentation import segmented
+from ..pictures.photographs import Digit, find, prepare
 from .lenet5 import LeNet5
 
 if TYPE_CHECKING:
@@ -133,9 +134,27 @@ def read_line(
     model = _model(model)
     if model.config.preparation == "resize":
         raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
-    digits = line(image)
-    found = readings(model, np.stack([digit.image for digit in digits]), reject)
-    return [reading._replace(digit=digit) for reading, digit in zip(found, digits, strict=True)]
+    page = find(image)
+    if isinstance(page, np.ndarray):
+        side = page.shape[0]
+        reading = readings(model, page[None], reject)[0]
+        return [reading._replace(digit=Digit(page, (0, 0, side, side), 0))]
+    page, scale = page
+
+    def score(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
+        return model.predict_proba(images)[:, :10]
+
+    rows = segmented(page, score)
+    found = readings(model, np.stack([one.image for row in rows for one in row]), reject)
+    out = []
+    for number, row in enumerate(rows):
+        for one in row:
+            left, top, right, bottom = (round(side * scale) for side in page.box(one.mark))
+            reading = found[len(out)]
+            if one.reason:
+                reading = Reading(-1, 0.0, -1, 0.0, True)
+            out.append(reading._replace(digit=Digit(one.image, (left, top, right, bottom), number)))
+    return out
 
 
 def readings(

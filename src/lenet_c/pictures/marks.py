@@ -155,20 +155,6 @@ def find_page(ink: np.ndarray) -> Page:
     return page
 
 
-def rows(marks: list[Piece]) -> list[list[Piece]]:
-    """Return the marks by lines of digits, from top to bottom, each from left to right."""
-    found: list[list[Piece]] = []
-    for mark in sorted(marks, key=lambda mark: mark.left):
-        for row in found:
-            overlap = min(mark.bottom, row[-1].bottom) - max(mark.top, row[-1].top)
-            if overlap > 0.5 * min(mark.height, row[-1].height):
-                row.append(mark)
-                break
-        else:
-            found.append([mark])
-    return sorted(found, key=lambda row: float(np.mean([m.top + m.bottom for m in row])))
-
-
 def _levels(small: np.ndarray) -> tuple[np.ndarray, float, float]:
     """Return a contrast made smooth, its strongest level, and its noise."""
     from scipy import ndimage

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from ..network.choices import CHOICES, check_choice
 from . import paper_sheet
 from .ink import WINDOWS, NoDigitError, contrast
-from .marks import Page, Piece, find_page, rows
+from .marks import Page, Piece, find_page
 from .levels import load, require
 from .mnist_form import in_mnist_form, luminance, normal_form, whole_picture
+from .parts import rows_of_marks
 from .picture_files import read_array
 
 if TYPE_CHECKING:
@@ -168,6 +169,19 @@ def line(image: Picture) -> list[Digit]:
     return _or_of_the_sheet(lambda levels: _all(levels, scale), values)
 
 
+def find(image: Picture) -> tuple[Page, float] | np.ndarray:
+    """Return the marks of a picture, and how many of its pixels one of the contrast's is.
+
+    An image in MNIST's form comes back as `prepare` returns it. Errors as `line`.
+    """
+    require("PIL", "scipy")
+    values, scale = load(image)
+    ready = in_mnist_form(values)
+    if ready is not None:
+        return ready
+    return _or_of_the_sheet(_page, values), scale
+
+
 def read_images(path: StrPath, preparation: str = "digit") -> np.ndarray:
     """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
@@ -238,7 +252,7 @@ def _all(values: np.ndarray, scale: float) -> list[Digit]:
     page = _page(values)
     digits: list[Digit] = []
     reason: NoDigitError | None = None
-    for number, row in enumerate(rows(page.marks())):
+    for number, row in enumerate(rows_of_marks(page.marks())):
         for mark in row:
             left, top, right, bottom = (round(side * scale) for side in page.box(mark))
             try:
@@ -263,10 +277,21 @@ def _page(values: np.ndarray) -> Page:
         marks = page.marks()
         if len(marks) > _MOST:
             raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
-        found = page
-        if max(max(mark.height, mark.width) for mark in marks) > _LARGE * max(page.labels.shape):
+        if found is None or _readable(page):
+            found = page
+        large = max(max(mark.height, mark.width) for mark in marks)
+        if large > _LARGE * max(page.labels.shape) and _readable(page):
             break
     if found is None:
         assert reason is not None
         raise reason
     return found
+
+
+def _readable(page: Page) -> bool:
+    """Whether the heaviest mark may be a digit."""
+    try:
+        normal_form(page, page.marks()[0])
+    except NoDigitError:
+        return False
+    return True

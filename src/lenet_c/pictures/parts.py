@@ -1,0 +1,168 @@
+"""The rows of a page, the parts they consist of, and cuts through marks that may touch."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .ink import resized
+from .marks import Page, Piece
+
+_TALL = 0.5  # of the tallest mark of a row; what is as high counts for the row's height
+_IN_ROW = 0.5  # of the lower of two marks that overlap in height: they stand in one row
+_ABOVE = 0.6  # of the narrower of two pieces, one above the other: parts of one digit
+_LOW = 0.35  # of the row's height; a lower piece beside a mark is a dot, or dirt
+_DOT = 0.15  # of the row's height; a smaller piece is dirt
+_NEAR = 1.5  # heights of the row from a mark of it; a dot farther away is dirt
+_SEAM = 2.2  # strokes' widths of ink at most that a cut goes through
+_APART = 0.12  # heights of the row between two cuts
+
+
+class Row(NamedTuple):
+    """A row of marks.
+
+    Attributes
+    ----------
+    parts : list of Piece
+        From left to right.
+    height : float
+        Of its digits, in px of the labels.
+    """
+
+    parts: list[Piece]
+    height: float
+
+
+def rows_of(page: Page) -> list[Row]:
+    """Return the marks of a page by rows, from top to bottom, parts that stand apart by themselves.
+
+    Pieces of one digit, one above the other, are put together; those side by side are not.
+    """
+    marks = page.marks()
+    tallest = max(mark.height for mark in marks)
+    rows = rows_of_marks([mark for mark in marks if mark.height > _TALL * tallest] or marks)
+    found = []
+    for row in rows:
+        labels = {label for mark in row for label in mark.labels}
+        pieces = [piece for piece in page.pieces if piece.labels[0] in labels]
+        height = float(np.median([mark.height for mark in row]))
+        taken = {label for other in rows for mark in other for label in mark.labels}
+        pieces += [
+            piece
+            for piece in page.pieces
+            if piece.labels[0] not in taken
+            and max(piece.height, piece.width) > _DOT * height
+            and _belongs(piece, row, height)
+        ]
+        found.append(Row(_stacked(pieces, height), height))
+    return found
+
+
+def rows_of_marks(marks: list[Piece]) -> list[list[Piece]]:
+    """Return marks by lines of digits, from top to bottom, each from left to right."""
+    found: list[list[Piece]] = []
+    for mark in sorted(marks, key=lambda mark: mark.left):
+        for row in found:
+            overlap = min(mark.bottom, row[-1].bottom) - max(mark.top, row[-1].top)
+            if overlap > _IN_ROW * min(mark.height, row[-1].height):
+                row.append(mark)
+                break
+        else:
+            found.append([mark])
+    return sorted(found, key=lambda row: float(np.mean([m.top + m.bottom for m in row])))
+
+
+def _belongs(piece: Piece, row: list[Piece], height: float) -> bool:
+    """Whether a piece that no mark took stands in a row."""
+    near = min(row, key=lambda mark: max(piece.left - mark.right, mark.left - piece.right))
+    middle = (piece.top + piece.bottom) / 2
+    return (
+        max(piece.left - near.right, near.left - piece.right) < _NEAR * height
+        and near.top - 0.3 * height < middle < near.bottom + 0.3 * height
+    )
+
+
+def _stacked(pieces: list[Piece], height: float) -> list[Piece]:
+    """Put pieces that lie above one another together, and return what there is left to right."""
+    parts: list[Piece] = []
+    for piece in sorted(pieces, key=lambda piece: -piece.weight):
+        for k, part in enumerate(parts):
+            over = min(part.right, piece.right) - max(part.left, piece.left)
+            beside = min(part.bottom, piece.bottom) - max(part.top, piece.top)
+            low = piece.height < _TALL * height
+            if over >= _ABOVE * min(part.width, piece.width) and (
+                low or beside < 0.3 * min(part.height, piece.height)
+            ):
+                parts[k] = part.with_(piece)
+                break
+        else:
+            parts.append(piece)
+    return sorted(parts, key=lambda part: part.left + part.right)
+
+
+def cut(page: Page, part: Piece, height: float) -> list[Piece]:
+    """Return the pieces of a mark cut where two digits may touch, left to right.
+
+    Cuts are the paths from top to bottom of the least ink. The page's labels are renumbered, so
+    that the pieces are what they say.
+    """
+    box = (slice(part.top, part.bottom), slice(part.left, part.right))
+    own = np.isin(page.labels[box], part.labels)
+    seams = _seams(own, height)
+    if not seams:
+        return [part]
+    order = np.zeros(own.shape, np.intp)
+    for seam in seams:
+        order += np.arange(own.shape[1]) >= seam[:, None]
+    labels, next_label = page.labels[box], int(page.labels.max()) + 1
+    pieces = []
+    for k in range(len(seams) + 1):
+        here = own & (order == k)
+        if not here.any():
+            continue
+        y, x = np.nonzero(here)
+        labels[here] = next_label + k
+        pieces.append(
+            Piece(
+                part.left + int(x.min()), part.top + int(y.min()),
+                part.left + int(x.max()) + 1, part.top + int(y.max()) + 1,
+                (next_label + k,), part.weight * len(y) / own.sum(),
+            )
+        )  # fmt: skip
+    return pieces
+
+
+def _seams(own: np.ndarray, height: float) -> list[np.ndarray]:
+    """Return paths (rows,) of columns, from left to right, that go through little ink."""
+    from scipy import ndimage
+
+    rows, columns = own.shape
+    inside = ndimage.distance_transform_edt(own)
+    ridge = inside[own & (inside == ndimage.maximum_filter(inside, 3))]
+    stroke = 2 * float(np.median(ridge))
+    cost = own + 0.02
+    total = np.empty((rows, columns))
+    back = np.zeros((rows, columns), np.intp)
+    total[0] = cost[0]
+    for r in range(1, rows):
+        above = np.pad(total[r - 1], 1, constant_values=np.inf)
+        ways = np.stack([above[1:-1], above[:-2] + 0.01, above[2:] + 0.01])
+        way = ways.argmin(0)
+        total[r] = cost[r] + ways[way, np.arange(columns)]
+        back[r] = np.arange(columns) + np.array([0, -1, 1])[way]
+    apart = max(2.0, _APART * height)
+    chosen: list[np.ndarray] = []
+    for end in np.argsort(total[-1], kind="stable"):
+        if total[-1, end] - 0.03 * rows > _SEAM * stroke:
+            break
+        path = np.empty(rows, np.intp)
+        path[-1] = end
+        for r in range(rows - 1, 0, -1):
+            path[r - 1] = back[r, path[r]]
+        middle = path.mean()
+        if not apart < middle < columns - apart:
+            continue
+        if all(abs(middle - other.mean()) >= apart for other in chosen):
+            chosen.append(path)
+    return sorted(chosen, key=lambda path: float(path.mean()))
