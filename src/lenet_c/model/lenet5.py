@@ -137,7 +137,8 @@ class LeNet5:
         Parameters
         ----------
         images, labels : array_like
-            See the class; labels are integers 0 .. classes - 1, (n,).
+            See the class; labels are integers 0 .. classes - 1, (n,). With ``extra="none"`` the
+            last is that of no digit, and so is -1.
         epochs : int, optional
             Passes over the images. None: 10, or 20 with sdlm; 20 to 40 for networks that learn more
             slowly; and as many in batches of more than 64 as make 300 updates.
@@ -406,7 +407,8 @@ class LeNet5:
         Returns
         -------
         labels : ndarray of int64, shape (n,), or a scalar for one image
-            Classes 0 .. classes - 1, and -1 for what is rejected.
+            Classes 0 .. classes - 1, and -1 for what is rejected; with ``extra="none"`` -1 also in
+            the place of the last class, that of no digit.
 
         Raises
         ------
@@ -465,10 +467,14 @@ class LeNet5:
     ) -> Report:
         """Compare predictions with labels.
 
+        With ``extra="none"`` the images of which the network says that they show no digit are
+        rejected: the error rate is that of the others. Of images that do show none it is right to
+        reject them, and wrong to read a digit.
+
         Parameters
         ----------
         images, labels : array_like
-            See the class; labels are integers 0 .. classes - 1, (n,).
+            As in `fit`.
         threads : int, optional
             None: the cores this process may use; more are not used.
         reject_by : {"probability", "margin"}
@@ -477,9 +483,9 @@ class LeNet5:
         Returns
         -------
         Report
-            With error_rate, loss (the mean of the model's), confusion (classes, classes), wrong
-            (indices), and the rejection that a lower error costs: reject_curve, rejection_for,
-            threshold_for.
+            With error_rate, loss (the mean of the model's), confusion (classes, classes), wrong and
+            rejected (indices), and the rejection that a lower error costs: reject_curve,
+            rejection_for, threshold_for.
 
         Raises
         ------
@@ -503,6 +509,8 @@ class LeNet5:
     def score(self, images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         """Return the accuracy, the fraction of images whose label is predicted.
 
+        A digit that ``extra="none"`` rejects is none of them; see `Report.missed`.
+
         Parameters
         ----------
         images, labels : array_like
@@ -518,7 +526,7 @@ class LeNet5:
         TypeError, ValueError, FloatingPointError
             See `evaluate`.
         """
-        return 1.0 - self.evaluate(images, labels).error_rate
+        return 1.0 - self.evaluate(images, labels).missed
 
     def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> npt.NDArray[np.floating]:
         """Return the scores at every fourth row and column of an image of any size (section VII).
@@ -569,10 +577,11 @@ class LeNet5:
             centred, and scaled to 20 rows where it has more than 28 or less than 12; a ValueError
             where that makes more than 65536 columns of fewer.
         reject : float
-            Of a model of ten classes, which takes every stretch of up to 24 columns of ink for one
+            Of a model of ten digits, which takes every stretch of up to 24 columns of ink for one
             digit: in a longer one, where no digit's probability is above `reject`, there is none.
-            A model with the blank as its eleventh class, see `lenet_c.reading.train`, does not
-            use it, and reads touching digits too.
+            So does a model with ``extra="none"``: it takes the likeliest digit, and what it gives
+            to no digit lessens the probabilities. A model with ``extra="blank"``, see
+            `lenet_c.reading.train`, does not use it, and reads touching digits too.
         threads : int, optional
             None: the cores this process may use; more are not used.
 
@@ -585,7 +594,8 @@ class LeNet5:
         Raises
         ------
         TypeError, ValueError
-            An argument is not of the form above, or the model has neither ten classes nor eleven.
+            An argument is not of the form above, or the model has other classes than ten digits
+            and, perhaps, an `extra` one.
         FloatingPointError
             See `predict`.
 
