@@ -1,10 +1,12 @@
 """The command info: the kernels in use, and what a model is."""
 
 import argparse
+import os
 
 from ..common.paths import shown
 from ..core.show_config import show_config
 from ..model.lenet5 import LeNet5
+from ..storing.model_files import stored_types
 
 HELP = """\
 Print versions and the kernels in use; with a model also its layers, counts and
@@ -22,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     model = None if args.model is None else LeNet5.load(args.model)
     show_config()
     if model is not None:
-        print(f"\n{shown(args.model)}\n\n{model.summary()}\n")
+        types = stored_types(args.model)
+        size = f"{os.path.getsize(args.model):,} bytes, parameters of {' and '.join(types)}"
+        print(f"\n{shown(args.model)}: {size}\n\n{model.summary()}\n")
         for name in model.config.__dataclass_fields__:
             value = getattr(model.config, name)
             own = name == "connections" and not isinstance(value, str)
