@@ -834,11 +834,18 @@ class LeNet5:
         return model
 
     @classmethod
-    def pretrained(cls) -> Self:
-        """Return the reader of digits that is part of this package.
+    def pretrained(cls, name: str = "mnist") -> Self:
+        """Return a reader of digits that is part of this package.
 
-        The preset "softmax", trained on all of MNIST by the recipe "modern"; its model card,
-        lenet5-mnist.md in the folder lenet_c/data, tells its error and what it was trained on.
+        Both have the preset "softmax". Their model cards, lenet5-mnist.md and lenet5-photos.md in
+        the folder lenet_c/data, tell their errors and what they were trained on.
+
+        Parameters
+        ----------
+        name : {"mnist", "photos"}
+            mnist: of digits in MNIST's form, trained on all of MNIST by the recipe "modern".
+            photos: of photographs and drawings that were brought to that form; `lenet_c.images`
+            reads with it. It has an answer more, ``extra="none"``, for what is no digit.
 
         Returns
         -------
@@ -847,11 +854,12 @@ class LeNet5:
 
         Raises
         ------
+        ValueError
+            There is no model of that name.
         FormatError, OSError
             The package's own file is broken, or not there.
         """
-        package = os.path.dirname(os.path.dirname(__file__))
-        return cls.load(os.path.join(package, "data", model_files.PRETRAINED))
+        return cls.load(model_files.pretrained(name))
 
     def to_torch(
         self, names: str | Mapping[str, str] | Mapping[str, torch.Tensor] = "lenet_c"

@@ -61,7 +61,7 @@ def read(
     image : path, file, PIL.Image.Image or array_like
         See `prepare`.
     model : LeNet5 or path, optional
-        None: the pretrained one. Its configuration says how pictures are prepared.
+        None: ``LeNet5.pretrained("photos")``. Its configuration says how pictures are prepared.
     reject : float, optional
         The reading is marked as rejected if its probability is less; None: REJECT for models of
         digits, whose preparation is "digit", and 0 for others.
@@ -157,5 +157,5 @@ def readings(
 
 def _model(model: LeNet5 | StrPath | None) -> LeNet5:
     if model is None:
-        return LeNet5.pretrained()
+        return LeNet5.pretrained("photos")
     return model if isinstance(model, LeNet5) else LeNet5.load(model)

@@ -68,12 +68,32 @@ class Report:
         return int(self.confusion.sum())
 
     @property
+    def answered(self) -> int:
+        """Images that are not `rejected`."""
+        return self.images - (0 if self.rejected is None else len(self.rejected))
+
+    @property
     def missed(self) -> float:
         """Fraction of all images whose label was not predicted: `wrong` ones, and digits rejected.
 
         Without `rejected`, the error_rate.
         """
         return (self.images - int(self.confusion.trace())) / max(1, self.images)
+
+    @property
+    def class_errors(self) -> npt.NDArray[np.float64]:
+        """Fraction of each class's images that were misread, (classes,); NaN where there are none.
+
+        Those that are `rejected` do not count, but for the images that show no digit, of which it
+        is right.
+        """
+        right = self.confusion.diagonal().astype(np.float64)
+        images = self.confusion.sum(1)
+        if self.rejected is not None:
+            images[:-1] -= self.confusion[:-1, -1]
+        with np.errstate(invalid="ignore"):
+            errors: npt.NDArray[np.float64] = 1 - right / images
+        return errors
 
     @cached_property
     def _curve(

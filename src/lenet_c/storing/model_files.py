@@ -15,11 +15,13 @@ from ..common.errors import FormatError
 from ..common.paths import StrPath
 from ..files import safetensors
 from ..files.safe_files import check_seekable
+from ..network.choices import check_choice
 from ..network.config import MOST_BYTES, Config
 from ..network.parameters import Parameters, check_shape
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
-PRETRAINED = "lenet5-mnist.safetensors"
+#: Name of a model that is part of the package -> its file, in the folder data.
+PRETRAINED = {"mnist": "lenet5-mnist.safetensors", "photos": "lenet5-photos.safetensors"}
 _LARGEST_HALF = float(np.finfo(np.float16).max)
 _ZIP_MAGIC = b"PK\x03\x04"
 
@@ -83,6 +85,12 @@ def load(path: StrPath, further: str) -> tuple[Parameters, dict[str, np.ndarray]
         parameters = Parameters(config, epochs=int(epochs))
         parameters.set(tensors)
     return parameters, others, metadata
+
+
+def pretrained(name: str) -> str:
+    """Return the path of a model that is part of the package; ValueError where there is none."""
+    check_choice("name", name, PRETRAINED)
+    return os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", PRETRAINED[name])
 
 
 def stored_types(path: StrPath) -> list[str]:
