@@ -162,7 +162,7 @@ class LeNet5:
             A new random order for every pass, or one for all, the paper's way; None: epoch, or
             once with sdlm.
         validation : (images, labels), optional
-            Measured after every epoch.
+            Measured after every epoch; the error is `Report.missed`.
         callbacks : sequence of callable
             Called as ``callback(model, record)`` after every epoch; True ends training.
         checkpoint : path, optional
