@@ -28,17 +28,20 @@ def predict(
         for part, found in scores.in_chunks(parameters, batch, threads):
             sure = rejection.confidence(found, by) >= reject
             labels[part] = np.where(sure, found.argmax(1), -1)
-        labels[labels == none] = -1
+        if none is not None:
+            labels[labels == none] = -1
         return labels[0] if single else labels
     if len(batch) <= scores.CHUNK:
         found = scores.scores_of(parameters, batch, threads, parameters.weights)
         best: npt.NDArray[np.int64] = found.argmax(1)
-        best[best == none] = -1
+        if none is not None:
+            best[best == none] = -1
         return best[0] if single else best
     labels = np.empty(len(batch), np.int64)
     for part, found in scores.in_chunks(parameters, batch, threads):
         found.argmax(1, out=labels[part])
-    labels[labels == none] = -1
+    if none is not None:
+        labels[labels == none] = -1
     return labels
 
 
