@@ -30,6 +30,13 @@ class Data(NamedTuple):
         """The soft labels, if there are any, or the labels."""
         return self.targets if self.soft is None else self.soft
 
+    def some(self, chosen: np.ndarray) -> Data:
+        """Return the images of these numbers, in their order."""
+        weight, soft = (
+            None if array is None else array[chosen] for array in (self.weight, self.soft)
+        )
+        return Data(self.pixels[chosen], self.targets[chosen], weight, soft)
+
 
 def as_data(
     config: Config,
@@ -77,5 +84,4 @@ def spread(data: Data) -> Data:
     if weight is None or times is None or (times == 1).all():
         return data
     parts = (weight / times * (times.sum() / len(times))).astype(weight.dtype)
-    data = data._replace(weight=parts)
-    return Data(*(None if array is None else array.repeat(times, 0) for array in data))
+    return data._replace(weight=parts).some(np.arange(len(times)).repeat(times))

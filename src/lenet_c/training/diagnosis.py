@@ -16,12 +16,12 @@ from ..common.errors import TrainingWarning
 from ..network.choices import distance_scale
 from ..network.scores import in_chunks, summed_loss
 from .causes import Findings, likely_cause, of_labels
-from .data import Data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..network.parameters import Parameters
+    from .data import Data
     from .history import History
     from .mpi_ranks import Ranks
     from .recipe import Recipe
@@ -162,11 +162,12 @@ class Watch:
     def _verdict(self, history: History, early: bool) -> str | None:
         config, data = self.parameters.config, self.data
         classes, n = config.classes, len(data.targets)
-        if data.soft is None:
-            share = np.bincount(data.targets, data.weight, classes)
-            share = share / share.sum()
-        else:
-            share = np.average(data.soft.astype(np.float64), 0, data.weight)
+        sums = np.bincount(data.targets, data.weight, classes).astype(np.float64)
+        if data.soft is not None:
+            sums = (data.soft if data.weight is None else data.soft * data.weight[:, None]).sum(
+                0, np.float64
+            )
+        share = sums / sums.sum()
         presented = sum(record.images for record in history)
         enough = not early and presented >= _ENOUGH
         if presented < _FEW:
@@ -240,7 +241,7 @@ class Watch:
     def _measured(self, chosen: npt.NDArray[np.intp]) -> tuple[float, float, float]:
         """Return the weighted mean loss of the chosen images above the least, and their errors."""
         parameters, weight = self.parameters, self.data.weight
-        some = Data(*(None if array is None else array[chosen] for array in self.data))
+        some = self.data.some(chosen)
         pixels, targets, soft = some.pixels, some.targets, some.soft
         images = np.bincount(targets)
         try:
