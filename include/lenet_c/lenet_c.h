@@ -396,6 +396,16 @@ typedef struct {
     /* shard in stages 0 .. shard_stages - 1, each in `parts` parts that several threads may compute, one stage after another */
     int (*shard_stages)(const lenet_shard *shard);
     void (*shard_stage)(const lenet_shard *shard, int stage, int part, int parts);
+    /* the same, and online_train, where loss is CROSS_ENTROPY: with a distribution of classes for each image, target
+     * (images, classes), indexed as labels are, which say the likeliest class; NULL: the labels alone. J is then the
+     * cross-entropy with it, dJ/da = softmax(a) - target */
+    void (*target_shard)(const lenet_shard *shard, const lenet_number *target);
+    void (*target_shard_stage)(const lenet_shard *shard, const lenet_number *target, int stage, int part, int parts);
+    void (*target_online_train)(lenet_number *packed, lenet_number *velocity, const lenet_number *scales,
+                                lenet_number *gradient, double *loss, int64_t *errors, const lenet_images *images,
+                                const int64_t *labels, const lenet_number *target, const lenet_number *weight,
+                                const double *rates, const double *momenta, double decay, double scale, ptrdiff_t first,
+                                ptrdiff_t n, const lenet_net *net, void *workspace);
 } lenet_kernels;
 
 #endif

@@ -94,14 +94,16 @@ def activations(engine, images, net=DIGITS, theta=None):
     return outs
 
 
-def gradient(engine, images, labels, net=DIGITS, theta=None, weight=None, order=None, threads=1):
+def gradient(
+    engine, images, labels, net=DIGITS, theta=None, weight=None, order=None, threads=1, **options
+):
     """Return the flat gradient of one batch, written over NaN, the loss's sum and the errors."""
     theta = default_theta(engine) if theta is None else theta
     order = np.arange(len(images)) if order is None else order
     g = np.full(net.size, np.nan, engine.dtype)
     loss, errors = train(
         engine, net, theta, images, labels, weight, order, max(len(order), 1), None, None, None,
-        gradient=g, threads=threads,
+        gradient=g, threads=threads, **options,
     )  # fmt: skip
     return g, loss, errors
 

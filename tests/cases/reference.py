@@ -175,11 +175,16 @@ def softmax(u):
 
 
 def softmax_cross_entropy(u, labels):
-    """Return J = mean(-log p[t]) and dJ/du = (p - [c = t]) / n for logits u (n, classes)."""
+    """Return J = mean(-log p[t]) and dJ/du = (p - [c = t]) / n for logits u (n, classes).
+
+    labels (n,), or distributions t (n, classes): J = mean(-sum_c t[c] log p[c]), (p - t) / n.
+    """
     shifted = u - u.max(1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    target = np.arange(u.shape[1]) == np.asarray(labels)[:, None]
-    return -log_p[target].mean(), (np.exp(log_p) - target) / len(u)
+    target = np.asarray(labels, np.float64)
+    if target.ndim == 1:
+        target = (np.arange(u.shape[1]) == target[:, None]).astype(np.float64)
+    return -(target * log_p).sum(1).mean(), (np.exp(log_p) - target) / len(u)
 
 
 def rbf_forward(x, codes, s=1.0):

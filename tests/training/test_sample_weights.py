@@ -7,7 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import lenet_c
 from lenet_c import LeNet5
 from lenet_c.datasets import load_sample
-from lenet_c.training.sample_weights import MOST_WEIGHT, spread
+from lenet_c.training.data import Data, spread
+from lenet_c.training.sample_weights import MOST_WEIGHT
 
 DOUBLE = {"dtype": "float64", "seed": 1}
 
@@ -88,7 +89,7 @@ def test_a_heavy_image_is_presented_several_times():
     weight = np.ones(50)
     weight[7] = 30
     weight /= weight.mean()
-    pixels, targets, parts = spread(images, labels, weight)
+    pixels, targets, parts, _ = spread(Data(images, labels, weight))
     times = int(np.ceil(weight[7] / MOST_WEIGHT))
     assert times > 1
     assert len(pixels) == len(targets) == len(parts) == 50 + times - 1
@@ -107,10 +108,8 @@ def test_a_heavy_image_is_presented_several_times():
 def test_light_images_are_left_as_they_are():
     images, labels = sample()
     for weight in (None, np.ones(60), np.linspace(0, MOST_WEIGHT, 60)):
-        for got, given in zip(
-            spread(images, labels, weight), (images, labels, weight), strict=True
-        ):
-            assert got is given
+        data = Data(images, labels, weight)
+        assert spread(data) is data
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

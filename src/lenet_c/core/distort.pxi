@@ -14,6 +14,7 @@ cdef struct Draw:
 cdef struct Presented:                   # images that are distorted, as a batch that has no index
     Images images
     int64_t* labels
+    const number* target
     number* weight
     Py_ssize_t first
 
@@ -48,15 +49,21 @@ cdef class Draws:
             raise ValueError(f"ranges: expected scale and squeeze in [0, 1) and sigma from 1 up, got {tuple(ranges)}")
 
 
+cdef size_t target_bytes(const Job* job) noexcept nogil:
+    # of an image
+    return 0 if job.target == NULL else job.shard.net.classes * job.kernels.number_size
+
+
 cdef size_t present_room(const Job* job, Py_ssize_t n) noexcept nogil:
     # bytes for `present`'s own use, and behind them for n images
     return (align64(job.kernels.distort_workspace(&job.draw.ranges, job.shard.net.image_height,
                                                   job.shard.net.image_width))
-            + align64(n * job.image_bytes) + align64(n * sizeof(int64_t)) + align64(n * job.kernels.number_size))
+            + align64(n * job.image_bytes) + align64(n * sizeof(int64_t)) + align64(n * job.kernels.number_size)
+            + align64(n * target_bytes(job)))
 
 
 cdef Presented presented_of(const Job* job, Py_ssize_t first, Py_ssize_t n, char* room) noexcept nogil:
-    # images first .. first + n - 1, with their labels and weights, of which there is nothing yet
+    # images first .. first + n - 1, with their labels, distributions and weights, of which there is nothing yet
     cdef Presented p
     cdef char* at = room + align64(job.kernels.distort_workspace(&job.draw.ranges, job.shard.net.image_height,
                                                                  job.shard.net.image_width))
@@ -64,6 +71,7 @@ cdef Presented presented_of(const Job* job, Py_ssize_t first, Py_ssize_t n, char
     p.images.pixels, p.images.bytes, p.images.index = carve(&at, n * job.image_bytes), images.bytes, NULL
     p.images.draw = images.draw + (<uint64_t>first << 20) if images.draw else 0
     p.labels = <int64_t*>carve(&at, n * sizeof(int64_t))
+    p.target = NULL if job.target == NULL else <number*>carve(&at, n * target_bytes(job))
     p.weight = NULL if job.shard.weight == NULL else <number*>at
     p.first = first
     return p
@@ -72,6 +80,7 @@ cdef Presented presented_of(const Job* job, Py_ssize_t first, Py_ssize_t n, char
 cdef void present(Presented* p, const Job* job, Py_ssize_t start, Py_ssize_t stop, char* room) noexcept nogil:
     # images start .. stop - 1 of them
     cdef int number_size = job.kernels.number_size
+    cdef size_t row = target_bytes(job)
     cdef const Images* images = job.shard.images
     cdef Py_ssize_t i, image
     job.kernels.distort(<char*>p.images.pixels + start * job.image_bytes, images, p.first + start, stop - start,
@@ -80,6 +89,8 @@ cdef void present(Presented* p, const Job* job, Py_ssize_t start, Py_ssize_t sto
     for i in range(start, stop):
         image = images.index[p.first + i]
         p.labels[i] = job.shard.labels[image]
+        if p.target != NULL:
+            memcpy(<char*>p.target + i * row, <const char*>job.target + image * row, row)
         if p.weight != NULL:
             memcpy(number_at(p.weight, i, number_size), <const char*>job.shard.weight + image * number_size,
                    number_size)
@@ -94,15 +105,17 @@ cdef void train_images(const Job* job, number* packed, number* velocity, const n
     cdef Presented p
     cdef Py_ssize_t done = 0, count
     if job.draw == NULL:
-        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, s.images, s.labels, s.weight, rates,
-                                 momenta, decay, scale, first, n, s.net, job.workspace)
+        job.kernels.target_online_train(packed, velocity, scales, gradient, loss, errors, s.images, s.labels,
+                                        job.target, s.weight, rates, momenta, decay, scale, first, n, s.net,
+                                        job.workspace)
         return
     while done < n:
         count = min(<Py_ssize_t>CHUNK, n - done)
         p = presented_of(job, first + done, count, room)
         present(&p, job, 0, count, room)
-        job.kernels.online_train(packed, velocity, scales, gradient, loss, errors, &p.images, p.labels, p.weight,
-                                 rates + done, momenta + done, decay, scale, 0, count, s.net, job.workspace)
+        job.kernels.target_online_train(packed, velocity, scales, gradient, loss, errors, &p.images, p.labels, p.target,
+                                        p.weight, rates + done, momenta + done, decay, scale, 0, count, s.net,
+                                        job.workspace)
         done += count
 
 

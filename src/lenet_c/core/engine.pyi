@@ -206,6 +206,7 @@ class Engine:
         state2: _Numbers | None = None,
         gradient: _Numbers | None = None,
         *,
+        target: _Numbers | None = None,
         draw: int = 0,
         draws: Draws | None = None,
         count: int = 0,

@@ -33,6 +33,7 @@ cdef struct Job:
     number* gradients                    # one a shard
     double* loss
     int64_t* errors
+    const number* target                 # distributions of classes; NULL: the labels alone
     const Draw* draw                     # NULL: the images are presented as they are
     Py_ssize_t image_bytes
     char* workspace                      # `room` bytes a thread, then as many for each shard that a team shares
@@ -118,9 +119,9 @@ cdef void team_step(void* arg, int stage, int part, int parts) noexcept nogil:
     # images are distorted in a stage of their own before the others
     cdef Team* team = <Team*>arg
     if team.job.draw == NULL:
-        team.job.kernels.shard_stage(team.shard, stage, part, parts)
+        team.job.kernels.target_shard_stage(team.shard, team.job.target, stage, part, parts)
     elif stage:
-        team.job.kernels.shard_stage(team.shard, stage - 1, part, parts)
+        team.job.kernels.target_shard_stage(team.shard, team.presented.target, stage - 1, part, parts)
     else:
         present(team.presented, team.job, team.shard.n * part // parts, team.shard.n * (part + 1) // parts, team.room)
 
@@ -134,6 +135,7 @@ cdef void shards_work(void* arg, int i) noexcept nogil:
     cdef Presented presented
     cdef Shard shard
     cdef Team team
+    presented.target = job.target
     number = lenet_next(job.taken, job.single)
     while number >= 0:
         shard = shard_of(job, number, workspace)
@@ -141,7 +143,7 @@ cdef void shards_work(void* arg, int i) noexcept nogil:
             presented = presented_of(job, shard.first, shard.n, workspace + behind)
             present(&presented, job, 0, shard.n, workspace + behind)
             show_presented(&shard, &presented)
-        job.kernels.shard(&shard)
+        job.kernels.target_shard(&shard, presented.target)
         number = lenet_next(job.taken, job.single)
     for k in range(left):
         number = (i + k) % left

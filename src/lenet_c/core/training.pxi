@@ -35,6 +35,9 @@ cdef class Pass:
         loss of a single batch, or of its sum by `count`.
     state1, state2 : (size,)
         Velocity, or first and second moment, changed in place; sdlm: state2 holds each parameter's rate.
+    target : (n, classes), optional
+        Of a softmax: a distribution of classes for each image, with which the loss is the cross-entropy; labels say
+        the likeliest class.
     draw : int
         The seed of stochastic subsampling.
     draws : Draws, optional
@@ -42,7 +45,7 @@ cdef class Pass:
     """
     cdef Engine engine
     cdef Net net
-    cdef Array theta, images, labels, weight, state1, state2
+    cdef Array theta, images, labels, weight, target, state1, state2
     cdef Draws draws
     cdef Images source
     cdef Update update
@@ -52,8 +55,8 @@ cdef class Pass:
     cdef Pace pace
 
     def __cinit__(self, Engine engine not None, Net net not None, theta, images, labels, weight=None, rule=None,
-                  state1=None, state2=None, gradient=None, *, uint64_t draw=0, Draws draws=None, Py_ssize_t count=0,
-                  int threads=1):
+                  state1=None, state2=None, gradient=None, *, target=None, uint64_t draw=0, Draws draws=None,
+                  Py_ssize_t count=0, int threads=1):
         cdef Py_ssize_t n
         self.engine, self.net, self.draws = engine, net, draws
         self.draw, self.count, self.threads = draw, count, check_threads(threads)
@@ -62,6 +65,10 @@ cdef class Pass:
         self.theta = engine.numbers(theta, "theta", (net.net.total,), rule is not None)
         self.labels = view(labels, "labels", "lq", (n,))
         self.weight = None if weight is None else engine.numbers(weight, "weight", (n,))
+        if target is not None:
+            self.target = engine.numbers(target, "target", (n, net.net.classes))
+            if net.net.loss != CROSS_ENTROPY:
+                raise ValueError("target: expected a network with a softmax, whose loss is the cross-entropy")
         check_one_output(net)
         if rule is None:
             self.state1 = engine.numbers(gradient, "gradient", (net.net.total,), True)
@@ -83,6 +90,8 @@ cdef Job job_of(Pass p) noexcept:
     job.shard.theta = <number*>p.theta.data
     if p.weight is not None:
         job.shard.weight = <const number*>p.weight.data
+    if p.target is not None:
+        job.target = <const number*>p.target.data
     job.batch.theta, job.batch.state1 = <number*>p.theta.data, <number*>p.state1.data
     if p.state2 is not None:
         job.batch.state2 = <number*>p.state2.data

@@ -40,6 +40,7 @@ cdef struct Block:
     vec* squares       # of a layer's input, for curvatures
     real* scratch      # of a full layer's input
     real* level        # 256 input levels
+    const real* target  # (images, classes) distributions of classes, indexed as the images are; NULL: labels alone
     Pool s2_pool
     Pool s4_pool
     Draw s2_draw       # of stochastic subsampling
@@ -119,7 +120,7 @@ cdef inline size_t block_layout(Block* block, void* workspace, const Net* net) n
     block.end = <vec*>at
     block.squares = take_vecs(&at, max(net.x.height * net.x.width, C1 * net.s2.height * net.s2.width))
     block.scratch = <real*>take_vecs(&at, transposed_size(C3 * KERNEL * KERNEL) // LANES)
-    block.xt_c5, block.xt_f6, block.xt_output = NULL, NULL, NULL
+    block.xt_c5, block.xt_f6, block.xt_output, block.target = NULL, NULL, NULL, NULL
     block.level = <real*>take_vecs(&at, (256 + LANES - 1) // LANES)
     block.s2_pool = Pool(net.subsampling, net.p, NULL)
     block.s4_pool = Pool(net.subsampling, net.p, NULL)

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# Softmax with cross-entropy: p = softmax(a), J = -log p[t], dJ/da[c] = p[c] - [c = t].
+# Softmax with cross-entropy: p = softmax(a), J = -log p[t], dJ/da[c] = p[c] - [c = t]; with a distribution t of classes
+#   J = -sum_c t[c] log p[c] = log(sum_c exp(a[c])) - sum_c t[c] a[c];  dJ/da[c] = p[c] - t[c]
 # Euclidean RBF units, y[c] = s sum_n (x[n] - code[c,n])^2 (LeCun 1998, eq. 7, where s is 1), with
 #   MSE (eq. 8)   J = y[t]
 #   MAP (eq. 9)   J = y[t] + log(exp(-j) + sum_c exp(-y[c]));  dJ/dy[c] = [c = t] - exp(-y[c]) / (exp(-j) + sum)
@@ -11,15 +12,17 @@ from lenet_c.kernels.simd cimport LANES, real, real_in, splat, vec, vec_in, vexp
 
 
 cdef inline double softmax_cross_entropy(vec* da, double* losses, int64_t* errors, const vec* a, const int64_t* label,
-                                         const double* weight, double scale, int count, int classes) noexcept nogil:
+                                         const real** target, const double* weight, double scale, int count,
+                                         int classes) noexcept nogil:
     # Overwrites da (classes) with scale * weight * dJ/da, 0 in the lanes from `count` on, and losses (count) with J,
-    # where not NULL. weight (count); NULL: 1. Adds to *errors the lanes whose label is not the first of the highest
-    # scores. Returns the sum of weight * J.
+    # where not NULL. target: of each lane a distribution (classes) whose likeliest class is the label; NULL: the label
+    # alone. weight (count); NULL: 1. Adds to *errors the lanes whose label is not the first of the highest scores.
+    # Returns the sum of weight * J.
     cdef vec top = a[0], total = splat(0)
     cdef vec factor = splat(<real>scale)
     cdef const real* score = <const real*>a
     cdef real* delta = <real*>da
-    cdef double loss = 0, j
+    cdef double loss = 0, mean, j
     cdef Py_ssize_t c
     cdef int lane
     for c in range(1, classes):
@@ -28,8 +31,13 @@ cdef inline double softmax_cross_entropy(vec* da, double* losses, int64_t* error
         da[c] = vexp(a[c] - top)
         total += da[c]
     for lane in range(count):
-        j = log(<double>(<real*>&total)[lane]) + (
-            <double>(<real*>&top)[lane] - <double>score[label[lane] * LANES + lane])
+        if target == NULL:
+            mean = score[label[lane] * LANES + lane]
+        else:
+            mean = 0
+            for c in range(classes):
+                mean += <double>target[lane][c] * score[c * LANES + lane]
+        j = log(<double>(<real*>&total)[lane]) + (<double>(<real*>&top)[lane] - mean)
         if losses != NULL:
             losses[lane] = j
         if weight != NULL:
@@ -44,7 +52,11 @@ cdef inline double softmax_cross_entropy(vec* da, double* losses, int64_t* error
     for c in range(classes):
         da[c] = da[c] / total
     for lane in range(count):
-        delta[label[lane] * LANES + lane] -= 1
+        if target == NULL:
+            delta[label[lane] * LANES + lane] -= 1
+        else:
+            for c in range(classes):
+                delta[c * LANES + lane] -= target[lane][c]
     for c in range(classes):
         da[c] = da[c] * factor
         for lane in range(count, LANES):

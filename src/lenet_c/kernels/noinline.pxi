@@ -93,9 +93,9 @@ cdef void apply_rule_noinline(real* w, real* state1, real* state2, const real* g
 
 
 cdef double loss_noinline(vec* da, double* losses, int64_t* errors, const vec* a, const int64_t* label,
-                          const double* weight, double scale, int count, int classes, int loss,
+                          const real** target, const double* weight, double scale, int count, int classes, int loss,
                           double j) noexcept nogil:
     # see softmax_cross_entropy and rbf_loss
     if loss == CROSS_ENTROPY:
-        return softmax_cross_entropy(da, losses, errors, a, label, weight, scale, count, classes)
+        return softmax_cross_entropy(da, losses, errors, a, label, target, weight, scale, count, classes)
     return rbf_loss(da, losses, errors, a, label, weight, scale, count, classes, loss, j)

@@ -227,12 +227,13 @@ cdef void c_online_scores(real* scores, const Images* images, Py_ssize_t first, 
             memcpy(scores + (i * positions + p) * net.classes, block.output, net.classes * sizeof(real))
 
 
-cdef double image_softmax(ImageBlock* block, int64_t label, double weight, int best, int classes,
+cdef double image_softmax(ImageBlock* block, int64_t label, const real* target, double weight, int best, int classes,
                           Py_ssize_t outputs) noexcept nogil:
     # d_output = weight dJ/da, 0 in the padding; returns J. See softmax_cross_entropy.
     cdef real* a = block.output
     cdef real* da = block.d_output
     cdef real total = 0
+    cdef double mean = a[label]
     cdef int c
     for c in range(<int>(outputs // LANES)):
         (<vec*>da)[c] = vexp((<vec*>a)[c] - splat(a[best]))
@@ -240,8 +241,14 @@ cdef double image_softmax(ImageBlock* block, int64_t label, double weight, int b
         total += da[c]
     for c in range(<int>outputs):
         da[c] = da[c] / total * <real>weight if c < classes else 0
-    da[label] -= <real>weight
-    return log(<double>total) + (<double>a[best] - <double>a[label])
+    if target == NULL:
+        da[label] -= <real>weight
+    else:
+        mean = 0
+        for c in range(classes):
+            da[c] -= target[c] * <real>weight
+            mean += <double>target[c] * a[c]
+    return log(<double>total) + (<double>a[best] - mean)
 
 
 cdef double image_distance(ImageBlock* block, int64_t label, double weight, int best, const Net* net,
@@ -270,8 +277,8 @@ cdef real exp_of(real a) noexcept nogil:
     return (<real*>&e)[0]
 
 
-cdef double image_loss(ImageBlock* block, int64_t* errors, int64_t label, double weight, double scale,
-                       const Net* net, const Packed* o) noexcept nogil:
+cdef double image_loss(ImageBlock* block, int64_t* errors, int64_t label, const real* target, double weight,
+                       double scale, const Net* net, const Packed* o) noexcept nogil:
     # returns weight J; the class is the first of the highest score, or of the least distance
     cdef real* y = block.output
     cdef int c, best = 0
@@ -282,16 +289,18 @@ cdef double image_loss(ImageBlock* block, int64_t* errors, int64_t label, double
         errors[0] += 1
     if o.rbf:
         return weight * image_distance(block, label, weight * scale, best, net, o.outputs)
-    return weight * image_softmax(block, label, weight * scale, best, net.classes, o.outputs)
+    return weight * image_softmax(block, label, target, weight * scale, best, net.classes, o.outputs)
 
 
-cdef void c_online_train(real* packed, real* velocity, const real* scales, real* gradient, double* loss,
-                         int64_t* errors, const Images* images, const int64_t* labels, const real* weight,
-                         const double* rates, const double* momenta, double decay, double scale, Py_ssize_t first,
-                         Py_ssize_t n, const Net* net, void* workspace) noexcept nogil:
+cdef void c_target_online_train(real* packed, real* velocity, const real* scales, real* gradient, double* loss,
+                                int64_t* errors, const Images* images, const int64_t* labels, const real* target,
+                                const real* weight, const double* rates, const double* momenta, double decay,
+                                double scale, Py_ssize_t first, Py_ssize_t n, const Net* net,
+                                void* workspace) noexcept nogil:
     cdef ImageBlock block
     cdef Packed o = packed_layout(net)
     cdef Sink sink
+    cdef const real* row = NULL
     cdef Py_ssize_t i, number
     image_begin(&block, net, workspace)
     sink.w, sink.v, sink.decay = packed if gradient == NULL else gradient, velocity, <real>decay
@@ -303,7 +312,10 @@ cdef void c_online_train(real* packed, real* velocity, const real* scales, real*
         set_image_draws(&block, images, i, net)
         image_maps(&block, packed, &o, net)
         image_head(&block, block.s4, packed, &o, net)
-        loss[0] += image_loss(&block, errors, labels[number], 1 if weight == NULL else weight[number], scale, net, &o)
+        if target != NULL:
+            row = target + number * net.classes
+        loss[0] += image_loss(&block, errors, labels[number], row, 1 if weight == NULL else weight[number], scale, net,
+                              &o)
         if gradient != NULL:
             image_backward(&block, &sink, packed, &o, net, GRADIENT)
         elif scales != NULL:

@@ -98,7 +98,7 @@ cdef void block_forward(const Layer* l, vec* y, const vec* x, Py_ssize_t first, 
     elif l.kind == RBF:
         rbf_forward_noinline(y, 1, x, 1, l.w, l.n_in, l.n_out, l.s)
     else:
-        loss_noinline(y, l.losses + first, &errors, x, l.labels + first, NULL, 1, count, l.n_in, l.loss, l.s)
+        loss_noinline(y, l.losses + first, &errors, x, l.labels + first, NULL, NULL, 1, count, l.n_in, l.loss, l.s)
 
 
 cdef void block_backward(const Layer* l, vec* dx, vec* dw, vec* db, const vec* dy, const vec* x, vec* scratch,

@@ -72,23 +72,26 @@ cdef void pack_part(Block* block, const Images* images, Py_ssize_t first, int co
     pack_images(block.x, images, first, count, r.start, r.stop, level, net)
 
 
-cdef double block_loss(Block* block, int64_t* errors, const int64_t* label, const double* weight, double scale,
-                       int count, const Net* net) noexcept nogil:
+cdef double block_loss(Block* block, int64_t* errors, const int64_t* label, const real** target,
+                       const double* weight, double scale, int count, const Net* net) noexcept nogil:
     # d_output from output
-    return loss_noinline(block.d_output, NULL, errors, block.output, label, weight, scale, count, net.classes,
+    return loss_noinline(block.d_output, NULL, errors, block.output, label, target, weight, scale, count, net.classes,
                          net.loss, net.j)
 
 
 cdef void shard_loss(Block* block, const Shard* s, Py_ssize_t first, int count) noexcept nogil:
     cdef int64_t[MOST_LANES] label
     cdef double[MOST_LANES] weight
+    cdef (const real*)[MOST_LANES] target
     cdef Py_ssize_t number
     cdef int lane
     for lane in range(count):
         number = image_number(s.images, first + lane)
         label[lane] = s.labels[number]
         weight[lane] = 1 if s.weight == NULL else s.weight[number]
-    s.loss[0] += block_loss(block, s.errors, label, weight, s.scale, count, s.net)
+        target[lane] = block.target + number * s.net.classes if block.target != NULL else NULL
+    s.loss[0] += block_loss(block, s.errors, label, target if block.target != NULL else NULL, weight, s.scale, count,
+                            s.net)
 
 
 cdef void put_scores(const Block* block, real* scores, int count, const Net* net) noexcept nogil:
@@ -258,10 +261,11 @@ cdef int c_shard_stages(const Shard* s) noexcept nogil:
     return <int>((s.n + LANES - 1) // LANES) * stages_of_block(s) + (s.scores == NULL)
 
 
-cdef void c_shard_stage(const Shard* s, int stage, int part, int parts) noexcept nogil:
+cdef void c_target_shard_stage(const Shard* s, const real* target, int stage, int part, int parts) noexcept nogil:
     cdef Block block
     cdef Py_ssize_t done = <Py_ssize_t>(stage // stages_of_block(s)) * LANES
     block_layout(&block, s.workspace, s.net)
+    block.target = target
     if done >= s.n:
         gradient_end(&block, s.gradient, s.net, False, part, parts)
         return
@@ -269,11 +273,12 @@ cdef void c_shard_stage(const Shard* s, int stage, int part, int parts) noexcept
     block_stage(&block, s, done, <int>min(<Py_ssize_t>LANES, s.n - done), stage % stages_of_block(s), part, parts)
 
 
-cdef void c_shard(const Shard* s) noexcept nogil:
+cdef void c_target_shard(const Shard* s, const real* target) noexcept nogil:
     cdef Block block
     cdef Py_ssize_t done = 0
     cdef int stage
     block_layout(&block, s.workspace, s.net)
+    block.target = target
     while done < s.n:
         begin_block(&block, s, done)
         for stage in range(stages_of_block(s)):

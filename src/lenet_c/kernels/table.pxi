@@ -27,6 +27,7 @@ include "lenet_c/kernels/passes.pxi"
 include "lenet_c/kernels/curvature.pxi"
 include "lenet_c/kernels/scan.pxi"
 include "lenet_c/kernels/one_image.pxi"
+include "lenet_c/kernels/labels.pxi"
 include "lenet_c/kernels/single_layers.pxi"
 include "lenet_c/kernels/distort.pxi"
 include "lenet_c/kernels/profile.pxi"
@@ -90,6 +91,9 @@ TABLE.shard = c_shard
 TABLE.batch_task = c_batch_task
 TABLE.shard_stages = c_shard_stages
 TABLE.shard_stage = c_shard_stage
+TABLE.target_shard = c_target_shard
+TABLE.target_shard_stage = c_target_shard_stage
+TABLE.target_online_train = c_target_online_train
 
 
 def table():

@@ -191,6 +191,14 @@ cdef extern from "lenet_c/lenet_c.h" nogil:
         void (*batch_task)(const Batch* batch, int task) noexcept nogil
         int (*shard_stages)(const Shard* shard) noexcept nogil
         void (*shard_stage)(const Shard* shard, int stage, int part, int parts) noexcept nogil
+        void (*target_shard)(const Shard* shard, const number* target) noexcept nogil
+        void (*target_shard_stage)(const Shard* shard, const number* target, int stage, int part,
+                                   int parts) noexcept nogil
+        void (*target_online_train)(number* packed, number* velocity, const number* scales, number* gradient,
+                                    double* loss, int64_t* errors, const Images* images, const int64_t* labels,
+                                    const number* target, const number* weight, const double* rates,
+                                    const double* momenta, double decay, double scale, Py_ssize_t first, Py_ssize_t n,
+                                    const Net* net, void* workspace) noexcept nogil
 
     int lenet_layout(Net* net)
     void lenet_tile(Net* tile, int rows, int columns)

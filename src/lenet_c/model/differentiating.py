@@ -31,12 +31,12 @@ def loss_and_gradients(
     parameters: Parameters, images: npt.ArrayLike, labels: npt.ArrayLike
 ) -> tuple[float, dict[str, Numbers]]:
     """See `LeNet5.loss_and_gradients`."""
-    batch, targets = as_pairs(images, labels, parameters.config)
+    batch, targets, soft = as_pairs(images, labels, parameters.config)
     n, weights = len(batch), parameters.weights
     if not n:
         raise ValueError("the loss of an empty batch is not defined")
     flat = np.zeros_like(weights)
-    data = Data(as_pixels(batch, parameters.config.dtype), targets)
+    data = Data(as_pixels(batch, parameters.config.dtype), targets, None, soft)
     loss, _ = gradient(parameters, weights, data, np.arange(n), flat)
     if not (math.isfinite(loss) and np.isfinite(flat).all()):
         raise scores.not_finite(parameters, "loss or gradient is", weights, data.pixels)

@@ -137,8 +137,12 @@ class LeNet5:
         Parameters
         ----------
         images, labels : array_like
-            See the class; labels are integers 0 .. classes - 1, (n,). With ``extra="none"`` the
-            last is that of no digit, and so is -1.
+            See the class; labels are integers 0 .. classes - 1, (n,), or with a softmax soft
+            labels: probabilities of the classes, (n, classes), each row with a sum of 1, by which
+            the loss is the cross-entropy with that distribution, as for smoothed labels, mixed
+            images, or what other networks said of them (distillation). An image then counts as
+            one of its likeliest class, in the training error and in `class_weight`. With
+            ``extra="none"`` the last class is that of no digit, and so is the label -1.
         epochs : int, optional
             Passes over the images. None: 10, or 20 with sdlm; 20 to 40 for networks that learn more
             slowly; and as many in batches of more than 64 as make 300 updates.
@@ -474,7 +478,8 @@ class LeNet5:
         Parameters
         ----------
         images, labels : array_like
-            As in `fit`.
+            As in `fit`; of soft labels the likeliest class of each image is the right one, and
+            the loss is by all of them.
         threads : int, optional
             None: the cores this process may use; more are not used.
         reject_by : {"probability", "margin"}
@@ -716,7 +721,7 @@ class LeNet5:
         Parameters
         ----------
         images, labels : array_like
-            See the class; labels are integers 0 .. classes - 1, (n,).
+            See the class; labels are integers 0 .. classes - 1, (n,), or soft labels, see `fit`.
 
         Returns
         -------

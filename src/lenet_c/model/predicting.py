@@ -71,7 +71,7 @@ def evaluate(
 ) -> Report:
     """See `LeNet5.evaluate`."""
     config = parameters.config
-    batch, targets = as_pairs(images, labels, config)
+    batch, targets, soft = as_pairs(images, labels, config)
     if not len(batch):
         raise ValueError("evaluate needs at least one image")
     by = rejection.check_criterion(reject_by)
@@ -79,7 +79,8 @@ def evaluate(
     sure = np.empty(len(batch), config.dtype)
     for part, found in scores.in_chunks(parameters, batch, threads):
         found.argmax(1, out=predicted[part])
-        loss += scores.summed_loss(config, found.astype(np.float64), targets[part])
+        wanted = None if soft is None else soft[part]
+        loss += scores.summed_loss(config, found.astype(np.float64), targets[part], wanted)
         sure[part] = rejection.confidence(found, by)
     k = config.classes
     confusion = np.bincount(targets * k + predicted, minlength=k * k).reshape(k, k)

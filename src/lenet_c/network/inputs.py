@@ -13,6 +13,8 @@ from .config import MOST_CLASSES, Config
 if TYPE_CHECKING:
     from .config_fields import ConfigFields
 
+SUM = 2e-3  # what rounding, to half precision at most, may leave of a sum of 1
+
 
 def as_image(image: npt.ArrayLike, least: int = 1) -> np.ndarray:
     """Return one image as an array (height, width) of its own type, `least` pixels a side or more.
@@ -150,10 +152,51 @@ def labels_for(labels: npt.ArrayLike, n: int, config: Config) -> npt.NDArray[np.
 
 def as_pairs(
     images: npt.ArrayLike, labels: npt.ArrayLike, config: Config
-) -> tuple[np.ndarray, npt.NDArray[np.int64]]:
-    """Return images as `as_batch` does, and as many labels as `labels_for` does."""
+) -> tuple[np.ndarray, npt.NDArray[np.int64], npt.NDArray[np.floating] | None]:
+    """Return images as `as_batch` does, as many labels as `labels_for` does, and soft labels.
+
+    Soft labels are an array (n, classes) of the configuration's dtype, and labels the likeliest
+    classes; None where labels are given.
+    """
     batch, _ = as_batch(images, config)
-    return batch, labels_for(labels, len(batch), config)
+    array = as_array(labels, "labels")
+    if array.ndim != 2:
+        return batch, labels_for(array, len(batch), config), None
+    soft = _as_soft(array, len(batch), config)
+    return batch, soft.argmax(1), soft
+
+
+def _as_soft(array: np.ndarray, n: int, config: Config) -> npt.NDArray[np.floating]:
+    """Return a copy of distributions of classes (n, classes), each divided by its sum.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No numbers, another shape, no softmax, no distributions.
+    """
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"labels: expected numbers (n, classes), got {array.dtype}")
+    if array.shape != (n, config.classes):
+        raise ValueError(
+            f"labels: expected ({n},), or probabilities ({n}, {config.classes}), got {array.shape}"
+        )
+    if config.output == "rbf":
+        raise ValueError(
+            f"labels: probabilities ({n}, {config.classes}) need a softmax; the losses of RBF "
+            "units are of one class: give labels (n,), such as argmax(1) of these"
+        )
+    with np.errstate(over="ignore"):
+        sums = array.sum(1, dtype=np.float64)
+    bad = ~(abs(sums - 1) <= SUM) | ~(array >= 0).all(1)
+    if bad.any():
+        row = int(bad.argmax())
+        raise ValueError(
+            f"labels: expected probabilities from 0 up whose sum is 1; those of image {row} go "
+            f"from {array[row].min():.4g} to {array[row].max():.4g}, their sum is {sums[row]:.4g}: "
+            "divide each row by its sum (scores: take their softmax first)"
+        )
+    soft: npt.NDArray[np.floating] = np.array(array / sums[:, None], config.dtype, order="C")
+    return soft
 
 
 def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
@@ -170,6 +213,8 @@ def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
         return {}
     if array.size and _are_names(array):
         return {"class_names": tuple(np.unique(_as_text(array)).tolist())}
+    if array.ndim == 2 and array.shape[1] > 1:  # soft labels
+        return {"classes": min(array.shape[1], MOST_CLASSES)}
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and np.isfinite(array).all())
     if not whole or not array.size:
         return {}

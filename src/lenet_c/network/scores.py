@@ -54,9 +54,14 @@ def in_chunks(
         yield slice(start, start + len(scores)), scores
 
 
-def summed_loss(config: Config, scores: np.ndarray, targets: np.ndarray) -> float:
-    """Return the summed loss of scores (m, classes), the best highest."""
-    loss = -np.take_along_axis(scores, targets[:, None], 1).sum()
+def summed_loss(
+    config: Config, scores: np.ndarray, targets: np.ndarray, soft: np.ndarray | None = None
+) -> float:
+    """Return the summed loss of scores (m, classes), the best highest, soft labels or None."""
+    if soft is None:
+        loss = -np.take_along_axis(scores, targets[:, None], 1).sum()
+    else:
+        loss = -(soft * scores).sum()
     if config.loss == "mse":
         return float(loss)
     if config.loss == "map":  # eq. 9 has exp(-j) in its sum

@@ -98,7 +98,7 @@ def of_labels(found: Findings) -> str | None:
 
 
 def _of_weights(found: Findings) -> str | None:
-    _, targets, weight = found.data
+    targets, weight = found.data.targets, found.data.weight
     if weight is None:
         return None
     n, images = len(targets), np.bincount(targets)

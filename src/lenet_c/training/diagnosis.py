@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +88,15 @@ def guessing(parameters: Parameters, share: npt.NDArray[np.float64]) -> float:
     return float(min(found))
 
 
+def least_loss(data: Data) -> float:
+    """Return the loss of a network that says the labels themselves: the entropy of soft ones."""
+    if data.soft is None:
+        return 0.0
+    soft = data.soft.astype(np.float64)
+    logs = np.log(soft, where=soft > 0, out=np.zeros_like(soft))
+    return float(np.average(-(soft * logs).sum(1), weights=data.weight))
+
+
 def _constant_f6(
     y: npt.NDArray[np.float64], share: npt.NDArray[np.float64], loss: str, j: float
 ) -> tuple[float, npt.NDArray[np.float64]]:
@@ -153,8 +162,12 @@ class Watch:
     def _verdict(self, history: History, early: bool) -> str | None:
         config, data = self.parameters.config, self.data
         classes, n = config.classes, len(data.targets)
-        share = np.bincount(data.targets, data.weight, classes)
-        share = share / share.sum()
+        sums = np.bincount(data.targets, data.weight, classes).astype(np.float64)
+        if data.soft is not None:
+            sums = (data.soft if data.weight is None else data.soft * data.weight[:, None]).sum(
+                0, np.float64
+            )
+        share = sums / sums.sum()
         presented = sum(record.images for record in history)
         enough = not early and presented >= _ENOUGH
         if presented < _FEW:
@@ -165,12 +178,16 @@ class Watch:
             told = f"training has nothing to learn: all labels{weighed} are {name}"
             return f"{told}; check how they are read" if enough else None
         first, last = history[0], (history.best if self.keep_best else None) or history[-1]
+        floor = least_loss(data)  # of which no network takes off anything
+        first, last, *above_least = (
+            replace(each, loss=each.loss - floor) for each in (first, last, *history)
+        )
         shares = share, np.full(classes, 1 / classes)
-        guess, even = (guessing(self.parameters, each) for each in shares)
+        guess, even = (guessing(self.parameters, each) - floor for each in shares)
         bad = even * (2 if presented >= _SOME else 10)
         chance = 1 - np.bincount(data.targets).max() / n
         grew = last.loss > _GREW * first.loss and last.loss > 0.1 * even
-        third = history[_THIRD - 1].loss if len(history) > _THIRD else 0.0
+        third = above_least[_THIRD - 1].loss if len(history) > _THIRD else 0.0
         by_heart = third >= 0.98 * guess and last.train_error >= chance / 2
         if enough:
             suspect = last.loss >= 0.9 * guess or last.train_error >= 0.9 * chance
@@ -181,10 +198,10 @@ class Watch:
             return None
         chosen = self._chosen()
         loss, error, guessed = self._measured(chosen)
-        above = f"the loss is {loss:.4g}, where guessing gives {guess:.4g}"
+        above = f"the loss is {loss + floor:.4g}, where guessing gives {guess + floor:.4g}"
         grown = (
-            f"the loss has grown to {last.loss:.4g} from {first.loss:.4g} in epoch {first.epoch}, "
-            f"where guessing gives {guess:.4g}"
+            f"the loss has grown to {last.loss + floor:.4g} from {first.loss + floor:.4g} in epoch "
+            f"{first.epoch}, where guessing gives {guess + floor:.4g}"
         )
         cause: Callable[[Findings], str | None] = likely_cause
         if not enough and len(history) == 1:
@@ -200,13 +217,13 @@ class Watch:
         elif at_chance(error, guessed):
             reason = f"a training error of {100 * error:.1f} % is no better than guessing"
         elif by_heart and error >= guessed / 2:
-            reason, cause = f"{above}, and was {third:.4g} in the third", of_labels
+            reason, cause = f"{above}, and was {third + floor:.4g} in the third", of_labels
         else:
             reason = ""
         found = reason and cause(
             Findings(
                 self.parameters, data, data.pixels[chosen], data.targets[chosen], self.recipe,
-                self.usual_rate, self.batch_size, tuple(history), loss, guess,
+                self.usual_rate, self.batch_size, tuple(above_least), loss, guess,
             )
         )  # fmt: skip
         told = f"training does not learn: after epoch {history[-1].epoch} {reason}; {found}"
@@ -222,9 +239,10 @@ class Watch:
         return chosen[np.linspace(0, len(chosen) - 1, count).astype(np.intp)]
 
     def _measured(self, chosen: npt.NDArray[np.intp]) -> tuple[float, float, float]:
-        """Return the weighted mean loss of the chosen images, and `balanced_errors`."""
-        parameters, (pixels, targets, weight) = self.parameters, self.data
-        pixels, targets = pixels[chosen], targets[chosen]
+        """Return the weighted mean loss of the chosen images above the least, and their errors."""
+        parameters, weight = self.parameters, self.data.weight
+        some = self.data.some(chosen)
+        pixels, targets, soft = some.pixels, some.targets, some.soft
         images = np.bincount(targets)
         try:
             parts = [part for _, part in in_chunks(parameters, pixels, self.threads)]
@@ -232,12 +250,18 @@ class Watch:
             return math.inf, *balanced_errors(0 * images, images)
         scores = np.concatenate(parts).astype(np.float64)
         losses = [
-            summed_loss(parameters.config, scores[i : i + 1], targets[i : i + 1])
+            summed_loss(
+                parameters.config,
+                scores[i : i + 1],
+                targets[i : i + 1],
+                None if soft is None else soft[i : i + 1],
+            )
             for i in range(len(scores))
         ]
         weights = None if weight is None else weight[chosen].astype(np.float64)
         right = np.bincount(targets[scores.argmax(1) == targets], minlength=len(images))
-        return float(np.average(losses, weights=weights)), *balanced_errors(right, images)
+        loss = float(np.average(losses, weights=weights)) - least_loss(some)
+        return loss, *balanced_errors(right, images)
 
 
 def _stacklevel() -> int:

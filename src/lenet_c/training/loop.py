@@ -12,12 +12,11 @@ import numpy as np
 
 from ..common.progress import Progress
 from .checkpoint import Checkpoint, Position, digest
-from .data import Data
+from .data import spread
 from .defaults import Training, recipe_of
 from .diagnosis import Watch
 from .history import History, Record
 from .mpi_ranks import Ranks
-from .sample_weights import spread
 from .updates import Epoch, OptimizerState, Task, batches, finite, one_epoch, set_sdlm_rates
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..network.parameters import Parameters
     from ..network.report import Report
+    from .data import Data
     from .options import Options
 
 
@@ -62,7 +62,7 @@ class Loop:
     ) -> None:
         self.parameters, self.plan, self.options = parameters, plan, options
         self.evaluate, self.ends = evaluate, ends
-        recipe, data = plan.optimizer, Data(*spread(*given))
+        recipe, data = plan.optimizer, spread(given)
         self.images = len(data.pixels)
         self.batch_size = min(plan.batch_size, self.images)
         self.steps = -(-self.images // self.batch_size)  # updates in an epoch
@@ -156,7 +156,7 @@ class Loop:
         held_out = self.options.validation
         report = None
         if held_out is not None:
-            report = self.evaluate(held_out.pixels, held_out.targets, threads=self.options.threads)
+            report = self.evaluate(held_out.pixels, held_out.labels, threads=self.options.threads)
         record = Record(
             parameters.epochs,
             loss,
@@ -238,10 +238,10 @@ class Loop:
         settings = {
             "data": {
                 "images": digest(data.pixels),
-                "labels": digest(data.targets),
+                "labels": digest(data.labels),
                 "sample_weight": digest(data.weight),
                 "validation images": digest(held_out.pixels) if held_out else None,
-                "validation labels": digest(held_out.targets) if held_out else None,
+                "validation labels": digest(held_out.labels) if held_out else None,
             },
             "config": json.loads(self.parameters.config.to_json()),
             "engine": self.parameters.engine.isa,

@@ -115,18 +115,3 @@ def with_class_weight(
     with np.errstate(over="ignore"):
         product: npt.NDArray[np.float64] = weight * factors[targets]
     return product
-
-
-def spread(
-    pixels: np.ndarray, targets: np.ndarray, weight: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return the images, labels and weights with heavy images several times over.
-
-    An image of more than `MOST_WEIGHT` stands there so often that each of its equal parts weighs
-    no more, before all are scaled to a mean of 1 again: no update is that of one image alone.
-    """
-    times = None if weight is None else np.ceil(weight / MOST_WEIGHT).astype(np.int64).clip(1)
-    if weight is None or times is None or (times == 1).all():
-        return pixels, targets, weight
-    parts = (weight / times * (times.sum() / len(times))).astype(weight.dtype)
-    return pixels.repeat(times, 0), targets.repeat(times), parts.repeat(times)

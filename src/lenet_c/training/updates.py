@@ -72,8 +72,8 @@ def presented(task: Task, draws: Draws | None = None) -> Pass:
     """Return what the kernels present, and what they change."""
     parameters, moments = task.parameters, task.state.moments
     return parameters.engine.prepare(
-        parameters.nets[task.data.pixels.shape[1:]], parameters.theta, *task.data,
-        task.recipe.rule, moments[0], moments[-1],
+        parameters.nets[task.data.pixels.shape[1:]], parameters.theta, *task.data[:3],
+        task.recipe.rule, moments[0], moments[-1], target=task.data.soft,
         draw=parameters.config.seed, draws=draws, threads=task.threads,
     )  # fmt: skip
 
@@ -94,7 +94,7 @@ def gradient(
     order: which images; count: those that the loss is the mean over, where they are only a part.
     """
     batch = parameters.engine.prepare(
-        parameters.nets[data.pixels.shape[1:]], theta, *data, gradient=out,
+        parameters.nets[data.pixels.shape[1:]], theta, *data[:3], gradient=out, target=data.soft,
         draw=parameters.config.seed, draws=draws, count=count, threads=threads,
     )  # fmt: skip
     return parameters.engine.train(batch, order, len(order), loss=loss)
