@@ -28,6 +28,7 @@ _NEXT = 4  # px around a digit that belong to it
 _ELSEWHERE = 0.05  # of the picture at most may be as strong as ink and belong to no digit
 _BORDER = 0.3  # of a mark's longer side; with more along the border it goes on outside
 _HOLLOW = 0.5  # of its box; a frame has less ink
+_LEFT = 0.6  # of a piece lies on a line; it is left of that
 _INSIDE = 0.25  # of a frame's shorter side; what it encloses is larger
 
 
@@ -137,11 +138,10 @@ def find_page(ink: np.ndarray) -> Page:
     scale = min(1.0, (_AREA / ink.size) ** 0.5)
     scale = max(scale, _LEAST_SIDE / max(height, width))
     smooth, top, noise = _levels(resized(ink, round(width * scale), round(height * scale)))
-    lines = ruled_lines(smooth > max(_FAINTEST * top, 3 * noise))
+    lines, band = ruled_lines(smooth > max(_FAINTEST * top, 3 * noise))
     around = ndimage.maximum_filter(np.where(lines, 0, smooth), _AROUND)
     mask = smooth > np.maximum(_INK * around, max(_FAINT * top, _NOISE * noise))
-    labels, pieces = _pieces(smooth, mask & ~lines)
-    labels[lines] = -1
+    labels, pieces = _pieces(smooth, mask & ~lines, lines, band)
     page = Page(ink, labels, scale, pieces)
     elsewhere = np.abs(smooth) > _INK * top
     elsewhere[labels < 0] = False
@@ -175,8 +175,10 @@ def _levels(small: np.ndarray) -> tuple[np.ndarray, float, float]:
     return smooth, top, noise
 
 
-def _pieces(smooth: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, list[Piece]]:
-    """Return the labels of connected ink, -1 for frames, and the pieces that are no specks."""
+def _pieces(
+    smooth: np.ndarray, ink: np.ndarray, lines: np.ndarray, band: np.ndarray
+) -> tuple[np.ndarray, list[Piece]]:
+    """Return the labels of ink, -1 for lines and frames, and the pieces that are no specks."""
     from scipy import ndimage
 
     labels, count = ndimage.label(ink, np.ones((3, 3)))
@@ -191,6 +193,9 @@ def _pieces(smooth: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, list[Piece
     ]
     pieces.sort(key=lambda piece: -piece.weight)
     inside = _inside(labels, pieces)
+    on_line = ndimage.mean(band, labels, np.arange(count + 1))
+    inside = [piece for piece in inside if on_line[piece.labels[0]] < _LEFT] or inside[:1]
+    labels[lines] = -1
     pieces = [piece for piece in inside if piece.weight >= _SPECK * inside[0].weight]
     frames = {
         frame.labels[0]
@@ -243,6 +248,7 @@ def _encloses(labels: np.ndarray, frame: Piece, piece: Piece) -> bool:
     own = labels[frame.top : frame.bottom, frame.left : frame.right] == frame.labels[0]
     if own.mean() > _HOLLOW:
         return False
+    own |= labels[frame.top : frame.bottom, frame.left : frame.right] < 0
     row, column = own[y - frame.top], own[:, x - frame.left]
     at = x - frame.left, y - frame.top
     return all(side.any() for side in (row[: at[0]], row[at[0] :], column[: at[1]], column[at[1] :]))

@@ -10,7 +10,7 @@ from .ink import resized
 from .marks import Page, Piece
 
 _TALL = 0.5  # of the tallest mark of a row; what is as high counts for the row's height
-_IN_ROW = 0.5  # of the lower of two marks that overlap in height: they stand in one row
+_IN_ROW = 0.25  # of the lower of two marks that overlap in height: they stand in one row
 _ABOVE = 0.6  # of the narrower of two pieces, one above the other: parts of one digit
 _LOW = 0.35  # of the row's height; a lower piece beside a mark is a dot, or dirt
 _DOT = 0.15  # of the row's height; a smaller piece is dirt
@@ -39,23 +39,23 @@ def rows_of(page: Page) -> list[Row]:
 
     Pieces of one digit, one above the other, are put together; those side by side are not.
     """
-    marks = page.marks()
-    tallest = max(mark.height for mark in marks)
-    rows = rows_of_marks([mark for mark in marks if mark.height > _TALL * tallest] or marks)
+    weights = np.array([piece.weight for piece in page.pieces])
+    heights = np.array([piece.height for piece in page.pieces])
+    order = np.argsort(heights)
+    middle = np.searchsorted(weights[order].cumsum(), weights.sum() / 2)
+    typical = float(heights[order[middle]])  # half of the ink is in marks as high
+    full = [piece for piece in page.pieces if piece.height > _TALL * typical]
     found = []
-    for row in rows:
-        labels = {label for mark in row for label in mark.labels}
-        pieces = [piece for piece in page.pieces if piece.labels[0] in labels]
-        height = float(np.median([mark.height for mark in row]))
-        taken = {label for other in rows for mark in other for label in mark.labels}
-        pieces += [
-            piece
-            for piece in page.pieces
-            if piece.labels[0] not in taken
-            and max(piece.height, piece.width) > _DOT * height
-            and _belongs(piece, row, height)
-        ]
-        found.append(Row(_stacked(pieces, height), height))
+    rows = rows_of_marks(full)
+    heights_of = [float(np.median([mark.height for mark in row])) for row in rows]
+    others = [piece for piece in page.pieces if piece.height <= _TALL * typical]
+    parts = [list(row) for row in rows]
+    for piece in others:
+        near = [_distance(piece, row, height) for row, height in zip(rows, heights_of, strict=True)]
+        row = int(np.argmin(near))
+        if near[row] < _NEAR and max(piece.height, piece.width) > _DOT * heights_of[row]:
+            parts[row].append(piece)
+    found = [Row(_stacked(row, height), height) for row, height in zip(parts, heights_of, strict=True)]
     return found
 
 
@@ -63,24 +63,26 @@ def rows_of_marks(marks: list[Piece]) -> list[list[Piece]]:
     """Return marks by lines of digits, from top to bottom, each from left to right."""
     found: list[list[Piece]] = []
     for mark in sorted(marks, key=lambda mark: mark.left):
-        for row in found:
-            overlap = min(mark.bottom, row[-1].bottom) - max(mark.top, row[-1].top)
-            if overlap > _IN_ROW * min(mark.height, row[-1].height):
-                row.append(mark)
-                break
+        shares = [
+            (min(mark.bottom, last.bottom) - max(mark.top, last.top)) / min(mark.height, last.height)
+            for last in (row[-1] for row in found)
+        ]
+        if shares and max(shares) > _IN_ROW:
+            found[int(np.argmax(shares))].append(mark)
         else:
             found.append([mark])
     return sorted(found, key=lambda row: float(np.mean([m.top + m.bottom for m in row])))
 
 
-def _belongs(piece: Piece, row: list[Piece], height: float) -> bool:
-    """Whether a piece that no mark took stands in a row."""
-    near = min(row, key=lambda mark: max(piece.left - mark.right, mark.left - piece.right))
-    middle = (piece.top + piece.bottom) / 2
-    return (
-        max(piece.left - near.right, near.left - piece.right) < _NEAR * height
-        and near.top - 0.3 * height < middle < near.bottom + 0.3 * height
-    )
+def _distance(piece: Piece, row: list[Piece], height: float) -> float:
+    """Return how far a small piece is from a row's marks, in heights; above or below is farther."""
+
+    def of(mark: Piece) -> float:
+        across = max(piece.left - mark.right, mark.left - piece.right, 0)
+        down = max(piece.top - mark.bottom, mark.top - piece.bottom, 0)
+        return (across + 4 * down) / height
+
+    return min(of(mark) for mark in row)
 
 
 def _stacked(pieces: list[Piece], height: float) -> list[Piece]:

@@ -27,7 +27,7 @@ class _Line(NamedTuple):
     thick: float
 
 
-def ruled_lines(ink: np.ndarray) -> np.ndarray:
+def ruled_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return where the lines of a form, a table or ruled paper are, but for what crosses them.
 
     A line is straight, twenty times as long as thick, and spans most of the picture, or ends at
@@ -40,11 +40,15 @@ def ruled_lines(ink: np.ndarray) -> np.ndarray:
     Returns
     -------
     lines : ndarray of bool, shape (height, width)
+    band : ndarray of bool
+        The lines as they would be without anything else, and a pixel around.
     """
+    from scipy import ndimage
+
     across, down = _runs(ink), _runs(ink.T).T
     flat, upright = _lines(ink, across, down), _lines(ink.T, down.T, across.T)
     widths = np.repeat([k.thick for k in flat + upright], [k.stop - k.start for k in flat + upright])
-    thickest = _CROSSED * float(np.median(widths)) + 1 if len(widths) else 0.0
+    thickest = _CROSSED * float(np.median(widths)) + 2 if len(widths) else 0.0
     flat, upright = ([k for k in lines if k.thick <= thickest] for lines in (flat, upright))
     before = -1
     while len(flat) + len(upright) != before:  # a frame's sides end at each other
@@ -64,7 +68,14 @@ def ruled_lines(ink: np.ndarray) -> np.ndarray:
     ):
         thick = max((line.thick for line in lines), default=0)
         found |= mask & ink & ((runs <= _CROSSED * thick + 1) | other)
-    return found
+    strokes = ink & ~found
+    for lines, mask, turned in ((flat, near[0], strokes), (upright, near[1].T, strokes.T)):
+        if lines:  # a stroke that crosses a line stays whole
+            wide = int(max(line.thick for line in lines)) + 5
+            closed = ndimage.binary_closing(np.pad(turned, wide), np.ones((wide, 3)))
+            found_here = found if turned is strokes else found.T
+            found_here &= ~(mask & closed[wide:-wide, wide:-wide])
+    return found, near[0] | near[1]
 
 
 def _runs(ink: np.ndarray) -> np.ndarray:
