@@ -25,9 +25,11 @@ _CUT = 0.35  # of the row's height; a narrower mark is not cut
 _JOINED = 1.3  # of the row's height is the width of a digit at most
 _GAP = 0.25  # of the row's height at most is between the parts of one digit
 _MOST = 6  # parts of one digit
-_A_CUT = math.log(0.4)  # what a digit that ends at a cut is multiplied with
+_BROAD = 1.0  # of the row's height; a narrower mark is a letter rather than two digits
+_A_CUT = math.log(0.15), math.log(0.6)  # for each side cut, in a narrow mark and a broad one
 _A_JOIN = math.log(0.4)  # what one of two marks is multiplied with
-_UNREAD = math.log(0.05)  # what a mark that is left unread counts
+_UNREAD = math.log(0.05)  # what a mark that is left unread counts, for each digit it is as wide as
+_DIGIT = 0.7  # of the row's height
 
 
 class Found(NamedTuple):
@@ -115,7 +117,7 @@ def _read(page: Page, row: Row, score: Score) -> list[Found]:
         return found
     candidates = [_not_wide(candidate, row.height) for candidate in candidates]
     p = _best([candidate.found for candidate in candidates], score)
-    return _path(len(parts), candidates, p, len(whole))
+    return _path(len(parts), candidates, p, len(whole), row.height)
 
 
 def _not_wide(candidate: _Candidate, height: float) -> _Candidate:
@@ -155,13 +157,20 @@ def _runs(
                 continue
             found = form_of(page, union)
             if not found.reason:
-                cuts = (first not in starts) + (last not in ends)
-                runs.append(_Candidate(first, last, found, cuts * _A_CUT + joins * _A_JOIN))
+                cuts = [mark_of[first]] * (first not in starts) + [mark] * (last not in ends)
+                cost = sum(
+                    _A_CUT[row.parts[k].width > _BROAD * row.height] for k in cuts
+                ) + joins * _A_JOIN
+                runs.append(_Candidate(first, last, found, cost))
     return runs
 
 
 def _path(
-    count: int, candidates: list[_Candidate], p: npt.NDArray[np.float64], marks: int
+    count: int,
+    candidates: list[_Candidate],
+    p: npt.NDArray[np.float64],
+    marks: int,
+    height: float,
 ) -> list[Found]:
     """Return the candidates, each part in one of them, of the largest product."""
     best = [0.0] + [-math.inf] * count
@@ -172,7 +181,8 @@ def _path(
         first, last, found, cost = candidates[k]
         gain = math.log(max(float(p[k]), 1e-9)) + cost
         if k < marks:  # a whole mark may stay unread
-            gain = max(gain, _UNREAD)
+            digits = max(1, round(found.mark.width / (_DIGIT * height)))
+            gain = max(gain, digits * _UNREAD)
         if best[first] + gain > best[last]:
             best[last], taken[last], start[last] = best[first] + gain, found, first
     path: list[Found] = []

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .ink import NoDigitError, resized
+from .ink import DARK, NoDigitError, resized
 from .ruling import ruled_lines
 
 _AREA = 384 * 288  # px at most of the picture that marks are looked for in
@@ -22,13 +22,16 @@ _WEAK = 0.4  # of the strongest contrast; marks that are nowhere stronger stand 
 _SPECK = 0.03  # of the heaviest mark's weight; a lighter piece is left out
 _SMALL = 0.35  # of the tallest mark's height; a smaller mark is punctuation if it is light, too
 _LIGHT = 0.15  # of the heaviest mark's weight
-_OUTSIDE = 0.05  # of a mark that goes on outside the picture; a digit inside weighs more
+_OUTSIDE = 0.25  # of a mark that goes on outside the picture; a digit inside weighs more
 _STRIP = 0.6  # of the picture; a smaller mark from side to side is a line on the paper
 _NEXT = 4  # px around a digit that belong to it
 _ELSEWHERE = 0.05  # of the picture at most may be as strong as ink and belong to no digit
 _BORDER = 0.3  # of a mark's longer side; with more along the border it goes on outside
 _HOLLOW = 0.5  # of its box; a frame has less ink
 _LEFT = 0.6  # of a piece lies on a line; it is left of that
+_RING = 2, 6  # px from a piece, between which what surrounds it is looked at
+_SHADE = 0.33  # of the surroundings do not differ from the piece as its contrast says: no ink
+_BROAD = 0.3  # of the picture; a smaller piece inside is not looked at so
 _INSIDE = 0.25  # of a frame's shorter side; what it encloses is larger
 
 
@@ -119,13 +122,15 @@ class Page(NamedTuple):
         ]
 
 
-def find_page(ink: np.ndarray) -> Page:
+def find_page(ink: np.ndarray, values: np.ndarray) -> Page:
     """Return the marks in a contrast.
 
     Parameters
     ----------
     ink : ndarray of float32, shape (height, width)
         From `ink.contrast`.
+    values : ndarray of float32, shape (height, width) or (height, width, 3)
+        The picture it was made of.
 
     Raises
     ------
@@ -142,6 +147,7 @@ def find_page(ink: np.ndarray) -> Page:
     around = ndimage.maximum_filter(np.where(lines, 0, smooth), _AROUND)
     mask = smooth > np.maximum(_INK * around, max(_FAINT * top, _NOISE * noise))
     labels, pieces = _pieces(smooth, mask & ~lines, lines, band)
+    pieces = _without_shades(smooth, values, labels, pieces)
     page = Page(ink, labels, scale, pieces)
     elsewhere = np.abs(smooth) > _INK * top
     elsewhere[labels < 0] = False
@@ -252,3 +258,57 @@ def _encloses(labels: np.ndarray, frame: Piece, piece: Piece) -> bool:
     row, column = own[y - frame.top], own[:, x - frame.left]
     at = x - frame.left, y - frame.top
     return all(side.any() for side in (row[: at[0]], row[at[0] :], column[: at[1]], column[at[1] :]))
+
+
+def _without_shades(
+    smooth: np.ndarray, values: np.ndarray, labels: np.ndarray, pieces: list[Piece]
+) -> list[Piece]:
+    """Return the pieces that are not the edge of a shadow, whose labels become -1."""
+    from scipy import ndimage
+
+    height, width = labels.shape
+
+    def at_rim_or_large(piece: Piece) -> bool:
+        inner = min(piece.left, piece.top, width - piece.right, height - piece.bottom) > 0
+        return not inner or max(piece.height, piece.width) > _BROAD * max(height, width)
+
+    doubtful = [piece for piece in pieces if at_rim_or_large(piece)]
+    if not doubtful:
+        return pieces
+    bands = values[..., None] if values.ndim == 2 else values
+    small = np.stack(
+        [
+            ndimage.gaussian_filter(resized(bands[..., k], width, height), 1.0)
+            for k in range(bands.shape[2])
+        ],
+        axis=-1,
+    )
+    shades = [piece for piece in doubtful if _is_shade(smooth, small, labels, piece)]
+    labels[np.isin(labels, [piece.labels[0] for piece in shades])] = -1
+    left = [piece for piece in pieces if piece not in shades]
+    if not left:
+        raise NoDigitError("no digit but the edge of a shadow")
+    return left
+
+
+def _is_shade(smooth: np.ndarray, values: np.ndarray, labels: np.ndarray, piece: Piece) -> bool:
+    """Whether a piece stands out from its ground, but not from what lies beside it.
+
+    What a pen has written is darker than the paper on both of its sides.
+    """
+    from scipy import ndimage
+
+    box = (
+        slice(max(0, piece.top - _RING[1]), piece.bottom + _RING[1]),
+        slice(max(0, piece.left - _RING[1]), piece.right + _RING[1]),
+    )
+    own, ink, picture = labels[box] == piece.labels[0], smooth[box], values[box]
+    away, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
+    ring = (away > _RING[0]) & (away <= _RING[1]) & (labels[box] == 0)
+    at = tuple(index[ring] for index in nearest)
+    fall = ink[at] - ink[ring]
+    steps = (picture[ring] - picture[at]) / (picture[ring].mean(1, keepdims=True) + DARK)
+    outward = (steps * np.sqrt((steps**2).sum(1, keepdims=True))).sum(0)
+    seen = steps @ (outward / max(float(np.sqrt((outward**2).sum())), 1e-6))
+    clear = fall > 0.3 * ink[at]
+    return bool(clear.any()) and bool((seen < 0.4 * fall)[clear].mean() > _SHADE)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .ink import NoDigitError, resized
+from .ink import NoDigitError, luminance, resized
 from .marks import Page, Piece
 
 SIDE = 28
@@ -24,17 +24,11 @@ _HOLE = 6  # px, the least area of one
 _SHARP = 0.09  # of full ink a px: the least slope of an edge, but for its softest fifth
 _FLAT = 2.5  # width / height; a wider mark is no digit
 
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _BRIGHT = 127.5  # levels above it are nearer to white than to black
 _EVEN = 8  # levels; nine tenths of an MNIST image's border have no more
 _DIGIT = 16, 22  # px of the longer side of an MNIST digit
 _OFF_CENTRE = 1.5  # px
 _TAKEN = SIDE, SIDE + 4  # rows and columns of whole pictures that keep their size
-
-
-def luminance(values: np.ndarray) -> np.ndarray:
-    """Return levels (h, w) or (h, w, 3) as (h, w)."""
-    return values if values.ndim == 2 else values @ _LUMINANCE
 
 
 def in_mnist_form(values: np.ndarray) -> np.ndarray | None:

@@ -12,7 +12,8 @@ from .marks import Page, Piece
 _TALL = 0.5  # of the tallest mark of a row; what is as high counts for the row's height
 _IN_ROW = 0.25  # of the lower of two marks that overlap in height: they stand in one row
 _ABOVE = 0.6  # of the narrower of two pieces, one above the other: parts of one digit
-_LOW = 0.35  # of the row's height; a lower piece beside a mark is a dot, or dirt
+_HIGH = 1.4  # of the height of digits; pieces that are higher together are not one
+_APART_BY = 0.2  # of it; pieces of one digit are not farther apart
 _DOT = 0.15  # of the row's height; a smaller piece is dirt
 _NEAR = 1.5  # heights of the row from a mark of it; a dot farther away is dirt
 _SEAM = 2.2  # strokes' widths of ink at most that a cut goes through
@@ -44,19 +45,19 @@ def rows_of(page: Page) -> list[Row]:
     order = np.argsort(heights)
     middle = np.searchsorted(weights[order].cumsum(), weights.sum() / 2)
     typical = float(heights[order[middle]])  # half of the ink is in marks as high
-    full = [piece for piece in page.pieces if piece.height > _TALL * typical]
-    found = []
-    rows = rows_of_marks(full)
+    pieces = _stacked(page.pieces, typical)
+    rows = rows_of_marks([piece for piece in pieces if piece.height > _TALL * typical])
     heights_of = [float(np.median([mark.height for mark in row])) for row in rows]
-    others = [piece for piece in page.pieces if piece.height <= _TALL * typical]
     parts = [list(row) for row in rows]
-    for piece in others:
+    for piece in (piece for piece in pieces if piece.height <= _TALL * typical):
         near = [_distance(piece, row, height) for row, height in zip(rows, heights_of, strict=True)]
         row = int(np.argmin(near))
         if near[row] < _NEAR and max(piece.height, piece.width) > _DOT * heights_of[row]:
             parts[row].append(piece)
-    found = [Row(_stacked(row, height), height) for row, height in zip(parts, heights_of, strict=True)]
-    return found
+    return [
+        Row(sorted(row, key=lambda part: part.left + part.right), height)
+        for row, height in zip(parts, heights_of, strict=True)
+    ]
 
 
 def rows_of_marks(marks: list[Piece]) -> list[list[Piece]]:
@@ -86,21 +87,25 @@ def _distance(piece: Piece, row: list[Piece], height: float) -> float:
 
 
 def _stacked(pieces: list[Piece], height: float) -> list[Piece]:
-    """Put pieces that lie above one another together, and return what there is left to right."""
+    """Put pieces of one digit that lie above one another together."""
     parts: list[Piece] = []
     for piece in sorted(pieces, key=lambda piece: -piece.weight):
         for k, part in enumerate(parts):
+            both = part.with_(piece)
             over = min(part.right, piece.right) - max(part.left, piece.left)
             beside = min(part.bottom, piece.bottom) - max(part.top, piece.top)
-            low = piece.height < _TALL * height
-            if over >= _ABOVE * min(part.width, piece.width) and (
-                low or beside < 0.3 * min(part.height, piece.height)
+            low = min(piece.height, part.height)
+            if (
+                over >= _ABOVE * min(part.width, piece.width)
+                and both.height <= _HIGH * height
+                and -_APART_BY * height < beside
+                and (low < _TALL * height or beside < 0.3 * low)
             ):
-                parts[k] = part.with_(piece)
+                parts[k] = both
                 break
         else:
             parts.append(piece)
-    return sorted(parts, key=lambda part: part.left + part.right)
+    return parts
 
 
 def cut(page: Page, part: Piece, height: float) -> list[Piece]:

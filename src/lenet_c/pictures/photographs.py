@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from ..network.choices import CHOICES, check_choice
 from . import paper_sheet
-from .ink import WINDOWS, NoDigitError, contrast
+from .ink import WINDOWS, NoDigitError, contrast, luminance
 from .marks import Page, Piece, find_page
 from .levels import load, require
-from .mnist_form import in_mnist_form, luminance, normal_form, whole_picture
+from .mnist_form import in_mnist_form, normal_form, whole_picture
 from .parts import rows_of_marks
 from .picture_files import read_array
 
@@ -270,7 +270,7 @@ def _page(values: np.ndarray) -> Page:
     reason: NoDigitError | None = None
     for window in WINDOWS:
         try:
-            page = find_page(contrast(values, window))
+            page = find_page(contrast(values, window), values)
         except NoDigitError as error:
             reason = reason or error
             continue

@@ -53,8 +53,8 @@ def ruled_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     before = -1
     while len(flat) + len(upright) != before:  # a frame's sides end at each other
         before = len(flat) + len(upright)
-        flat = [k for k in flat if _spans(k, ink.shape[1]) or _ends_at(k, upright, ink.shape[1])]
-        upright = [k for k in upright if _spans(k, ink.shape[0]) or _ends_at(k, flat, ink.shape[0])]
+        flat = [k for k in flat if _spans(k, ink) or _ends_at(k, upright, ink.shape[1])]
+        upright = [k for k in upright if _spans(k, ink.T) or _ends_at(k, flat, ink.shape[0])]
     if not flat and len(upright) == 1:
         upright = []  # a 1 in a picture cut close
     found = np.zeros(ink.shape, bool)
@@ -148,9 +148,22 @@ def _closed(hit: np.ndarray) -> np.ndarray:
     return closed | hit
 
 
-def _spans(line: _Line, side: int) -> bool:
+def _spans(line: _Line, ink: np.ndarray) -> bool:
+    """Whether a line spans most of the picture, and no stroke begins where it ends."""
     length = line.stop - line.start
-    return length > _SPAN * side and length > _THIN * line.thick
+    if length < _SPAN * ink.shape[1] or length < _THIN * line.thick:
+        return False
+    near, far = int(line.thick / 2) + 2, int(2 * line.thick) + 5
+    for end in (line.start, line.stop - 1):
+        if not 1 < end < ink.shape[1] - 2:
+            continue  # at the border
+        place = round(line.across + line.slope * end)
+        sides = ink[:, max(0, end - near) : end + near + 1]
+        if sides[max(0, place - far) : max(0, place - near)].any():
+            return False
+        if sides[place + near + 1 : place + far + 1].any():
+            return False
+    return True
 
 
 def _ends_at(line: _Line, others: list[_Line], side: int) -> bool:
