@@ -20,6 +20,7 @@ _FAINTEST = 0.07  # of it; ruled lines are above it
 _NOISE = 3.0  # standard deviations of the ground's noise; ink is above it
 _WEAK = 0.4  # of the strongest contrast; marks that are nowhere stronger stand beside others
 _SPECK = 0.03  # of the heaviest mark's weight; a lighter piece is left out
+_FAINT_SIZE = 0.6  # of the tallest mark's height; a smaller faint mark is a stain
 _SMALL = 0.35  # of the tallest mark's height; a smaller mark is punctuation if it is light, too
 _LIGHT = 0.15  # of the heaviest mark's weight
 _OUTSIDE = 0.25  # of a mark that goes on outside the picture; a digit inside weighs more
@@ -66,14 +67,16 @@ class Piece(NamedTuple):
     def takes(self, piece: Piece) -> bool:
         """Whether a lighter piece belongs to this digit: near, and not another one beside it."""
         size = max(self.height, self.width)
+        overlap = min(self.right, piece.right) - max(self.left, piece.left)
         across = max(piece.left - self.right, self.left - piece.right, 0)
         down = max(piece.top - self.bottom, self.top - piece.bottom, 0)
-        if max(across, down) > 0.25 * size:
+        low = piece.height < 0.5 * self.height  # too low for a digit: a bar, a broken end
+        above = overlap >= 0.6 * min(self.width, piece.width)
+        if across > 0.25 * size or down > (0.4 if low and above else 0.25) * size:
             return False
-        if piece.height < 0.5 * self.height:  # too low for a digit: a bar, a broken end
+        if low:
             return True
         both = self.with_(piece)
-        overlap = min(self.right, piece.right) - max(self.left, piece.left)
         if overlap >= 0.5 * min(self.width, piece.width):  # one above the other
             return both.height <= 2.5 * both.width
         return both.width <= 1.1 * both.height
@@ -92,12 +95,15 @@ class Page(NamedTuple):
         Pixels of the labels for one of the contrast.
     pieces : list of Piece
         The heaviest first.
+    weak : frozenset of int
+        Labels of the pieces that are faint beside the strongest ink.
     """
 
     ink: np.ndarray
     labels: np.ndarray
     scale: float
     pieces: list[Piece]
+    weak: frozenset[int]
 
     def box(self, piece: Piece) -> tuple[float, float, float, float]:
         """Return left, top, right and bottom in px of the contrast."""
@@ -118,7 +124,8 @@ class Page(NamedTuple):
         return [
             group
             for group in sorted(groups, key=lambda group: -group.weight)
-            if group.height > _SMALL * tallest or group.weight > _LIGHT * most
+            if (group.height > _SMALL * tallest or group.weight > _LIGHT * most)
+            and (group.height > _FAINT_SIZE * tallest or not self.weak.issuperset(group.labels))
         ]
 
 
@@ -143,12 +150,14 @@ def find_page(ink: np.ndarray, values: np.ndarray) -> Page:
     scale = min(1.0, (_AREA / ink.size) ** 0.5)
     scale = max(scale, _LEAST_SIDE / max(height, width))
     smooth, top, noise = _levels(resized(ink, round(width * scale), round(height * scale)))
-    lines, band = ruled_lines(smooth > max(_FAINTEST * top, 3 * noise))
+    lines, band = ruled_lines(smooth, max(_FAINTEST * top, _NOISE * noise))
     around = ndimage.maximum_filter(np.where(lines, 0, smooth), _AROUND)
     mask = smooth > np.maximum(_INK * around, max(_FAINT * top, _NOISE * noise))
     labels, pieces = _pieces(smooth, mask & ~lines, lines, band)
     pieces = _without_shades(smooth, values, labels, pieces)
-    page = Page(ink, labels, scale, pieces)
+    peaks = ndimage.maximum(smooth, labels, [piece.labels[0] for piece in pieces])
+    weak = [piece.labels[0] for piece, peak in zip(pieces, peaks, strict=True) if peak < _WEAK * top]
+    page = Page(ink, labels, scale, pieces, frozenset(weak))
     elsewhere = np.abs(smooth) > _INK * top
     elsewhere[labels < 0] = False
     for piece in page.marks():
@@ -221,22 +230,20 @@ def _inside(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:
     rim = np.concatenate([labels[0], labels[-1], labels[1:-1, 0], labels[1:-1, -1]])
     on_rim = np.bincount(rim, minlength=len(pieces) + 1)
 
-    def outside(piece: Piece) -> bool:
+    def strip(piece: Piece) -> bool:
         spans = piece.height == height or piece.width == width
-        return (
-            on_rim[piece.labels[0]] > _BORDER * max(piece.height, piece.width)
-            or spans and piece.height * piece.width < _STRIP * height * width
-        )
+        return spans and piece.height * piece.width < _STRIP * height * width
 
-    inside = [piece for piece in pieces if not outside(piece)]
-    if inside and inside[0].weight >= _OUTSIDE * pieces[0].weight:
+    def outside(piece: Piece) -> bool:
+        return on_rim[piece.labels[0]] > _BORDER * max(piece.height, piece.width)
+
+    marks = [piece for piece in pieces if not strip(piece)]
+    inside = [piece for piece in marks if not outside(piece)]
+    if inside and inside[0].weight >= _OUTSIDE * marks[0].weight:
         return inside
-    heaviest = pieces[0]  # a digit cut off by the border
-    spans = heaviest.height == height or heaviest.width == width
-    strip = spans and heaviest.height * heaviest.width < _STRIP * height * width
-    if strip or on_rim[heaviest.labels[0]] > max(heaviest.height, heaviest.width):
+    if not marks or on_rim[marks[0].labels[0]] > max(marks[0].height, marks[0].width):
         raise NoDigitError("a mark that fills the picture, or goes on outside it")
-    return pieces[:1]
+    return marks[:1]  # a digit cut off by the border
 
 
 def _encloses(labels: np.ndarray, frame: Piece, piece: Piece) -> bool:
@@ -307,7 +314,9 @@ def _is_shade(smooth: np.ndarray, values: np.ndarray, labels: np.ndarray, piece:
     ring = (away > _RING[0]) & (away <= _RING[1]) & (labels[box] == 0)
     at = tuple(index[ring] for index in nearest)
     fall = ink[at] - ink[ring]
-    steps = (picture[ring] - picture[at]) / (picture[ring].mean(1, keepdims=True) + DARK)
+    if not ring.any():
+        return False
+    steps = (picture[ring] - picture[at]) / (np.percentile(picture[ring].mean(1), 10) + DARK)
     outward = (steps * np.sqrt((steps**2).sum(1, keepdims=True))).sum(0)
     seen = steps @ (outward / max(float(np.sqrt((outward**2).sum())), 1e-6))
     clear = fall > 0.3 * ink[at]

@@ -95,10 +95,11 @@ def _stacked(pieces: list[Piece], height: float) -> list[Piece]:
             over = min(part.right, piece.right) - max(part.left, piece.left)
             beside = min(part.bottom, piece.bottom) - max(part.top, piece.top)
             low = min(piece.height, part.height)
+            apart = _APART_BY * (2 if low < _TALL * height else 1) * height
             if (
                 over >= _ABOVE * min(part.width, piece.width)
                 and both.height <= _HIGH * height
-                and -_APART_BY * height < beside
+                and -apart < beside
                 and (low < _TALL * height or beside < 0.3 * low)
             ):
                 parts[k] = both

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from .levels import Picture
 
 _MOST = 500  # digits in a picture; more is texture
-_LARGE = 0.2  # of the picture's longer side; smaller marks are looked for again, see `WINDOWS`
+_SMALL = 0.2  # of the picture's longer side; smaller marks are looked for again, see `WINDOWS`
+_LARGE = 0.35  # of it; larger ones are not taken from the smaller window
 
 _Found = TypeVar("_Found")
 
@@ -277,15 +278,22 @@ def _page(values: np.ndarray) -> Page:
         marks = page.marks()
         if len(marks) > _MOST:
             raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
-        if found is None or _readable(page):
+        large = max(max(mark.height, mark.width) for mark in marks) / max(page.labels.shape)
+        fits = _readable(page) and not _at_rim(page)
+        if found is None or (fits and large < _LARGE):
             found = page
-        large = max(max(mark.height, mark.width) for mark in marks)
-        if large > _LARGE * max(page.labels.shape) and _readable(page):
+        if fits and large > _SMALL:
             break
     if found is None:
         assert reason is not None
         raise reason
     return found
+
+
+def _at_rim(page: Page) -> bool:
+    """Whether the heaviest mark reaches the rim of the picture."""
+    mark, (height, width) = page.marks()[0], page.labels.shape
+    return min(mark.left, mark.top, width - mark.right, height - mark.bottom) <= 0
 
 
 def _readable(page: Page) -> bool:

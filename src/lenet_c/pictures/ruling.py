@@ -14,6 +14,7 @@ _SLOPE = 0.25  # at most, to the side of the picture that it runs along
 _THIN = 20  # times as long as thick is a line; no stroke of a digit is, but a hairline 1
 _ANCHORED = 7  # the same of a line that ends at others
 _SPAN = 0.6  # of the picture; a line is as long, or ends at other lines
+_STRONGER = 2.0  # times a line's contrast; what has more is a stroke on it
 _CROSSED = 1.7  # times the line's thickness; where the ink is thicker, a stroke crosses it
 
 
@@ -27,7 +28,7 @@ class _Line(NamedTuple):
     thick: float
 
 
-def ruled_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
     """Return where the lines of a form, a table or ruled paper are, but for what crosses them.
 
     A line is straight, twenty times as long as thick, and spans most of the picture, or ends at
@@ -35,7 +36,10 @@ def ruled_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Parameters
     ----------
-    ink : ndarray of bool, shape (height, width)
+    smooth : ndarray of float32, shape (height, width)
+        The contrast.
+    least : float
+        Of a line's contrast.
 
     Returns
     -------
@@ -45,6 +49,7 @@ def ruled_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     from scipy import ndimage
 
+    ink = smooth > least
     across, down = _runs(ink), _runs(ink.T).T
     flat, upright = _lines(ink, across, down), _lines(ink.T, down.T, across.T)
     widths = np.repeat([k.thick for k in flat + upright], [k.stop - k.start for k in flat + upright])
@@ -68,6 +73,8 @@ def ruled_lines(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ):
         thick = max((line.thick for line in lines), default=0)
         found |= mask & ink & ((runs <= _CROSSED * thick + 1) | other)
+    if found.any():  # ink much stronger than the lines is a stroke
+        found &= smooth < _STRONGER * np.median(smooth[found])
     strokes = ink & ~found
     for lines, mask, turned in ((flat, near[0], strokes), (upright, near[1].T, strokes.T)):
         if lines:  # a stroke that crosses a line stays whole
