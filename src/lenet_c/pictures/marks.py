@@ -70,11 +70,11 @@ class Piece(NamedTuple):
         overlap = min(self.right, piece.right) - max(self.left, piece.left)
         across = max(piece.left - self.right, self.left - piece.right, 0)
         down = max(piece.top - self.bottom, self.top - piece.bottom, 0)
-        low = piece.height < 0.5 * self.height  # too low for a digit: a bar, a broken end
         above = overlap >= 0.6 * min(self.width, piece.width)
-        if across > 0.25 * size or down > (0.4 if low and above else 0.25) * size:
+        low = min(piece.height, self.height) < 0.5 * max(piece.height, self.height)
+        if across > 0.25 * size or down > (0.5 if low and above else 0.25) * size:
             return False
-        if low:
+        if piece.height < 0.5 * self.height:  # too low for a digit: a bar, a broken end
             return True
         both = self.with_(piece)
         if overlap >= 0.5 * min(self.width, piece.width):  # one above the other
@@ -112,21 +112,31 @@ class Page(NamedTuple):
 
     def marks(self) -> list[Piece]:
         """Return the pieces put together that make one digit each, without specks and dots."""
-        groups: list[Piece] = []
-        for piece in self.pieces:
-            near = next((group for group in groups if group.takes(piece)), None)
-            if near is None:
-                groups.append(piece)
-            else:
-                groups[groups.index(near)] = near.with_(piece)
+        groups = self.pieces
+        while True:
+            fewer = _grouped(groups)
+            if len(fewer) == len(groups):
+                break
+            groups = fewer
         tallest = max(group.height for group in groups)
         most = max(group.weight for group in groups)
         return [
             group
-            for group in sorted(groups, key=lambda group: -group.weight)
+            for group in groups
             if (group.height > _SMALL * tallest or group.weight > _LIGHT * most)
             and (group.height > _FAINT_SIZE * tallest or not self.weak.issuperset(group.labels))
         ]
+
+
+def _grouped(pieces: list[Piece]) -> list[Piece]:
+    groups: list[Piece] = []
+    for piece in pieces:
+        near = next((group for group in groups if group.takes(piece)), None)
+        if near is None:
+            groups.append(piece)
+        else:
+            groups[groups.index(near)] = near.with_(piece)
+    return sorted(groups, key=lambda group: -group.weight)
 
 
 def find_page(ink: np.ndarray, values: np.ndarray) -> Page:
@@ -207,8 +217,8 @@ def _pieces(
         )
     ]
     pieces.sort(key=lambda piece: -piece.weight)
+    on_line = np.bincount(labels[band], minlength=count + 1) / np.bincount(labels.ravel())
     inside = _inside(labels, pieces)
-    on_line = ndimage.mean(band, labels, np.arange(count + 1))
     inside = [piece for piece in inside if on_line[piece.labels[0]] < _LEFT] or inside[:1]
     labels[lines] = -1
     pieces = [piece for piece in inside if piece.weight >= _SPECK * inside[0].weight]
@@ -238,6 +248,7 @@ def _inside(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:
         return on_rim[piece.labels[0]] > _BORDER * max(piece.height, piece.width)
 
     marks = [piece for piece in pieces if not strip(piece)]
+    labels[np.isin(labels, [piece.labels[0] for piece in pieces if strip(piece)])] = -1
     inside = [piece for piece in marks if not outside(piece)]
     if inside and inside[0].weight >= _OUTSIDE * marks[0].weight:
         return inside

@@ -10,6 +10,7 @@ _FLAT = 3  # times as long as thick is a run of pixels that may be part of a lin
 _LEAST = 6  # px of such a run
 _GAP = 3  # px without ink in a line
 _SEEDS = 100  # runs, the longest, that lines are looked for through
+_PARALLEL = 0.05  # between the slopes of a form's lines
 _SLOPE = 0.25  # at most, to the side of the picture that it runs along
 _THIN = 20  # times as long as thick is a line; no stroke of a digit is, but a hairline 1
 _ANCHORED = 7  # the same of a line that ends at others
@@ -52,9 +53,11 @@ def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
     ink = smooth > least
     across, down = _runs(ink), _runs(ink.T).T
     flat, upright = _lines(ink, across, down), _lines(ink.T, down.T, across.T)
-    widths = np.repeat([k.thick for k in flat + upright], [k.stop - k.start for k in flat + upright])
-    thickest = _CROSSED * float(np.median(widths)) + 2 if len(widths) else 0.0
-    flat, upright = ([k for k in lines if k.thick <= thickest] for lines in (flat, upright))
+    thickest = _CROSSED * _typical(flat + upright, "thick") + 2
+    flat, upright = (
+        [k for k in lines if k.thick <= thickest and abs(k.slope - slope) < _PARALLEL]
+        for lines, slope in ((flat, _typical(flat, "slope")), (upright, _typical(upright, "slope")))
+    )
     before = -1
     while len(flat) + len(upright) != before:  # a frame's sides end at each other
         before = len(flat) + len(upright)
@@ -73,8 +76,9 @@ def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
     ):
         thick = max((line.thick for line in lines), default=0)
         found |= mask & ink & ((runs <= _CROSSED * thick + 1) | other)
-    if found.any():  # ink much stronger than the lines is a stroke
-        found &= smooth < _STRONGER * np.median(smooth[found])
+    levels = [_level(smooth, line) for line in flat] + [_level(smooth.T, line) for line in upright]
+    if levels:  # ink much stronger than the lines is a stroke
+        found &= smooth < _STRONGER * np.median(levels)
     strokes = ink & ~found
     for lines, mask, turned in ((flat, near[0], strokes), (upright, near[1].T, strokes.T)):
         if lines:  # a stroke that crosses a line stays whole
@@ -83,6 +87,12 @@ def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
             found_here = found if turned is strokes else found.T
             found_here &= ~(mask & closed[wide:-wide, wide:-wide])
     return found, near[0] | near[1]
+
+
+def _typical(lines: list[_Line], name: str) -> float:
+    """Return the median of a property, 0 where there are no lines; long lines count for more."""
+    values = [getattr(line, name) for line in lines]
+    return float(np.median(np.repeat(values, [k.stop - k.start for k in lines]))) if lines else 0.0
 
 
 def _runs(ink: np.ndarray) -> np.ndarray:
@@ -187,6 +197,13 @@ def _ends_at(line: _Line, others: list[_Line], side: int) -> bool:
 
     ends = meets(line.start), meets(line.stop - 1)
     return all(ends) or (any(ends) and (line.start <= 1 or line.stop >= side - 1))
+
+
+def _level(smooth: np.ndarray, line: _Line) -> float:
+    """Return the contrast of a line that runs along the rows."""
+    x = np.arange(max(0, line.start), min(smooth.shape[1], line.stop))
+    y = np.clip(np.rint(line.across + line.slope * x), 0, smooth.shape[0] - 1).astype(np.intp)
+    return float(np.median(smooth[y, x]))
 
 
 def _draw(mask: np.ndarray, line: _Line) -> None:
