@@ -29,7 +29,7 @@ GENTLE = Distortion(0.5, 0.05, 0.04, 0.1, 4.0, 0.7, 4.0)
 #: Distortion of copies of the training images, seed of its draws -> how many copies.
 COPIES = ((("elastic", 1998), 19), ((GENTLE, 1999), 10))
 TRUTH = 0.5  # the label's part of what is learnt, the rest is the teachers'
-PASSES = 600  # over as many images as there are without copies
+PASSES = 360  # over as many images as there are without copies
 DECAY = 1e-4
 
 
