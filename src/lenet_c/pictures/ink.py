@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 #: Windows, of the picture's longer side, whose median is the ground: of digits of any size, of
@@ -40,8 +42,26 @@ def resized(grey: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(source.resize((max(1, width), max(1, height)), method))
 
 
-def contrast(values: np.ndarray, window: float = WINDOWS[0]) -> np.ndarray:
-    """Return how much each pixel stands out as ink, float32 (h, w): about 0 on paper in any light.
+class Contrast(NamedTuple):
+    """How much each pixel stands out.
+
+    Attributes
+    ----------
+    ink : ndarray of float32, shape (height, width)
+        About 0 on paper in any light.
+    bands : ndarray of float32, shape (height, width, bands)
+        The picture.
+    direction : ndarray of float32, shape (bands,)
+        The colour in which ink differs most, larger where there is ink.
+    """
+
+    ink: np.ndarray
+    bands: np.ndarray
+    direction: np.ndarray
+
+
+def contrast(values: np.ndarray, window: float = WINDOWS[0]) -> Contrast:
+    """Return how much each pixel stands out as ink.
 
     The ground is the median around each pixel, so that edges of shadows stay where they are; the
     difference is divided by it, since light multiplies. Colours are projected onto the direction
@@ -68,10 +88,10 @@ def contrast(values: np.ndarray, window: float = WINDOWS[0]) -> np.ndarray:
         np.subtract(bands[..., k], ground, out=difference[..., k])
         level += ground / count
     difference /= np.maximum(level, DARK)[..., None]
-    ink: np.ndarray = difference @ _direction(difference)
+    direction = _direction(difference)
+    ink: np.ndarray = difference @ direction
     small = resized(ink, round(width * scale), round(height * scale))
-    result: np.ndarray = ink - _left_over(small, ink.shape)
-    return result
+    return Contrast(ink - _left_over(small, ink.shape), bands, direction)
 
 
 def _median(small: np.ndarray, reach: int) -> np.ndarray:

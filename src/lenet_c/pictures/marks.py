@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .ink import DARK, NoDigitError, resized
+from .ink import DARK, Contrast, NoDigitError, resized
 from .ruling import ruled_lines
 
 _AREA = 384 * 288  # px at most of the picture that marks are looked for in
@@ -16,6 +16,7 @@ _LEAST_RATIO = 6.0  # of the strongest contrast to the noise of the ground
 _INK = 0.4  # of the strongest contrast around a pixel; with more of it the pixel is ink
 _AROUND = 17  # px of the window that it is looked for in
 _FAINT = 0.15  # of the strongest contrast of all; ink is above it
+_GRAIN = 15  # px of the window whose mean is taken off before the noise is measured
 _FAINTEST = 0.07  # of it; ruled lines are above it
 _NOISE = 3.0  # standard deviations of the ground's noise; ink is above it
 _WEAK = 0.4  # of the strongest contrast; marks that are nowhere stronger stand beside others
@@ -32,6 +33,7 @@ _HOLLOW = 0.5  # of its box; a frame has less ink
 _LEFT = 0.6  # of a piece lies on a line; it is left of that
 _RING = 2, 6  # px from a piece, between which what surrounds it is looked at
 _SHADE = 0.33  # of the surroundings do not differ from the piece as its contrast says: no ink
+_CLEAR = 0.3  # of a piece's contrast at least is lost where it is looked at
 _BROAD = 0.3  # of the picture; a smaller piece inside is not looked at so
 _INSIDE = 0.25  # of a frame's shorter side; what it encloses is larger
 
@@ -97,6 +99,8 @@ class Page(NamedTuple):
         The heaviest first.
     weak : frozenset of int
         Labels of the pieces that are faint beside the strongest ink.
+    forms : dict
+        What `mnist_form.normal_form` has made of marks, by their labels.
     reduced : float
         Pixels of the picture for one of the contrast.
     """
@@ -106,6 +110,7 @@ class Page(NamedTuple):
     scale: float
     pieces: list[Piece]
     weak: frozenset[int]
+    forms: dict[tuple[int, ...], np.ndarray]
     reduced: float = 1.0
 
     def box(self, piece: Piece) -> tuple[float, float, float, float]:
@@ -142,15 +147,12 @@ def _grouped(pieces: list[Piece]) -> list[Piece]:
     return sorted(groups, key=lambda group: -group.weight)
 
 
-def find_page(ink: np.ndarray, values: np.ndarray) -> Page:
+def find_page(seen: Contrast) -> Page:
     """Return the marks in a contrast.
 
     Parameters
     ----------
-    ink : ndarray of float32, shape (height, width)
-        From `ink.contrast`.
-    values : ndarray of float32, shape (height, width) or (height, width, 3)
-        The picture it was made of.
+    seen : Contrast
 
     Raises
     ------
@@ -159,18 +161,17 @@ def find_page(ink: np.ndarray, values: np.ndarray) -> Page:
     """
     from scipy import ndimage
 
-    height, width = ink.shape
-    scale = min(1.0, (_AREA / ink.size) ** 0.5)
-    scale = max(scale, _LEAST_SIDE / max(height, width))
-    smooth, top, noise = _levels(resized(ink, round(width * scale), round(height * scale)))
+    ink = seen.ink
+    scale = _scale(ink)
+    smooth, top, noise = _levels(_reduced(ink, scale))
     lines, band = ruled_lines(smooth, max(_FAINTEST * top, _NOISE * noise))
     around = ndimage.maximum_filter(np.where(lines, 0, smooth), _AROUND)
     mask = smooth > np.maximum(_INK * around, max(_FAINT * top, _NOISE * noise))
     labels, pieces = _pieces(smooth, mask & ~lines, lines, band)
-    pieces = _without_shades(smooth, values, labels, pieces)
+    pieces = _without_shades(seen, smooth, labels, pieces)
     peaks = ndimage.maximum(smooth, labels, [piece.labels[0] for piece in pieces])
     weak = [piece.labels[0] for piece, peak in zip(pieces, peaks, strict=True) if peak < _WEAK * top]
-    page = Page(ink, labels, scale, pieces, frozenset(weak))
+    page = Page(ink, labels, scale, pieces, frozenset(weak), {})
     elsewhere = np.abs(smooth) > _INK * top
     elsewhere[labels < 0] = False
     for piece in page.marks():
@@ -183,6 +184,25 @@ def find_page(ink: np.ndarray, values: np.ndarray) -> Page:
     return page
 
 
+def largest(seen: Contrast) -> float:
+    """Return how large the largest piece of strong ink is, of the picture's longer side."""
+    from scipy import ndimage
+
+    small = _reduced(seen.ink, _scale(seen.ink))
+    labels, count = ndimage.label(small > _WEAK * np.partition(small.ravel(), -12)[-12:].mean())
+    sides = [side.stop - side.start for box in ndimage.find_objects(labels) for side in box]
+    return max(sides) / max(small.shape) if count else 0.0
+
+
+def _scale(ink: np.ndarray) -> float:
+    """Return how large the picture is in which the marks of a contrast are looked for."""
+    return max(min(1.0, (_AREA / ink.size) ** 0.5), _LEAST_SIDE / max(ink.shape))
+
+
+def _reduced(ink: np.ndarray, scale: float) -> np.ndarray:
+    return resized(ink, round(ink.shape[1] * scale), round(ink.shape[0] * scale))
+
+
 def _levels(small: np.ndarray) -> tuple[np.ndarray, float, float]:
     """Return a contrast made smooth, its strongest level, and its noise."""
     from scipy import ndimage
@@ -191,7 +211,7 @@ def _levels(small: np.ndarray) -> tuple[np.ndarray, float, float]:
     top = float(np.partition(smooth.ravel(), -12)[-12:].mean()) if smooth.size > 12 else 0.0
     if top < _LEAST_INK:
         raise NoDigitError(f"blank: the strongest contrast is {top:.0%} of the paper's level")
-    grain = smooth - ndimage.gaussian_filter(smooth, 6.0)
+    grain = smooth - ndimage.uniform_filter(smooth, _GRAIN)
     away = ~ndimage.binary_dilation(smooth > top / 2, np.ones((3, 3)), 4)
     ground = grain[away] if away.mean() > 0.05 else grain
     noise = 1.4826 * float(np.median(np.abs(ground - np.median(ground))))
@@ -282,7 +302,7 @@ def _encloses(labels: np.ndarray, frame: Piece, piece: Piece) -> bool:
 
 
 def _without_shades(
-    smooth: np.ndarray, values: np.ndarray, labels: np.ndarray, pieces: list[Piece]
+    seen: Contrast, smooth: np.ndarray, labels: np.ndarray, pieces: list[Piece]
 ) -> list[Piece]:
     """Return the pieces that are not the edge of a shadow, whose labels become -1."""
     from scipy import ndimage
@@ -296,15 +316,9 @@ def _without_shades(
     doubtful = [piece for piece in pieces if at_rim_or_large(piece)]
     if not doubtful:
         return pieces
-    bands = values[..., None] if values.ndim == 2 else values
-    small = np.stack(
-        [
-            ndimage.gaussian_filter(resized(bands[..., k], width, height), 1.0)
-            for k in range(bands.shape[2])
-        ],
-        axis=-1,
-    )
-    shades = [piece for piece in doubtful if _is_shade(smooth, small, labels, piece)]
+    plain = ndimage.gaussian_filter(resized(seen.bands @ seen.direction, width, height), 1.0)
+    grey = resized(seen.bands.mean(2), width, height)
+    shades = [piece for piece in doubtful if _is_shade(smooth, plain, grey, labels, piece)]
     labels[np.isin(labels, [piece.labels[0] for piece in shades])] = -1
     left = [piece for piece in pieces if piece not in shades]
     if not left:
@@ -312,7 +326,9 @@ def _without_shades(
     return left
 
 
-def _is_shade(smooth: np.ndarray, values: np.ndarray, labels: np.ndarray, piece: Piece) -> bool:
+def _is_shade(
+    smooth: np.ndarray, plain: np.ndarray, grey: np.ndarray, labels: np.ndarray, piece: Piece
+) -> bool:
     """Whether a piece stands out from its ground, but not from what lies beside it.
 
     What a pen has written is darker than the paper on both of its sides.
@@ -323,15 +339,15 @@ def _is_shade(smooth: np.ndarray, values: np.ndarray, labels: np.ndarray, piece:
         slice(max(0, piece.top - _RING[1]), piece.bottom + _RING[1]),
         slice(max(0, piece.left - _RING[1]), piece.right + _RING[1]),
     )
-    own, ink, picture = labels[box] == piece.labels[0], smooth[box], values[box]
+    own = labels[box] == piece.labels[0]
     away, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
     ring = (away > _RING[0]) & (away <= _RING[1]) & (labels[box] == 0)
-    at = tuple(index[ring] for index in nearest)
-    fall = ink[at] - ink[ring]
     if not ring.any():
         return False
-    steps = (picture[ring] - picture[at]) / (np.percentile(picture[ring].mean(1), 10) + DARK)
-    outward = (steps * np.sqrt((steps**2).sum(1, keepdims=True))).sum(0)
-    seen = steps @ (outward / max(float(np.sqrt((outward**2).sum())), 1e-6))
-    clear = fall > 0.3 * ink[at]
-    return bool(clear.any()) and bool((seen < 0.4 * fall)[clear].mean() > _SHADE)
+    at = tuple(index[ring] for index in nearest)
+    ink = smooth[box]
+    fall = ink[at] - ink[ring]
+    ground = np.percentile(grey[box][(away > _RING[0]) & (labels[box] == 0)], 10)
+    seen = (plain[box][at] - plain[box][ring]) / (ground + DARK)
+    clear = fall > _CLEAR * ink[at]
+    return bool(clear.any()) and bool((seen < _INK * fall)[clear].mean() > _SHADE)

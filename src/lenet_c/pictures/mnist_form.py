@@ -109,6 +109,8 @@ def normal_form(page: Page, mark: Piece, digit: bool = True) -> np.ndarray:
     """
     from scipy import ndimage
 
+    if mark.labels in page.forms:
+        return page.forms[mark.labels]
     stroke, grey = _enlarged(page, mark)
     if not stroke.any():
         raise NoDigitError("no mark stands out: its contrast is gone in the enlargement")
@@ -130,7 +132,9 @@ def normal_form(page: Page, mark: Piece, digit: bool = True) -> np.ndarray:
     wider = (min(max(thick, STROKES[0]), STROKES[1]) - thick) * px / 2
     edge = inside - ndimage.distance_transform_edt(~stroke)
     edge -= 0.5 * np.sign(edge)  # the edge is between the pixels
-    return _centred(np.clip((edge + wider) / _SOFT + 0.5, 0, 1))
+    form = _centred(np.clip((edge + wider) / _SOFT + 0.5, 0, 1))
+    page.forms[mark.labels] = form
+    return form
 
 
 class Found(NamedTuple):

@@ -35,8 +35,9 @@ def alone(values: np.ndarray) -> tuple[np.ndarray, bool] | None:
 
     height, width = values.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
-    grey = values if values.ndim == 2 else values.mean(axis=2)
-    small = ndimage.median_filter(resized(grey, round(width * scale), round(height * scale)), 3)
+    size = round(width * scale), round(height * scale)
+    bands = [values] if values.ndim == 2 else list(np.moveaxis(values, 2, 0))
+    small = ndimage.median_filter(np.mean([resized(band, *size) for band in bands], axis=0), 3)
     if np.ptp(small) < 1:
         return None
     bright = small > _otsu(small)

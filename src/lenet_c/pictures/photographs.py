@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..network.choices import CHOICES, check_choice
 from . import paper_sheet
 from .ink import WINDOWS, NoDigitError, contrast, luminance
-from .marks import Page, Piece, find_page
+from .marks import Page, Piece, find_page, largest
 from .levels import load, require
 from .mnist_form import Found, form_of, in_mnist_form, normal_form, whole_picture
 from .parts import rows_of_marks
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _MOST = 500  # digits in a picture; more is texture
 _SMALL = 0.2  # of the picture's longer side; smaller marks are looked for again, see `WINDOWS`
-_LARGE = 0.35  # of it; larger ones are not taken from the smaller window
 
 _Found = TypeVar("_Found")
 
@@ -259,21 +258,26 @@ def _sign(values: np.ndarray) -> np.ndarray:
 
 def _page(values: np.ndarray) -> Page:
     """Return the marks of a picture; small ones by the ground that is near to them."""
+    far = contrast(values, WINDOWS[0])
+    looks = [far, None] if far.ink.size <= 12 or largest(far) > _SMALL else [None, far]
     found: Page | None = None
     reason: NoDigitError | None = None
-    for window in WINDOWS:
+    for look in looks:
         try:
-            page = find_page(contrast(values, window), values)
+            page = find_page(contrast(values, WINDOWS[1]) if look is None else look)
         except NoDigitError as error:
-            reason = reason or error
+            reason = error if reason is None or look is far else reason
             continue
         marks = page.marks()
         if len(marks) > _MOST:
             raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
         large = max(max(mark.height, mark.width) for mark in marks) / max(page.labels.shape)
-        if large > _SMALL and not _at_rim(page) and _readable(page):
-            return page if found is None or large < _LARGE else found
-        if found is None or (large < _SMALL and not _at_rim(page) and _readable(page)):
+        fits = not _at_rim(page) and _readable(page)
+        if fits and large < _SMALL and look is None:
+            return page  # small marks, by the ground that is near to them
+        if fits and large > _SMALL and look is far:
+            return page
+        if found is None or look is far:
             found = page
     if found is None:
         assert reason is not None
