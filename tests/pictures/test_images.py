@@ -192,13 +192,17 @@ def test_lines_are_read_in_order(model, digits, rows):
         assert same(images.prepare(cell), reading.digit.image, 200)
 
 
-def test_specks_and_dashes_are_no_digits(model, digits):
+def test_specks_are_left_out_and_dashes_are_told(model, digits):
     picture = page(digits, [[3, 5]])
-    picture[100:104, 96:100] = 40  # a full stop
+    picture[100:104, 96:100] = 40  # a speck
+    assert [reading.label for reading in images.read_line(picture, model)] == [3, 5]
     dashed = np.hstack([picture, np.full((120, 100), 225, np.uint8)])
     dashed[58:64, 220:270] = 40
-    for image in (picture, dashed):
-        assert [reading.label for reading in images.read_line(image, model)] == [3, 5]
+    readings = images.read_line(dashed, model)
+    assert [reading.label for reading in readings] == [3, 5, -1]
+    assert [reading.rejected for reading in readings] == [False, False, True]
+    assert "flat line" in readings[2].digit.reason
+    assert [digit.reason == "" for digit in images.line(dashed)] == [True, True, False]
 
 
 def test_no_line_on_blank_paper():

@@ -22,6 +22,7 @@ _NOISE = 3.0  # standard deviations of the ground's noise; ink is above it
 _WEAK = 0.4  # of the strongest contrast; marks that are nowhere stronger stand beside others
 _SPECK = 0.03  # of the heaviest mark's weight; a lighter piece is left out
 _FAINT_SIZE = 0.6  # of the tallest mark's height; a smaller faint mark is a stain
+_HAIR, _LONG = 0.01, 0.6  # of its weight and size; a hairline has so much and is as long
 _SMALL = 0.35  # of the tallest mark's height; a smaller mark is punctuation if it is light, too
 _LIGHT = 0.15  # of the heaviest mark's weight
 _OUTSIDE = 0.25  # of a mark that goes on outside the picture; a digit inside weighs more
@@ -244,7 +245,7 @@ def _pieces(
     inside = _inside(labels, pieces)
     inside = [piece for piece in inside if on_line[piece.labels[0]] < _LEFT] or inside[:1]
     labels[lines] = -1
-    pieces = [piece for piece in inside if piece.weight >= _SPECK * inside[0].weight]
+    pieces = _no_specks(inside)
     frames = {
         frame.labels[0]
         for frame in pieces
@@ -252,9 +253,21 @@ def _pieces(
     }
     if frames:
         labels[np.isin(labels, list(frames))] = -1
-        pieces = [piece for piece in inside if piece.labels[0] not in frames]
-        pieces = [piece for piece in pieces if piece.weight >= _SPECK * pieces[0].weight]
+        pieces = _no_specks([piece for piece in inside if piece.labels[0] not in frames])
     return labels, pieces
+
+
+def _no_specks(pieces: list[Piece]) -> list[Piece]:
+    """Return pieces, the heaviest first, but for what is light and not as long as a hairline."""
+    if not pieces:
+        return []
+    weight, size = pieces[0].weight, max(pieces[0].height, pieces[0].width)
+    return [
+        piece
+        for piece in pieces
+        if piece.weight >= _SPECK * weight
+        or (piece.weight >= _HAIR * weight and max(piece.height, piece.width) >= _LONG * size)
+    ]
 
 
 def _inside(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:

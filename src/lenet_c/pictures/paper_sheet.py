@@ -8,6 +8,7 @@ _SIDE = 96  # px of the longer side of the small picture that the sheet is looke
 _STEP = 0.2  # of the brighter level; sheet and surroundings differ by more
 _AREA = 0.45, 0.95  # of the picture; a sheet takes so much of it, a large digit only 0.4
 _FILLED = 0.7  # of the rectangle around a sheet that is not turned far; it fills more
+_BOARD = 0.85  # of it, where the sheet is the darker: a board, not the ink of a large 8
 _WRITING = 0.2  # of a sheet at most is of another level: a ring is no sheet
 _SEEN = 0.1  # of a side of the picture; where less of it is sheet, the surroundings are seen
 _LIKE = 0.3  # of the picture's rim around a sheet at most is as bright as the sheet
@@ -44,7 +45,7 @@ def alone(values: np.ndarray) -> tuple[np.ndarray, bool] | None:
     light, dark = float(small[bright].mean()), float(small[~bright].mean())
     if light - dark < _STEP * light:
         return None
-    for side in (bright, ~bright):  # paper on a table, a board on a wall
+    for side, filled in ((bright, _FILLED), (~bright, _BOARD)):  # paper on a table, a board
         labels, count = ndimage.label(side)
         if not count:
             continue
@@ -56,7 +57,7 @@ def alone(values: np.ndarray) -> tuple[np.ndarray, bool] | None:
             continue  # a frame, a ring
         rows, columns = np.flatnonzero(sheet.any(1)), np.flatnonzero(sheet.any(0))
         around = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
-        if not _AREA[0] < sheet.mean() < _AREA[1] or sheet.sum() < _FILLED * around:
+        if not _AREA[0] < sheet.mean() < _AREA[1] or sheet.sum() < filled * around:
             continue
         if plain < (1 - _WRITING) * sheet.sum():
             continue
