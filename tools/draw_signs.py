@@ -40,9 +40,9 @@ KINDS = {
         "font latin": 0.16,
         "font greek": 0.04,
         "font sign": 0.05,
-        "two digits": 0.09,
+        "two digits": 0.1,
         "two letters": 0.03,
-        "part": 0.05,
+        "part": 0.03,
         "turned": 0.03,
         "doodle": 0.03,
         "scribble": 0.03,
@@ -50,7 +50,7 @@ KINDS = {
         "grid": 0.01,
         "blot": 0.01,
         "texture": 0.01,
-        "thing": 0.05,
+        "thing": 0.06,
     },
 }
 NAMES = (*KINDS["digits"], *KINDS["none"])
@@ -82,8 +82,10 @@ def _of_font(
     return fonts.glyph(rng, _font(rng, source, script), source.root, _choose(rng, signs))
 
 
-def _of_table(rng: np.random.Generator, table: dict[str, tuple[str, ...]]) -> Image.Image:
-    return pen.sign(rng, _choose(rng, _choose(rng, table.values())))
+def _of_table(
+    rng: np.random.Generator, table: dict[str, tuple[str, ...]], by: pen.Hand | None = None
+) -> Image.Image:
+    return pen.sign(rng, _choose(rng, _choose(rng, table.values())), by)
 
 
 def _of_mnist(rng: np.random.Generator, source: Source) -> tuple[np.ndarray, int]:
@@ -95,12 +97,12 @@ def _two_digits(rng: np.random.Generator, source: Source) -> Image.Image:
     """Return two or three digits that touch, of MNIST or drawn; two ones are left out."""
     count = 3 if rng.random() < 0.12 else 2
     mnist = rng.random() < 0.6
-    images, labels = [], []
+    images, labels, by = [], [], pen.hand(rng)
     while len(images) < count:
         digit, label = _of_mnist(rng, source) if mnist else (None, int(rng.integers(10)))
         if label == 1 and 1 in labels:
             continue
-        drawn = pen.sign(rng, _choose(rng, DIGITS[label])) if digit is None else None
+        drawn = pen.sign(rng, _choose(rng, DIGITS[label]), by) if digit is None else None
         images.append(drawn or pieces.enlarged(rng, digit))
         labels.append(label)
     return pieces.row(rng, images)
@@ -117,8 +119,8 @@ def _image(rng: np.random.Generator, kind: str, source: Source) -> Image.Image |
     if kind == "two digits":
         return _two_digits(rng, source)
     if kind == "two letters":
-        table = _choose(rng, (LATIN, LATIN, GREEK, SIGNS))
-        return pieces.row(rng, [_of_table(rng, table) for _ in range(2)])
+        table, by = _choose(rng, (LATIN, LATIN, GREEK)), pen.hand(rng)
+        return pieces.row(rng, [_of_table(rng, table, by) for _ in range(2)])
     if kind in ("part", "turned"):
         return getattr(pieces, kind)(rng, *_of_mnist(rng, source))
     return getattr(shapes, kind)(rng)

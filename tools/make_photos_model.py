@@ -20,7 +20,7 @@ from draw_signs import NONE, Source, draw_many
 from lenet_c import LeNet5, datasets
 
 SEED = 16
-COUNTS = {"digits": 40_000, "none": 80_000}
+COUNTS = {"digits": 50_000, "none": 110_000}
 HELD = 10_000  # of MNIST's training images, and of the drawings that figures are told of
 EPOCHS = 60
 WEIGHT_DECAY = 3e-4

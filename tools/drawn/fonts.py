@@ -20,7 +20,7 @@ _EDGE = 30  # px around one
 
 #: What is no digit in any of them; `signs` says which letters are left out and why.
 LATIN = "ABCDEFGHJKLMNPQRTUVWXYacdefhijkmnprtuvwx"
-GREEK = "αβγδεζηθκλμξπρστφχψωΓΔΘΛΞΠΣΦΨΩ"
+GREEK = "αβγεζηθκλμξπρστφχψωΓΔΘΛΞΠΣΦΨΩ"
 SIGNS = "+=\N{MULTIPLICATION SIGN}÷±?!#%&@*<>^~{}[]€$£¥©®µ«»" + '"'
 
 

@@ -203,7 +203,7 @@ def found(grey: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def sign(rng: np.random.Generator, glyph: str) -> Image.Image:
-    """Return a glyph written by somebody."""
-    by = hand(rng)
+def sign(rng: np.random.Generator, glyph: str, by: Hand | None = None) -> Image.Image:
+    """Return a glyph written by a hand, or by somebody new."""
+    by = by or hand(rng)
     return ink(rng, written(rng, glyph, by), by)

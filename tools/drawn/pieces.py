@@ -7,13 +7,11 @@ _LARGE = 176  # px
 #: Digit -> the share of it that is left, from where, so that no other digit is left: the
 #: upper half of an 8 is a 0, the right half of a 7 a 1.
 PARTS = {
-    0: (("top", 0.5, 0.75), ("bottom", 0.5, 0.75), ("left", 0.6, 0.8), ("right", 0.6, 0.8)),
-    2: (("bottom", 0.35, 0.55),),
-    3: (("bottom", 0.4, 0.55), ("top", 0.45, 0.58)),
-    4: (("bottom", 0.35, 0.5), ("top", 0.35, 0.55), ("left", 0.4, 0.6)),
+    0: (("top", 0.5, 0.75), ("bottom", 0.5, 0.75), ("right", 0.6, 0.8)),
+    3: (("bottom", 0.4, 0.55),),
+    4: (("top", 0.35, 0.55), ("left", 0.4, 0.6)),
     5: (("bottom", 0.4, 0.58), ("top", 0.3, 0.5), ("left", 0.4, 0.6)),
     7: (("top", 0.2, 0.33),),
-    8: (("left", 0.4, 0.55),),
 }
 _TURNS = {  # digits that are none when turned so
     2: (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270),
@@ -95,13 +93,16 @@ def _gap(before: np.ndarray, ink: np.ndarray) -> int:
     """Return how far ink (h, w) can be moved to the left until it touches what is before it."""
     right = np.where((before > 127).any(1), (before > 127)[:, ::-1].argmax(1), before.shape[1])
     left = np.where((ink > 127).any(1), (ink > 127).argmax(1), before.shape[1])
-    return int(min((right + left).min(), before.shape[1] // 2))
+    return int(min((right + left).min(), before.shape[1] // 4))
 
 
 def weighted(rng: np.random.Generator, image: Image.Image) -> Image.Image:
     """Return a sign in thinner or thicker strokes, half of them as they are."""
-    form = int(rng.integers(6))
+    form, ink = int(rng.integers(6)), np.asarray(image).sum()
+    thin = image.filter(ImageFilter.MinFilter(3))
+    left = np.asarray(thin).sum() / ink
+    if left < 0.25:  # hairlines
+        form = 1 + form % 2
     if form == 0:
-        thin = image.filter(ImageFilter.MinFilter(3))
-        return thin if np.asarray(thin).sum() > 0.6 * np.asarray(image).sum() else image
+        return thin if left > 0.6 else image
     return image.filter(ImageFilter.MaxFilter(2 * form + 1)) if form < 3 else image
