@@ -31,11 +31,13 @@ SEED = 16
 COUNTS = {"digits": 40_000, "none": 80_000, "again": 50_000}
 TESTS = {"digits": 4000, "none": 8000}
 HELD = 10_000  # of MNIST's training images
-EPOCHS = 60
+ROUNDS = 2  # trainings one after another, the rate falling from its height in each
+EPOCHS = 60  # of each
 WEIGHT_DECAY = 1e-4
 REPEAT = 3  # times that MNIST's images as they are stand in an epoch
 MIX = 0.5  # of a label that is the truth, not the teachers'
 LOOKS = 4  # distorted copies that a teacher sees of an image
+REFUSE = 1.0  # by which the bias of "no digit" is lowered after them
 _EVERY = 5  # of so many fonts one is held out
 
 
@@ -95,6 +97,13 @@ def training(source: Source, parts, teachers: list[LeNet5], threads: int | None)
     return np.concatenate(images), np.concatenate(labels)
 
 
+def refuse_less(model: LeNet5) -> None:
+    """Lower the bias of "no digit": fewer digits are refused, and less of what is none."""
+    bias = model.parameters()["output.bias"]
+    bias[NONE] -= REFUSE
+    model.set_parameters({"output.bias": bias})
+
+
 def errors(model: LeNet5, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Return the shares in percent that are no digit, and of the others those that are wrong."""
     read = model.predict(images)
@@ -133,6 +142,8 @@ def card(path: Path, model: LeNet5, fonts, teachers: int, mnist, measured: str) 
             seed=SEED,
             epochs=EPOCHS,
             decay=WEIGHT_DECAY,
+            rounds=ROUNDS,
+            refuse=REFUSE,
             repeat=REPEAT,
             teachers=teachers,
             rejected=mnist[0],
@@ -165,14 +176,18 @@ def main() -> None:
     parts = arrays(source, COUNTS, SEED, options.jobs, options.cache)
     teachers = [LeNet5.load(path) for path in options.teachers]
     model = LeNet5("softmax", classes=NONE + 1, seed=SEED)
-    model.fit(
-        *training(source, parts, teachers, options.threads),
-        epochs=EPOCHS,
-        weight_decay=WEIGHT_DECAY,
-        augment="elastic",
-        seed=SEED,
-        threads=options.threads,
-    )
+    images, wanted = training(source, parts, teachers, options.threads)
+    for turn in range(ROUNDS):
+        model.fit(
+            images,
+            wanted,
+            epochs=EPOCHS,
+            weight_decay=WEIGHT_DECAY,
+            augment="elastic",
+            seed=SEED + turn,
+            threads=options.threads,
+        )
+    refuse_less(model)
     model.save(options.output)
     if options.held_out:
         tests = arrays(held, TESTS, SEED + 1, options.jobs, options.cache)
