@@ -26,7 +26,7 @@ def main():
     parser.add_argument("--card", action="store_true", help="write the card of the file as it is")
     parser.add_argument("--seconds", type=float, default=0.0, help="with --card: of training")
     args = parser.parse_args()
-    path, seconds = FOLDER / PRETRAINED, args.seconds
+    path, seconds = FOLDER / PRETRAINED["mnist"], args.seconds
     if not args.card:
         from time import perf_counter
 

@@ -114,12 +114,14 @@ def mnist(model: LeNet5) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", metavar="FILE", help="default: the pretrained one")
+    parser.add_argument(
+        "--model", metavar="FILE", help="default: the pretrained one of photographs"
+    )
     parser.add_argument(
         "--half", choices=photo_case.HALVES, help="of the pictures; default: both halves"
     )
     options = parser.parse_args()
-    model = LeNet5.pretrained() if options.model is None else LeNet5.load(options.model)
+    model = LeNet5.pretrained("photos") if options.model is None else LeNet5.load(options.model)
     halves = photo_case.HALVES if options.half is None else (options.half,)
     rows = photos(model, halves)
     if len(halves) == 2:

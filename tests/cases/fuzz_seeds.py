@@ -131,8 +131,15 @@ def header_seeds() -> list[bytes]:
 
 
 def model_seeds() -> list[bytes]:
-    """Return the small model in both formats."""
-    return [_saved(".safetensors"), _saved(".npz"), npz_file({}, zipfile.ZIP_DEFLATED)]
+    """Return the small model in both formats, and in half precision."""
+    path = Path(folder(), "half.safetensors")
+    MODEL.save(path, half=True)
+    return [
+        _saved(".safetensors"),
+        _saved(".npz"),
+        npz_file({}, zipfile.ZIP_DEFLATED),
+        path.read_bytes(),
+    ]
 
 
 def config_seeds() -> list[bytes]:
@@ -143,6 +150,7 @@ def config_seeds() -> list[bytes]:
             MODEL.config,
             preset("softmax", class_names=("a", "ß", "字"), dtype="float64"),
             preset("lecun1998", classes=2, codes=((0.5,) * 84, (-1.0,) * 84), train_codes=True),
+            preset("softmax", extra="none", seed=7),
             preset("mnist28", connections=np.eye(6, 16) + 1 > 0, slope=None, f6_activation="tanh"),
         )
     ]

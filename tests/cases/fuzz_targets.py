@@ -200,7 +200,15 @@ def _answer(kind: str, query: str, body: bytes) -> None:
 
 _JSON_WORDS = (b"NaN", b"Infinity", b"1e999", b"null", b"true", b"\\ud800", b'":', b"[[", b"{}")
 _NPY_WORDS = (b"\x93NUMPY\x01\x00", b"'descr': '<f4'", b"'fortran_order': True", b"'|O'", b"(-1,)")
-_TENSOR_WORDS = (*_JSON_WORDS, b'"dtype"', b'"shape"', b'"data_offsets"', b'"F32"', b'"BOOL"')
+_TENSOR_WORDS = (
+    *_JSON_WORDS,
+    b'"dtype"',
+    b'"shape"',
+    b'"data_offsets"',
+    b'"F32"',
+    b'"F16"',
+    b'"BOOL"',
+)
 
 TARGETS = {
     "idx": Target(run_idx, idx_seeds, (b"\x1f\x8b\x08\x00", b"\0\0\x08\x03")),

@@ -186,6 +186,14 @@ def test_info(run, model):
         assert words in with_model
 
 
+def test_info_tells_what_the_parameters_are_stored_in(run, model, tmp_path):
+    assert " bytes, parameters of float32\n" in run("info", model).stdout
+    lenet_c.LeNet5.load(model).save(tmp_path / "half.npz", half=True)
+    found = run("info", tmp_path / "half.npz").stdout
+    assert f"half.npz: {(tmp_path / 'half.npz').stat().st_size:,} bytes, parameters of" in found
+    assert "parameters of float16\n" in found
+
+
 def test_fetch_without_a_network(run, home):
     nowhere = "http://127.0.0.1:9"
     done = run("fetch", status=1, https_proxy=nowhere, HTTPS_PROXY=nowhere, no_proxy="")

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from extra_case import between, with_extra
 from numpy.testing import assert_allclose, assert_array_equal
 from variant_case import ANY_KIND, ANY_SIZE, PRESETS, STOCHASTIC, images_of, input_of, model_on
 
@@ -72,6 +73,17 @@ def test_presets_on_digits(export, preset):
     p, label = export(model).run(None, {"image": images})
     assert_allclose(p, model.predict_proba(images), **(RBF_TOLERANCE if rbf else TOLERANCE))
     assert (label == model.predict(images)).mean() > 0.999  # two classes may be as near
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_no_digit_has_the_label_of_predict(export, pretrained, share):
+    images, _ = lenet_c.datasets.load_sample("test")
+    model = with_extra(pretrained, between(pretrained, images, share) + 2 * share - 1)
+    p, label = export(model).run(None, {"image": images})
+    assert_array_equal(label, model.predict(images))
+    assert label.dtype == np.int64 and 10 not in label
+    assert (label == -1).mean() == pytest.approx(share, abs=0.15)
+    assert_allclose(p, model.predict_proba(images), **TOLERANCE)
 
 
 def test_the_pretrained_model(export):

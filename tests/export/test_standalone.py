@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import standalone_case as case
 import variant_case as variants
+from extra_case import between, with_extra
 from numpy.testing import assert_array_equal
 from slow_case import few
 
@@ -96,6 +97,17 @@ def test_equal_scores_give_the_first_class(tmp_path):
     assert_array_equal(found.labels, [0, 0])
     assert_array_equal(found.scores, np.zeros((2, 3)))
     np.testing.assert_allclose(found.probabilities, np.full((2, 3), 1 / 3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_no_digit_has_the_label_of_predict(pretrained, sample, tmp_path, int8):
+    model = with_extra(pretrained, between(pretrained, sample, 0.3))
+    program = case.compiled(model, tmp_path, int8=int8)
+    found, _ = case.run(program, sample, 11)
+    assert 10 not in found.labels
+    assert (found.labels == -1).mean() == pytest.approx(0.3, abs=0.05)
+    case.check(int8_model(model) if int8 else model, found, sample)
+    assert "-1 in the place of the last class" in (tmp_path / "lenet5.h").read_text()
 
 
 def test_large_scores_have_probabilities(tmp_path):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from extra_case import between, with_extra
 from picture_case import images, paper, read, same
 
 import lenet_c
@@ -122,7 +123,7 @@ def test_a_model_of_whole_pictures_gets_them(digits):
 
 
 def test_readings(model, digits):
-    reading = images.read(paper(digits[4]))
+    reading = images.read(paper(digits[4]), model)
     p = np.sort(model.predict_proba(images.prepare(paper(digits[4]))))
     assert reading.label == 4
     assert reading.probability == pytest.approx(p[-1])
@@ -132,6 +133,23 @@ def test_readings(model, digits):
     assert images.read(paper(digits[4]), model, reject=1).rejected
     with pytest.raises(ValueError, match=r"reject: expected a probability 0\.\.1, got 2"):
         images.read(paper(digits[4]), model, reject=2)
+
+
+def test_pictures_are_read_by_the_model_of_photographs(digits):
+    model = LeNet5.pretrained("photos")
+    assert images.read(paper(digits[4])) == images.read(paper(digits[4]), model)
+    picture = page(digits, [[1, 9]])
+    found, expected = (images.read_line(picture, each) for each in (None, model))
+    assert [one[:5] for one in found] == [one[:5] for one in expected]
+
+
+def test_what_is_no_digit_is_rejected(model, digits):
+    bias = between(model, images.prepare(paper(digits[4]))[None], 1) + 5
+    reading = images.read(paper(digits[4]), with_extra(model, bias), reject=0)
+    assert (reading.label, reading.rejected, reading.runner_up) == (-1, True, 4)
+    assert 0.98 < reading.probability < 1
+    found = images.read_line(page(digits, [[1, 9]]), with_extra(model, 1e3))
+    assert [(one.label, one.rejected) for one in found] == [(-1, True)] * 2
 
 
 def test_a_model_by_its_path(model, digits, tmp_path):

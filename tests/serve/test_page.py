@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from extra_case import with_extra
 from serve_case import serving
 from webdriver import CHROMIUM, DRIVER, Browser
 
@@ -220,6 +221,19 @@ def test_a_server_that_is_gone(browser, pretrained):
     assert browser.text("message") == "the server does not answer"
     assert browser.colours("c1") == 1
     browser.complaints()
+
+
+@pytest.mark.parametrize("names", [None, (*"0123456789", "?")])
+def test_no_digit(browser, pretrained, names):
+    with serving(with_extra(pretrained, 1e3, class_names=names)) as server:
+        browser.open(server.url)
+        browser.draw(DIGITS["7"])
+        browser.settle()
+        assert browser.text("answer") == "\u2013"
+        assert browser.text("message") == f"{'no digit' if names is None else '?'}: 100.0 %"
+        best = "return [...document.querySelectorAll('#bars li')].map((li) => li.className)"
+        assert browser.run(best) == [""] * 10 + ["best"]
+    assert browser.complaints() == []
 
 
 def test_other_classes(browser):

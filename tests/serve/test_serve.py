@@ -9,6 +9,7 @@ import types
 
 import numpy as np
 import pytest
+from extra_case import with_extra
 from places import ROOT
 from serve_case import JSON, PREDICT, RAW, ask, predict, serving
 
@@ -37,7 +38,7 @@ def test_an_image_of_mnist_is_taken_as_it_is(server, pretrained, digit, form):
     assert found["probabilities"] == p.tolist()
     assert found["label"] == int(p.argmax()) and found["name"] == str(p.argmax())
     assert found["probability"] == float(p.max())
-    assert found["sure"] is True
+    assert found["sure"] is True and found["rejected"] is False
     assert "maps" not in found
 
 
@@ -79,6 +80,21 @@ def test_the_model_is_described(server, pretrained):
     assert found["version"] == lenet_c.__version__
     assert sum(layer["parameters"] for layer in found["layers"]) == 60_850
     assert {layer["name"]: layer["shape"] for layer in found["layers"]}["c3"] == [16, 10, 10]
+
+
+def test_no_digit(digit, pretrained):
+    """Its label is null, not a number that could be taken for a digit's."""
+    for bias, label in ((1e3, None), (-1e3, 3)):
+        model = with_extra(pretrained, bias)
+        with serving(model) as server:
+            described = json.loads(ask(server, "GET", "/api/model")[2])
+            status, found = predict(server, {"image": digit.tolist()})
+        assert described["extra"] == "none" and described["classes"][-1] == "none"
+        assert status == 200
+        assert (found["label"], found["rejected"]) == (label, label is None)
+        assert found["name"] == ("none" if label is None else "3")
+        assert found["probability"] == max(found["probabilities"]) and found["sure"]
+        assert len(found["probabilities"]) == 11
 
 
 def test_other_classes_and_another_preparation(digit):

@@ -48,7 +48,8 @@ def test_errors_in_the_terminal(show, model, digits):
 def test_no_errors_at_all(digits):
     model = LeNet5.pretrained()
     right = np.flatnonzero(model.predict(digits[0]) == digits[1])[:20]
-    rows = _show_errors.misread(model, digits[0][right], digits[1][right])
+    wrong = model.evaluate(digits[0][right], digits[1][right]).wrong
+    rows = _show_errors.misread(model, digits[0][right], digits[1][right], wrong)
     assert rows == []
     assert len(_show_errors.text(rows, "none", DIGITS).splitlines()) == 2
 

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from show_case import DIGITS, IN_TEXT, KINDS, make
 
+from lenet_c import Report
 from lenet_c.network import config, layer_table
 from lenet_c.show import errors as _show_errors
 from lenet_c.show import network
@@ -85,7 +86,8 @@ def test_the_drawing_of_a_confusion_matrix(classes):
     rng = np.random.default_rng(classes)
     confusion = np.diag(rng.integers(1000, 2000, classes)) + rng.integers(0, 3, (classes, classes))
     names = [f"class {k}" for k in range(classes)]
-    figure = _show_errors.draw_confusion(confusion, "heading", names)
+    report = Report(0.0, 0.0, confusion, np.zeros(0, np.int64))
+    figure = _show_errors.draw_confusion(report, "heading", names)
     words = words_of(figure)
     assert "class 1" in words or classes > 40
     if classes <= 40:
@@ -98,8 +100,17 @@ def test_the_drawing_of_a_confusion_matrix(classes):
 
 def test_a_class_without_images():
     pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
-    figure = _show_errors.draw_confusion(np.array([[3, 1], [0, 0]]), "heading", ["a", "b"])
+    report = Report(0.25, 0.0, np.array([[3, 1], [0, 0]]), np.array([3]))
+    figure = _show_errors.draw_confusion(report, "heading", ["a", "b"])
     assert [text.get_text() for text in figure.axes[1].texts] == ["25.00", "0.00"]
+
+
+def test_the_errors_of_classes_are_those_of_what_is_not_rejected():
+    pytest.importorskip("matplotlib", reason="Matplotlib is not installed")
+    confusion = np.array([[6, 2, 2], [0, 1, 9], [3, 0, 9]])
+    report = Report(0.0, 0.0, confusion, np.zeros(0, np.int64), rejected=np.arange(20))
+    figure = _show_errors.draw_confusion(report, "heading", ["a", "b", "none"])
+    assert [text.get_text() for text in figure.axes[1].texts] == ["25.00", "0.00", "25.00"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 30, 200])

@@ -265,7 +265,7 @@ def test_warm_start_goes_on():
         classifier.fit(FEW, FEW_LABELS % 5)
 
 
-@pytest.mark.parametrize("name", ["preset", "classes", "dtype", "seed"])
+@pytest.mark.parametrize("name", ["preset", "classes", "extra", "dtype", "seed"])
 def test_fields_that_are_said_elsewhere(name):
     with pytest.raises(ValueError, match=f"^config: expected fields other than {name}"):
         quick(config={name: None}).fit(FEW, FEW_LABELS)

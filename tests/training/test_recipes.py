@@ -81,6 +81,19 @@ def test_the_pretrained_model_reads_the_sample():
     assert model is not LeNet5.pretrained()
 
 
+def test_pretrained_models_by_name():
+    assert LeNet5.pretrained("mnist") == LeNet5.pretrained()
+    model = LeNet5.pretrained("photos")
+    assert (model.config.extra, model.config.classes) == ("none", 11)
+    assert model.config.dtype == "float32"
+    assert model_files.stored_types(model_files.pretrained("photos")) == ["float16"]
+    report = model.evaluate(*datasets.load_sample("test"))
+    assert report.error_rate < 0.01 and len(report.rejected) <= 10
+    for name in ("photographs", "", None, "../mnist"):
+        with pytest.raises(ValueError, match="name: expected one of mnist, photos, got"):
+            LeNet5.pretrained(name)
+
+
 def test_its_error_on_the_test_set_is_the_cards(mnist_folder):
     report = LeNet5.pretrained().evaluate(*datasets.load_mnist("test", mnist_folder))
     assert report.error_rate <= 0.006
@@ -100,7 +113,7 @@ def test_the_card_names_the_file():
     import hashlib
 
     card = (DATA / "lenet5-mnist.md").read_text("utf-8")
-    raw = (DATA / model_files.PRETRAINED).read_bytes()
+    raw = (DATA / model_files.PRETRAINED["mnist"]).read_bytes()
     assert hashlib.sha256(raw).hexdigest() in card
     size = int.from_bytes(raw[:8], "little")
     metadata = json.loads(raw[8 : 8 + size])["__metadata__"]

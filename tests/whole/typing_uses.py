@@ -51,9 +51,13 @@ assert_type(model.scan(np.zeros((32, 100))), Floats)
 assert_type(model.read(np.zeros((28, 100))), str)
 assert_type(LeNet5.load("model.safetensors"), LeNet5)
 assert_type(LeNet5.pretrained(), LeNet5)
+assert_type(LeNet5.pretrained("photos"), LeNet5)
 assert_type(LeNet5.presets(), tuple[str, ...])
 model.set_parameters({"f6.bias": [0.0] * 84})
-model.save(Path("model.npz"))
+model.save(Path("model.npz"), half=True)
+assert_type(LeNet5(extra="none").config.extra, str | None)
+assert_type(model.evaluate(images, labels).rejected, npt.NDArray[np.int64] | None)
+assert_type(model.evaluate(images, labels).missed, float)
 
 
 class Named(LeNet5):

@@ -4,16 +4,16 @@ import argparse
 import json
 import math
 
-import numpy as np
-
 from ..common.paths import shown
-from ..model.lenet5 import LeNet5
+from ..network.report import Report
+from . import models
 from .data_sources import test_source
 from .options import add_data, add_threads
-from .outputs import error_text
+from .outputs import report_text
 
 HELP = """\
-Print a model's error and loss on the test images, and what it confuses.
+Print a model's error and loss on the test images, and what it confuses. Of a model with the answer
+none, no digit, also what it rejects; the error is that of the rest.
 """
 
 
@@ -23,7 +23,9 @@ ERROR_RATES = (0.005, 0.0025, 0.001)
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lenet-c evaluate``."""
-    parser.add_argument("model", metavar="MODEL", help="file that `lenet-c train` saved")
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"file that `lenet-c train` saved, {models.WORDS}"
+    )
     add_data(parser)
     parser.add_argument(
         "--images", metavar="DIR", help="measure it on pictures instead: one subfolder a class"
@@ -34,7 +36,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c evaluate``."""
-    model = LeNet5.load(args.model)
+    model = models.model_of(args.model)
     images, labels = (source := test_source(args, model)).load("test")
     report = model.evaluate(images, labels, threads=args.threads)
     if args.json:
@@ -45,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
                     "data": str(source),
                     "images": report.images,
                     "wrong": len(report.wrong),
+                    "rejected": None if report.rejected is None else len(report.rejected),
                     "error_rate": report.error_rate,
                     "loss": report.loss if math.isfinite(report.loss) else None,
                     "confusion": report.confusion.tolist(),
@@ -56,16 +59,17 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"data   {source}: {report.images:,} test images{source.hint}")
     print(f"model  {shown(args.model)}: {model!r}")
-    print(f"test error {error_text(len(report.wrong), report.images)}, loss {report.loss:.4f}")
+    print(f"{report_text(report)}, loss {report.loss:.4f}")
     shares = [f"{100 * r:g} %: {100 * report.rejection_for(r):.2f} %" for r in ERROR_RATES]
     print(f"rejected, the least sure first, for an error of {', '.join(shares)}")
     print()
-    print(confusion_table(report.confusion, model.config.names))
+    print(confusion_table(report, model.config.names))
     return 0
 
 
-def confusion_table(confusion: np.ndarray, names: tuple[str, ...]) -> str:
-    """Return the matrix as text; zeros are dots."""
+def confusion_table(report: Report, names: tuple[str, ...]) -> str:
+    """Return the confusion matrix as text; zeros are dots."""
+    confusion, errors = report.confusion, report.class_errors
     longest = max(map(len, names))
     width = max(len(f"{confusion.max():,}"), longest) + 2
     margin = max(5, longest + 2)
@@ -75,7 +79,6 @@ def confusion_table(confusion: np.ndarray, names: tuple[str, ...]) -> str:
     ]
     for k, row in enumerate(confusion):
         cells = "".join(f"{int(count) or '.':>{width}}" for count in row)
-        total = int(row.sum())
-        error = f"{100 * (1 - row[k] / total):.2f} %" if total else ""
-        lines.append(f"{names[k]:>{margin}}{cells}{total:>10,}{error:>10}")
+        error = "" if math.isnan(errors[k]) else f"{100 * errors[k]:.2f} %"
+        lines.append(f"{names[k]:>{margin}}{cells}{int(row.sum()):>10,}{error:>10}")
     return "\n".join(lines)

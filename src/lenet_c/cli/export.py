@@ -5,6 +5,7 @@ import os
 
 from ..common.paths import shown
 from ..model.lenet5 import LeNet5
+from . import models
 from .options import UsageError
 from .outputs import check_output
 
@@ -19,7 +20,7 @@ is the network as C99 that needs nothing but math.h, for microcontrollers and ot
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lenet-c export``."""
     add = parser.add_argument
-    add("model", nargs="?", metavar="MODEL", help="file of a model (default: the pretrained one)")
+    add("model", nargs="?", metavar="MODEL", help=f"file, {models.WORDS} (default: mnist)")
     add("--onnx", metavar="FILE", help="write an ONNX file")
     add("--npz", metavar="FILE", help="write the parameters as NumPy's .npz")
     add("--c", metavar="FILE", help="write a C file, and the header with it")
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     _check_apart(outputs)
     for option, path in outputs.items():
         check_output(path, f"--{option}")
-    model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
+    model = models.model_of(args.model)
     print(f"{shown(args.model or 'the pretrained model')}: {model!r}")
     for option, path in outputs.items():
         what = _WRITERS[option](model, path, args)

@@ -15,13 +15,24 @@ from ..common.errors import TrainingWarning
 from ..common.messages import complain
 from ..common.paths import STANDARD_OUTPUT, naming, shown
 from ..files.safe_files import replaceable
+from ..network.report import Report
 from ..show import style
 from .options import UsageError
 
 
 def error_text(wrong: int, images: int) -> str:
     """Return an error as "0.97 % (97 of 10,000 wrong)"."""
-    return f"{100 * wrong / images:.2f} % ({wrong:,} of {images:,} wrong)"
+    return f"{100 * wrong / max(1, images):.2f} % ({wrong:,} of {images:,} wrong)"
+
+
+def report_text(report: Report) -> str:
+    """Return the error of a report, and what a network with the answer none rejects by it."""
+    text = f"test error {error_text(len(report.wrong), report.answered)}"
+    if report.rejected is None:
+        return text
+    rejected, rightly = len(report.rejected), int(report.confusion[-1, -1])
+    text += f", rejected {100 * rejected / report.images:.2f} % ({rejected:,} of {report.images:,}"
+    return f"{text}, {rightly:,} rightly)" if report.confusion[-1].any() else f"{text})"
 
 
 @contextlib.contextmanager

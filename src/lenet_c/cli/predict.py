@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,8 +18,15 @@ from ..network.inputs import as_batch, as_pixels
 from ..pictures import photographs
 from ..pictures.ink import NoDigitError
 from ..pictures.picture_files import read_array
+from . import models
 from .options import UsageError, add_threads, probability
 from .outputs import flush_output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..network.config import Config
+    from ..pictures.photographs import Digit
 
 HELP = f"""\
 Read digits. A file may be a picture, which takes Pillow and SciPy (pip install "lenet-c[images]"),
@@ -27,12 +35,14 @@ or NumPy's .npy or IDX, either of them also packed with gzip, with one image or 
 Of a picture the digit is found, on paper or board in any light, cut out and brought to MNIST's
 form; --show draws what the network is given. A picture without a digit is rejected, and so is
 one whose digit is read with a probability of less than {photograph_reader.REJECT}, or what --reject
-says. With --line all the digits of a picture are read, line by line.
+says, or that shows no digit. With --line all the digits of a picture are read, line by line, and ?
+stands in the place of each that is rejected or cannot be read. Pictures are read by the pretrained
+model photos.
 
 Arrays are taken as they are: 28x28 or 32x32, integers 0..255 or floats 0..1, 0 the background;
-none of them is rejected without --reject.
+none of them is rejected without --reject. They are read by the pretrained model mnist.
 
-The exit status is 1 if a file cannot be read or a digit was rejected.
+The exit status is 1 if a file cannot be read or a digit was rejected, --line's ? too.
 """
 
 _BLOCKS = " ▄▀█"
@@ -48,7 +58,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--model",
         metavar="MODEL",
-        help="file that `lenet-c train` saved (default: the pretrained model inside the package)",
+        help=f"file that `lenet-c train` saved, {models.WORDS} (default: photos for pictures, "
+        "mnist for arrays)",
     )
     add("--line", action="store_true", help="read all the digits of a picture, in their order")
     add("--show", action="store_true", help="draw the prepared images in the terminal")
@@ -67,17 +78,17 @@ def run(args: argparse.Namespace) -> int:
     """Run ``lenet-c predict``."""
     if args.show and args.json:
         raise UsageError("--show and --json: which of the two?")
-    model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
-    if args.line and model.config.preparation == "resize":
+    given = None if args.model is None else models.model_of(args.model)
+    if args.line and given is not None and given.config.preparation == "resize":
         raise UsageError("--line: this model reads whole pictures, its preparation is resize")
-    names = model.config.class_names
+    usual = functools.cache(LeNet5.pretrained)
     status, entries = 0, []
     if not args.json:
         width = max(len(shown(name)) for name in args.images) + len("[0000]")
         print(f"{'image':<{width}}  digit  probability  runner-up  probability")
     for file in args.images:
         try:
-            found = _read(model, file, args)
+            found = _read(lambda name: given or usual(name), file, args)
         except ImportError:
             raise
         except _EXPECTED_ERRORS as error:
@@ -87,19 +98,20 @@ def run(args: argparse.Namespace) -> int:
             if isinstance(error, NoDigitError):
                 entries.append({"file": file, "index": None, "error": str(error)})
             continue
-        for entry, image in found:
-            entries.append(entry)
-            rejected = "error" in entry
-            status = 1 if rejected else status
-            if args.json:
-                continue
-            if rejected:
+        entries += [entry for entry, _, _ in found]
+        lost = sum("error" in entry for entry, _, _ in found)
+        status = 1 if lost else status
+        for entry, row, image in found if not args.json else ():
+            if "error" in entry:
                 flush_output()
                 complain(f"{_place(entry)}: {entry['error']}")
-            else:
-                print(_row(entry, names, width))
+            if args.line or "error" not in entry:
+                print(f"{_place(entry):<{width}}{row}")
             if args.show:
                 print(drawn(image, getattr(sys.stdout, "encoding", None)), end="\n\n")
+        if args.line and lost:
+            flush_output()
+            complain(f"{shown(file)}: {lost} of {len(found)} digits could not be read")
     if args.json:
         print(json.dumps(entries))
     return status
@@ -125,72 +137,76 @@ def drawn(image: np.ndarray, encoding: str | None) -> str:
 
 
 def _read(
-    model: LeNet5, file: str, args: argparse.Namespace
-) -> list[tuple[dict[str, Any], np.ndarray]]:
-    """Return the entries of a file, each with the image that was read, uint8."""
+    model_for: Callable[[str], LeNet5], file: str, args: argparse.Namespace
+) -> list[tuple[dict[str, Any], str, np.ndarray]]:
+    """Return the entries of a file, each with its row and the image that was read, uint8."""
+    places: list[dict[str, object]]
     array = read_array(file)
+    model = model_for("photos" if array is None else "mnist")
     if array is not None:
         batch, single = as_batch(array, model.config)
         pixels = as_pixels(batch, model.config.dtype)
         readings = photograph_reader.readings(model, batch, args.reject or 0.0, args.threads)
-        shown = pixels if pixels.dtype == np.uint8 else np.rint(255 * pixels).astype(np.uint8)
-        places: list[dict[str, object]] = [
-            {"index": None if single else index} for index in range(len(batch))
+        images = pixels if pixels.dtype == np.uint8 else np.rint(255 * pixels).astype(np.uint8)
+        places = [{"index": None if single else index} for index in range(len(batch))]
+    elif args.line:
+        readings = photograph_reader.read_line(file, model, reject=args.reject)
+        digits = [cast("Digit", reading.digit) for reading in readings]
+        images = np.stack([digit.image for digit in digits])
+        places = [
+            {"index": index, "line": digit.line, "box": digit.box}
+            for index, digit in enumerate(digits)
         ]
     else:
-        if args.line:
-            digits = photographs.line(file)
-            shown = np.stack([digit.image for digit in digits])
-            places = [
-                {"index": index, "line": digit.line, "box": digit.box}
-                for index, digit in enumerate(digits)
-            ]
-        else:
-            shown = photographs.prepare(file, model.config.preparation)[None]
-            places = [{"index": None}]
-        readings = photograph_reader.readings(model, shown, args.reject, args.threads)
+        images = photographs.prepare(file, model.config.preparation)[None]
+        readings = photograph_reader.readings(model, images, args.reject, args.threads)
+        places = [{"index": None}]
     return [
-        (_entry(file, place, reading, model.config.class_names), image)
-        for place, reading, image in zip(places, readings, shown, strict=True)
+        (_entry(file, place, reading, model.config), _row(reading, model.config, args.line), image)
+        for place, reading, image in zip(places, readings, images, strict=True)
     ]
 
 
 def _entry(
-    file: str,
-    place: dict[str, object],
-    reading: photograph_reader.Reading,
-    names: tuple[str, ...] | None,
+    file: str, place: dict[str, object], reading: photograph_reader.Reading, config: Config
 ) -> dict[str, Any]:
-    label, second = _class(reading.label, names), _class(reading.runner_up, names)
     entry = {
         "file": file,
         **place,
-        "digit": reading.label,
+        "digit": None if reading.label < 0 else reading.label,
         "probability": reading.probability,
-        "runner_up": reading.runner_up,
+        "runner_up": None if reading.runner_up < 0 else reading.runner_up,
         "runner_up_probability": reading.runner_up_probability,
     }
-    if names is not None:
-        entry.update(name=label, runner_up_name=second)
-    if reading.rejected:
+    read = reading.label >= 0 or reading.probability > 0
+    if config.class_names is not None:
+        names = config.names if read else (None,)
+        entry.update(name=names[reading.label], runner_up_name=names[reading.runner_up])
+    if not read:
+        entry["error"] = "not read"
+    elif reading.rejected:
+        first, second = (
+            "no digit" if label < 0 and config.class_names is None else config.names[label]
+            for label in (reading.label, reading.runner_up)
+        )
+        told = "no digit, with" if first == "no digit" else f"{first} has"
         entry["error"] = (
-            f"rejected: {label} has the probability {reading.probability:.2f}, "
+            f"rejected: {told} the probability {reading.probability:.2f}, "
             f"{second} {reading.runner_up_probability:.2f}"
         )
     return entry
-
-
-def _class(label: int, names: tuple[str, ...] | None) -> str:
-    return str(label) if names is None else names[label]
 
 
 def _place(entry: dict[str, Any]) -> str:
     return shown(entry["file"]) + ("" if entry["index"] is None else f"[{entry['index']}]")
 
 
-def _row(entry: dict[str, Any], names: tuple[str, ...] | None, width: int) -> str:
+def _row(reading: photograph_reader.Reading, config: Config, line: bool) -> str:
+    """Return the columns behind the place; of a line, what is rejected is not told there."""
+    if line and reading.rejected:
+        return f"  {'?':>5}"
     return (
-        f"{_place(entry):<{width}}  {_class(entry['digit'], names):>5}"
-        f"  {entry['probability']:>11.4f}  {_class(entry['runner_up'], names):>9}"
-        f"  {entry['runner_up_probability']:>11.4f}"
+        f"  {config.names[reading.label]:>5}"
+        f"  {reading.probability:>11.4f}  {config.names[reading.runner_up]:>9}"
+        f"  {reading.runner_up_probability:>11.4f}"
     )

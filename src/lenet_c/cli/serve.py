@@ -7,11 +7,11 @@ import threading
 import webbrowser
 
 from ..common.messages import complain
-from ..model.lenet5 import LeNet5
+from . import models
 from .options import integer
 
 HELP = """\
-Serve a page on which to draw a digit with mouse, finger or keyboard: the answer, the ten
+Serve a page on which to draw a digit with mouse, finger or keyboard: the answer, the
 probabilities, the 28x28 image that the network gets and the maps of every layer follow the
 drawing. POST /api/predict is the same for programs.
 
@@ -23,7 +23,11 @@ password nor encryption.
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     add = parser.add_argument
-    add("--model", metavar="MODEL", help="file that `lenet-c train` saved (default: pretrained)")
+    add(
+        "--model",
+        metavar="MODEL",
+        help=f"file that `lenet-c train` saved, {models.WORDS} (default: photos)",
+    )
     add("--host", default="127.0.0.1", help="name or address to listen on (default: %(default)s)")
     add(
         "--port",
@@ -41,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from ..serve.answers import Reader
     from ..serve.server import Server  # only this command pays for them
 
-    model = LeNet5.pretrained() if args.model is None else LeNet5.load(args.model)
-    name = "pretrained" if args.model is None else os.path.basename(args.model)
+    model = models.model_of(args.model, "photos")
+    name = "photos" if args.model is None else os.path.basename(args.model)
     with Server(Reader(model, name), args.host, args.port, verbose=args.verbose) as server:
         print(f"{server.url}  (Ctrl-C ends)", flush=True)
         if not server.names:

@@ -18,7 +18,7 @@ from ..files.safe_files import atomic_write
 from ..model.lenet5 import LeNet5
 from ..network.config import Config, preset
 from ..pictures.photographs import read_images
-from ..pictures.picture_files import png
+from ..pictures.picture_files import png, read_array
 from ..show import curves as show_curves
 from ..show import distortions as show_distortions
 from ..show import errors as show_errors
@@ -29,10 +29,11 @@ from ..show import pooling as show_pooling
 from ..show import style, terminal
 from ..show import table as show_table
 from ..training.distortion import Distortion
+from . import models
 from .data_sources import FolderSource, Source, test_source
 from .evaluate import confusion_table
 from .options import UsageError
-from .outputs import check_output, check_picture, error_text, telling
+from .outputs import check_output, check_picture, report_text, telling
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +81,8 @@ def filters(args: argparse.Namespace) -> int:
 
 def maps(args: argparse.Namespace) -> int:
     """Run ``lenet-c show maps``."""
-    model, _ = _model(args)
+    picture = args.image is not None and read_array(args.image) is None
+    model, _ = _model(args, picture)
     image, what = _image(args, model.config.preparation)
     p = model.predict_proba(image)
     if p.size != model.config.classes:
@@ -104,12 +106,12 @@ def confusion(args: argparse.Namespace) -> int:
     """Run ``lenet-c show confusion``."""
     model, images, labels, what = _tested(args)
     report = model.evaluate(images, labels)
-    heading = f"{what}: test error {error_text(len(report.wrong), report.images)}"
+    heading = f"{what}: {report_text(report)}"
     names = model.config.names
     return _show(
         args,
-        lambda: f"{heading}\n\n{confusion_table(report.confusion, names)}",
-        lambda: show_errors.draw_confusion(report.confusion, heading, names),
+        lambda: f"{heading}\n\n{confusion_table(report, names)}",
+        lambda: show_errors.draw_confusion(report, heading, names),
         heading,
     )
 
@@ -117,8 +119,9 @@ def confusion(args: argparse.Namespace) -> int:
 def errors(args: argparse.Namespace) -> int:
     """Run ``lenet-c show errors``."""
     model, images, labels, what = _tested(args)
-    rows = show_errors.misread(model, images, labels)
-    heading = f"{what}: test error {error_text(len(rows), len(images))}"
+    report = model.evaluate(images, labels)
+    rows = show_errors.misread(model, images, labels, report.wrong)
+    heading = f"{what}: {report_text(report)}"
     if args.worst is not None and args.worst < len(rows):
         rows = rows[: args.worst]
         heading += f", the {len(rows):,} surest"
@@ -212,10 +215,12 @@ def _style() -> Shade:
     }
 
 
-def _model(args: argparse.Namespace) -> tuple[LeNet5, str]:
+def _model(args: argparse.Namespace, pictures: bool = False) -> tuple[LeNet5, str]:
+    """Return the model and its name; pictures: whether it is to read such."""
+    model = models.model_of(args.model, "photos" if pictures else "mnist")
     if args.model is None:
-        return LeNet5.pretrained(), "Pretrained model"
-    return LeNet5.load(args.model), _short(args.model)
+        return model, f"Pretrained model{' photos' if pictures else ''}"
+    return model, _short(args.model)
 
 
 def _short(path: str) -> str:
@@ -226,7 +231,7 @@ def _short(path: str) -> str:
 
 def _configuration(args: argparse.Namespace) -> Config:
     if args.model is not None:
-        return LeNet5.load(args.model).config
+        return models.model_of(args.model).config
     return preset(args.preset or "softmax")
 
 
@@ -250,10 +255,11 @@ def _image(args: argparse.Namespace, preparation: str) -> tuple[np.ndarray, str]
 
 def _tested(args: argparse.Namespace) -> tuple[LeNet5, np.ndarray, np.ndarray, str]:
     """Return the model, the test images and labels, and in words what is measured."""
-    model, name = _model(args)
+    model, name = _model(args, args.images is not None)
     source = test_source(args, model)
-    if isinstance(source, Source) and list(model.config.names) != list("0123456789"):
-        known = ", ".join(model.config.names[:30])
+    names = model.config.names if model.config.extra is None else model.config.names[:-1]
+    if isinstance(source, Source) and list(names) != list("0123456789"):
+        known = ", ".join(names[:30])
         raise ValueError(f"{name}: reads {known}, not the digits of MNIST; --images DIR has others")
     images, labels = source.load("test")
     return model, images, labels, f"{name}{_of(source)}"

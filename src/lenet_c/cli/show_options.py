@@ -4,6 +4,7 @@ import argparse
 
 from ..network.choices import PRESETS
 from ..training.distortion import Distortion
+from . import models
 from .options import add_command, add_data, add_seed, integer, number, real
 
 HELP = """\
@@ -92,14 +93,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--model", metavar="FILE", help="of a model (default: the pretrained one of the package)"
+        "--model",
+        metavar="FILE",
+        help=f"of a model, {models.WORDS} (default: photos for pictures, else mnist)",
     )
 
 
 def _add_configuration(parser: argparse.ArgumentParser) -> None:
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--preset", choices=tuple(PRESETS), help="default: softmax")
-    one.add_argument("--model", metavar="FILE", help="of a model")
+    one.add_argument("--model", metavar="FILE", help=f"of a model, {models.WORDS}")
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -87,7 +87,8 @@ def to_c(model: Exportable, path: StrPath, *, int8: bool = False, name: str = "l
     -----
     The C code calls tanhf, expf, powf of math.h where the network needs them, and nothing else. Its
     scores are those of `LeNet5.predict`, the best the highest (RBF units: distances times -1), to
-    rounding. The text is a function of the arguments and the version of lenet-c.
+    rounding; so is its label, -1 too, with ``extra="none"``. The text is a function of the
+    arguments and the version of lenet-c.
 
     Examples
     --------
@@ -293,6 +294,10 @@ def _fields(model: Exportable, name: str, header: str, int8: bool) -> dict[str, 
     fields["distance_says"] = "" if scale == 1 else f"1/{1 / scale:g} "
     fields["distance_times"] = "" if scale == 1 else f"{float_literal(scale)} * "
     fields["output"] = pieces.OUTPUT[config.output].substitute(fields)
+    fields["none_says"], fields["label"] = "", "label"
+    if config.none_class is not None:
+        fields["none_says"] = pieces.NONE_SAYS
+        fields["label"] = pieces.NONE_LABEL.substitute(fields)
     fields["meaning"] = pieces.MEANING[config.output]
     if scale != 1:
         fields["meaning"] += f" and {fields['distance_says'].strip()}"

@@ -23,6 +23,11 @@ const char *const ${name}_names[${NAME}_CLASSES] = {
 $strings
 };""")
 
+#: Beside the class that means none of the others.
+NONE_SAYS = """;
+ * -1 in the place of the last class, none of the others"""
+NONE_LABEL = Template("label == ${NAME}_CLASSES - 1 ? -1 : label")
+
 STORAGE = {
     False: "Weights are float.",
     True: "Weights are int8, times a float scale for each output map or unit; all else is float.",

@@ -41,7 +41,7 @@ typedef struct {
     } pong;
 } ${name}_work;
 
-/* Returns the label: the class of the highest score, of equal ones the first.
+/* Returns the label: the class of the highest score, of equal ones the first$none_says.
  * scores: overwritten; $meaning. */
 int ${name}_predict(const uint8_t image[${NAME}_PIXELS], float scores[${NAME}_CLASSES],
     ${name}_work *work);
@@ -191,7 +191,7 @@ $calls
             label = c;
         }
     }
-    return label;
+    return $label;
 }
 
 /* The highest score is taken off all: no exp overflows. */

@@ -60,7 +60,7 @@ def to_onnx(model: Exportable, path: StrPath, *, preprocessing: bool = True) -> 
     Any n from 1 up. Constants have the parameters' names, those of C3 with zeros where it is
     not connected; what is between the layers has the names in `LeNet5.activations`. Stochastic
     subsampling is that of prediction. The metadata hold the configuration ("config", JSON) and the
-    names of the classes ("class_names", JSON).
+    names of the classes ("class_names", JSON; `Config.names`).
 
     Examples
     --------
@@ -87,13 +87,17 @@ def onnx_bytes(model: Exportable, *, preprocessing: bool = True) -> bytes:
         x = name
     scores = add_layers(graph, model, x)
     graph("Softmax", scores, out="probabilities", axis=-1)
-    graph("ArgMax", scores, out="label", axis=-1, keepdims=0)
+    if config.none_class is None:
+        graph("ArgMax", scores, out="label", axis=-1, keepdims=0)
+    else:
+        best = graph("ArgMax", scores, axis=-1, keepdims=0)
+        is_none = graph("Equal", best, np.array(config.none_class))
+        graph("Where", is_none, np.array(-1), best, out="label")
     outputs: dict[str, TensorType] = {
         "probabilities": ("float32", ("n", config.classes)),
         "label": ("int64", ("n",)),
     }
-    names = config.class_names or tuple(map(str, range(config.classes)))
-    metadata = {"config": config.to_json(), "class_names": json.dumps(names)}
+    metadata = {"config": config.to_json(), "class_names": json.dumps(config.names)}
     return graph.serialized({name: kind}, outputs, metadata, __version__)
 
 

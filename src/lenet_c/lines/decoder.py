@@ -231,7 +231,7 @@ def digits(
     Parameters
     ----------
     model : LeNet5
-        Of ten classes, or of eleven with the blank last.
+        Of ten digits, alone or with an `extra` class.
     image : array_like (height, width)
         See `LeNet5.read`.
     reject : float
@@ -258,15 +258,24 @@ def digits(
     >>> "".join(str(digit.label) for digit in found) == text
     True
     """
-    classes = model.config.classes
-    if classes not in (BLANK, BLANK + 1):
-        raise ValueError(f"read needs ten classes, or eleven with the blank last, got {classes}")
+    classes, extra = model.config.classes, model.config.extra
+    if classes != (BLANK if extra is None else BLANK + 1):
+        cure = ""
+        if (classes, extra) == (BLANK + 1, None):
+            cure = (
+                ", of which nothing says what the last is: make the model with extra='blank' where "
+                "it lies between digits, as reading.train does, or extra='none' where it is no "
+                "digit, and give it these parameters by set_parameters"
+            )
+        raise ValueError(
+            f"read needs ten classes, or eleven with an extra one, got {classes}{cure}"
+        )
     if not isinstance(reject, (int, float, np.floating)) or not 0 <= reject <= 1:
         raise ValueError(f"reject: expected a probability, 0 .. 1, got {reject!r}")
     line = _as_line(model, image)
     if not line.any():
         return []
     log_p = _columns(model, line, threads)
-    if classes == BLANK:
-        return decode_ink(log_p, np.any(line, 0), reject)
-    return decode(log_p[:, :BLANK], log_p[:, BLANK])
+    if extra == "blank":
+        return decode(log_p[:, :BLANK], log_p[:, BLANK])
+    return decode_ink(log_p[:, :BLANK], np.any(line, 0), reject)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..layers import sensitivities as _sensitivities
 from ..network import scores
-from ..network.inputs import as_batch, as_labels, as_pairs, as_pixels
+from ..network.inputs import as_batch, as_pairs, as_pixels, labels_for
 from ..network.parameters import Parameters
 from ..training.data import Data
 from ..training.updates import gradient
@@ -49,7 +49,7 @@ def sensitivities(
     """See `LeNet5.sensitivities`."""
     config, weights = parameters.config, parameters.views(parameters.weights)
     batch, single = as_batch(images, config)
-    targets = as_labels(labels, len(batch), config.classes, config.class_names)
+    targets = labels_for(labels, len(batch), config)
     pixels = as_pixels(batch, config.dtype)
     found = _sensitivities.sensitivities(config, weights, pixels, targets)
     if not single:

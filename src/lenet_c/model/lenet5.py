@@ -141,7 +141,8 @@ class LeNet5:
             labels: probabilities of the classes, (n, classes), each row with a sum of 1, by which
             the loss is the cross-entropy with that distribution, as for smoothed labels, mixed
             images, or what other networks said of them (distillation). An image then counts as
-            one of its likeliest class, in the training error and in `class_weight`.
+            one of its likeliest class, in the training error and in `class_weight`. With
+            ``extra="none"`` the last class is that of no digit, and so is the label -1.
         epochs : int, optional
             Passes over the images. None: 10, or 20 with sdlm; 20 to 40 for networks that learn more
             slowly; and as many in batches of more than 64 as make 300 updates.
@@ -165,7 +166,7 @@ class LeNet5:
             A new random order for every pass, or one for all, the paper's way; None: epoch, or
             once with sdlm.
         validation : (images, labels), optional
-            Measured after every epoch.
+            Measured after every epoch; the error is `Report.missed`.
         callbacks : sequence of callable
             Called as ``callback(model, record)`` after every epoch; True ends training.
         checkpoint : path, optional
@@ -410,7 +411,8 @@ class LeNet5:
         Returns
         -------
         labels : ndarray of int64, shape (n,), or a scalar for one image
-            Classes 0 .. classes - 1, and -1 for what is rejected.
+            Classes 0 .. classes - 1, and -1 for what is rejected; with ``extra="none"`` -1 also in
+            the place of the last class, that of no digit.
 
         Raises
         ------
@@ -469,11 +471,15 @@ class LeNet5:
     ) -> Report:
         """Compare predictions with labels.
 
+        With ``extra="none"`` the images of which the network says that they show no digit are
+        rejected: the error rate is that of the others. Of images that do show none it is right to
+        reject them, and wrong to read a digit.
+
         Parameters
         ----------
         images, labels : array_like
-            See the class; labels are integers 0 .. classes - 1, (n,), or soft labels, see `fit`:
-            the likeliest class of each image is the right one, and the loss is by all of them.
+            As in `fit`; of soft labels the likeliest class of each image is the right one, and
+            the loss is by all of them.
         threads : int, optional
             None: the cores this process may use; more are not used.
         reject_by : {"probability", "margin"}
@@ -482,9 +488,9 @@ class LeNet5:
         Returns
         -------
         Report
-            With error_rate, loss (the mean of the model's), confusion (classes, classes), wrong
-            (indices), and the rejection that a lower error costs: reject_curve, rejection_for,
-            threshold_for.
+            With error_rate, loss (the mean of the model's), confusion (classes, classes), wrong and
+            rejected (indices), and the rejection that a lower error costs: reject_curve,
+            rejection_for, threshold_for.
 
         Raises
         ------
@@ -508,6 +514,8 @@ class LeNet5:
     def score(self, images: npt.ArrayLike, labels: npt.ArrayLike) -> float:
         """Return the accuracy, the fraction of images whose label is predicted.
 
+        A digit that ``extra="none"`` rejects is none of them; see `Report.missed`.
+
         Parameters
         ----------
         images, labels : array_like
@@ -523,7 +531,7 @@ class LeNet5:
         TypeError, ValueError, FloatingPointError
             See `evaluate`.
         """
-        return 1.0 - self.evaluate(images, labels).error_rate
+        return 1.0 - self.evaluate(images, labels).missed
 
     def scan(self, image: npt.ArrayLike, *, threads: int | None = None) -> npt.NDArray[np.floating]:
         """Return the scores at every fourth row and column of an image of any size (section VII).
@@ -574,10 +582,11 @@ class LeNet5:
             centred, and scaled to 20 rows where it has more than 28 or less than 12; a ValueError
             where that makes more than 65536 columns of fewer.
         reject : float
-            Of a model of ten classes, which takes every stretch of up to 24 columns of ink for one
+            Of a model of ten digits, which takes every stretch of up to 24 columns of ink for one
             digit: in a longer one, where no digit's probability is above `reject`, there is none.
-            A model with the blank as its eleventh class, see `lenet_c.reading.train`, does not
-            use it, and reads touching digits too.
+            So does a model with ``extra="none"``: it takes the likeliest digit, and what it gives
+            to no digit lessens the probabilities. A model with ``extra="blank"``, see
+            `lenet_c.reading.train`, does not use it, and reads touching digits too.
         threads : int, optional
             None: the cores this process may use; more are not used.
 
@@ -590,7 +599,8 @@ class LeNet5:
         Raises
         ------
         TypeError, ValueError
-            An argument is not of the form above, or the model has neither ten classes nor eleven.
+            An argument is not of the form above, or the model has other classes than ten digits
+            and, perhaps, an `extra` one.
         FloatingPointError
             See `predict`.
 
@@ -774,7 +784,7 @@ class LeNet5:
         """
         return differentiating.sensitivities(self._parameters, images, labels)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, half: bool = False) -> None:
         """Write the model to a file, in the safetensors format; NumPy's, if its name ends in .npz.
 
         The configuration, the preprocessing and the format's version stand in its metadata, or
@@ -785,15 +795,20 @@ class LeNet5:
         ----------
         path : str or path-like
             The file, in a folder that exists.
+        half : bool
+            The parameters are rounded to half precision, 11 bits: half the size, 124 KB instead of
+            249. `load` makes float32 of them again, with the rounded values: measure those. This
+            model keeps its own.
 
         Raises
         ------
         OSError
             The file cannot be written.
         ValueError
-            There is NaN or infinity among the parameters.
+            There is NaN or infinity among the parameters; with `half`, the model is of float64, or
+            a parameter is beyond 65504.
         """
-        model_files.save(path, self._parameters)
+        model_files.save(path, self._parameters, half=half)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -824,11 +839,18 @@ class LeNet5:
         return model
 
     @classmethod
-    def pretrained(cls) -> Self:
-        """Return the reader of digits that is part of this package.
+    def pretrained(cls, name: str = "mnist") -> Self:
+        """Return a reader of digits that is part of this package.
 
-        The preset "softmax", trained on all of MNIST by the recipe "modern"; its model card,
-        lenet5-mnist.md in the folder lenet_c/data, tells its error and what it was trained on.
+        Both have the preset "softmax". Their model cards, lenet5-mnist.md and lenet5-photos.md in
+        the folder lenet_c/data, tell their errors and what they were trained on.
+
+        Parameters
+        ----------
+        name : {"mnist", "photos"}
+            mnist: of digits in MNIST's form, trained on all of MNIST by the recipe "modern".
+            photos: of photographs and drawings that were brought to that form; `lenet_c.images`
+            reads with it. It has an answer more, ``extra="none"``, for what is no digit.
 
         Returns
         -------
@@ -837,11 +859,12 @@ class LeNet5:
 
         Raises
         ------
+        ValueError
+            There is no model of that name.
         FormatError, OSError
             The package's own file is broken, or not there.
         """
-        package = os.path.dirname(os.path.dirname(__file__))
-        return cls.load(os.path.join(package, "data", model_files.PRETRAINED))
+        return cls.load(model_files.pretrained(name))
 
     def to_torch(
         self, names: str | Mapping[str, str] | Mapping[str, torch.Tensor] = "lenet_c"

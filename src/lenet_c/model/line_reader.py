@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..common.numbers import positive
-from ..lines.synthetic import BLANK, windows
+from ..lines.synthetic import windows
 from .lenet5 import LeNet5
 
 
@@ -37,7 +37,7 @@ def train(
     Returns
     -------
     LeNet5
-        With ``classes=11``, the blank the last.
+        With ``extra="blank"``: eleven classes, the blank the last.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def train(
     TrainingWarning
         See `LeNet5.fit`.
     """
-    model = LeNet5(classes=BLANK + 1, seed=seed)
+    model = LeNet5(extra="blank", seed=seed)
     epochs = positive("epochs", epochs)
     for epoch in range(epochs):
         rate = 0.025 + 0.025 * np.cos(np.pi * (epoch + 0.5) / epochs)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..pictures.photographs import Digit, line, prepare
+from ..lines.segmentation import segmented
+from ..pictures.photographs import Digit, find, prepare
 from .lenet5 import LeNet5
 
 if TYPE_CHECKING:
@@ -24,15 +25,15 @@ class Reading(NamedTuple):
     Parameters
     ----------
     label : int
-        The class of highest probability.
+        The class of highest probability; -1: no digit, or what could not be read in `read_line`.
     probability : float
-        That probability, 0 .. 1.
+        That probability, 0 .. 1; 0 for what could not be read.
     runner_up : int
-        The second best class.
+        The second best class, after no digit the best one; -1: no digit, or none.
     runner_up_probability : float
         Its probability.
     rejected : bool
-        Less probable than the threshold: better not believed.
+        No digit, or less probable than the threshold: better not believed.
     digit : Digit or None
         What was read, in `read_line`.
     """
@@ -61,7 +62,7 @@ def read(
     image : path, file, PIL.Image.Image or array_like
         See `prepare`.
     model : LeNet5 or path, optional
-        None: the pretrained one. Its configuration says how pictures are prepared.
+        None: ``LeNet5.pretrained("photos")``. Its configuration says how pictures are prepared.
     reject : float, optional
         The reading is marked as rejected if its probability is less; None: REJECT for models of
         digits, whose preparation is "digit", and 0 for others.
@@ -133,9 +134,27 @@ def read_line(
     model = _model(model)
     if model.config.preparation == "resize":
         raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
-    digits = line(image)
-    found = readings(model, np.stack([digit.image for digit in digits]), reject)
-    return [reading._replace(digit=digit) for reading, digit in zip(found, digits, strict=True)]
+    page = find(image)
+    if isinstance(page, np.ndarray):
+        side = page.shape[0]
+        reading = readings(model, page[None], reject)[0]
+        return [reading._replace(digit=Digit(page, (0, 0, side, side), 0))]
+    page, scale = page
+
+    def score(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
+        return model.predict_proba(images)[:, :10]
+
+    rows = segmented(page, score)
+    found = readings(model, np.stack([one.image for row in rows for one in row]), reject)
+    out = []
+    for number, row in enumerate(rows):
+        for one in row:
+            left, top, right, bottom = (round(side * scale) for side in page.box(one.mark))
+            reading = found[len(out)]
+            if one.reason:
+                reading = Reading(-1, 0.0, -1, 0.0, True)
+            out.append(reading._replace(digit=Digit(one.image, (left, top, right, bottom), number)))
+    return out
 
 
 def readings(
@@ -146,18 +165,16 @@ def readings(
         reject = REJECT if model.config.preparation == "digit" else 0.0
     if not 0 <= reject <= 1:
         raise ValueError(f"reject: expected a probability 0..1, got {reject!r}")
-    found = []
+    none, found = model.config.none_class, []
     for p in model.predict_proba(images, threads=threads):
-        second, first = np.argsort(p, kind="stable")[-2:]
-        found.append(
-            Reading(
-                int(first), float(p[first]), int(second), float(p[second]), bool(p[first] < reject)
-            )
-        )
+        best = np.argsort(p, kind="stable")[:-3:-1]
+        label, runner_up = (-1 if place == none else int(place) for place in best)
+        first, second = map(float, p[best])
+        found.append(Reading(label, first, runner_up, second, label < 0 or first < reject))
     return found
 
 
 def _model(model: LeNet5 | StrPath | None) -> LeNet5:
     if model is None:
-        return LeNet5.pretrained()
+        return LeNet5.pretrained("photos")
     return model if isinstance(model, LeNet5) else LeNet5.load(model)

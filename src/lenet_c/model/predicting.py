@@ -20,6 +20,7 @@ def predict(
 ) -> npt.NDArray[np.int64]:
     """See `LeNet5.predict`."""
     batch, single = as_batch(images, parameters.config)
+    none = parameters.config.none_class
     by = rejection.check_criterion(reject_by)
     if reject is not None:
         reject = rejection.check_threshold(reject, by)
@@ -27,14 +28,20 @@ def predict(
         for part, found in scores.in_chunks(parameters, batch, threads):
             sure = rejection.confidence(found, by) >= reject
             labels[part] = np.where(sure, found.argmax(1), -1)
+        if none is not None:
+            labels[labels == none] = -1
         return labels[0] if single else labels
     if len(batch) <= scores.CHUNK:
         found = scores.scores_of(parameters, batch, threads, parameters.weights)
         best: npt.NDArray[np.int64] = found.argmax(1)
+        if none is not None:
+            best[best == none] = -1
         return best[0] if single else best
     labels = np.empty(len(batch), np.int64)
     for part, found in scores.in_chunks(parameters, batch, threads):
         found.argmax(1, out=labels[part])
+    if none is not None:
+        labels[labels == none] = -1
     return labels
 
 
@@ -77,5 +84,10 @@ def evaluate(
         sure[part] = rejection.confidence(found, by)
     k = config.classes
     confusion = np.bincount(targets * k + predicted, minlength=k * k).reshape(k, k)
-    wrong = np.flatnonzero(predicted != targets)
-    return Report(len(wrong) / len(batch), loss / len(batch), confusion, wrong, sure, by)
+    rejected, answered = None, np.ones(len(batch), bool)
+    if config.none_class is not None:
+        answered = predicted != config.none_class
+        rejected = np.flatnonzero(~answered)
+    wrong = np.flatnonzero((predicted != targets) & answered)
+    error_rate = len(wrong) / max(1, int(np.count_nonzero(answered)))
+    return Report(error_rate, loss / len(batch), confusion, wrong, sure, by, rejected)

@@ -76,14 +76,14 @@ def predict(
     images : array_like
         See `LeNet5`.
     model : LeNet5 or path, optional
-        A model, or the file of one; None: the pretrained one.
+        A model, or the file of one; None: ``LeNet5.pretrained()``, that of MNIST.
     threads : int, optional
         None: the cores this process may use; more are not used.
 
     Returns
     -------
     labels : ndarray of int64, shape (n,), or a scalar for one image
-        Classes 0 .. classes - 1.
+        Classes 0 .. classes - 1; see `LeNet5.predict`.
 
     Raises
     ------

@@ -29,6 +29,8 @@ CHOICES = {
     "preparation": ("digit", "ink", "resize"),
     "dtype": ("float32", "float64"),
 }
+#: What the last class may be beside the others.
+EXTRA = ("blank", "none")
 #: Activation -> the initial weights that go with it.
 INIT = {"scaled_tanh": "sqrt_fan_in", "tanh": "glorot", "sigmoid": "centred", "relu": "he"}
 #: Name -> the fields in which it differs from the defaults of `Config`.

@@ -15,7 +15,16 @@ import numpy.typing as npt
 
 from ..common import strict_json
 from ..core.engine import Net
-from .choices import CHOICES, CONNECTION_TABLE, INIT, PRESETS, check_choice, curve, distance_scale
+from .choices import (
+    CHOICES,
+    CONNECTION_TABLE,
+    EXTRA,
+    INIT,
+    PRESETS,
+    check_choice,
+    curve,
+    distance_scale,
+)
 from .config_values import as_codes, as_connections, as_levels, as_names
 
 if TYPE_CHECKING:
@@ -76,9 +85,15 @@ class Config:
         The constant of eq. 9, above 0; None: 3 s. The paper gives no value, 3 was chosen on
         held-out digits.
     classes : int, optional
-        From 2 up; None: as many as class_names, or ten. Ten with RBF units, unless codes are given.
+        From 2 up; None: as many as class_names, or ten, and the extra one. Ten with RBF units,
+        unless codes are given.
     class_names : tuple of str, optional
-        What the classes are called, each once, without control characters; None: by their numbers.
+        What the classes are called, each once, without control characters, the extra one last;
+        None: by their numbers, and the extra one by what it is.
+    extra : {"blank", "none"}, optional
+        What the last class is beside the others. blank: between two digits of a line, see
+        `lenet_c.reading.train`. none: no digit, or none of the others: `LeNet5.predict` gives -1
+        for it. None: a class like the others.
     preparation : {"digit", "ink", "resize"}
         What `lenet_c.images.prepare` makes of pictures for this network.
     codes : nested tuple, classes x 84, optional
@@ -131,6 +146,7 @@ class Config:
     j: float = UNSET
     classes: int = UNSET
     class_names: tuple[str, ...] | None = None
+    extra: str | None = None
     preparation: str = "digit"
     codes: tuple[tuple[float, ...], ...] | None = None
     train_codes: bool = False
@@ -150,11 +166,13 @@ class Config:
             object.__setattr__(self, "init", INIT.get(self.activation))
         object.__setattr__(self, "class_names", as_names(self.class_names))
         if self.classes is None:
-            object.__setattr__(self, "classes", len(self.class_names or "0123456789"))
+            usual = 10 if self.extra is None else 11
+            object.__setattr__(self, "classes", len(self.class_names or range(usual)))
         if self.loss is None:
             object.__setattr__(self, "loss", "map" if self.output == "rbf" else "cross_entropy")
-        f6 = [] if self.f6_activation is None else [("f6_activation", CHOICES["activation"])]
-        for name, choices in (("preset", tuple(PRESETS)), *CHOICES.items(), *f6):
+        optional = {"f6_activation": CHOICES["activation"], "extra": EXTRA}
+        given = {name: known for name, known in optional.items() if getattr(self, name) is not None}
+        for name, choices in (("preset", tuple(PRESETS)), *CHOICES.items(), *given.items()):
             check_choice(name, getattr(self, name), choices)
         if self.j is None:
             object.__setattr__(self, "j", 3 * distance_scale(self.distance))
@@ -187,6 +205,11 @@ class Config:
         self._check_output()
         if self.class_names is not None and len(self.class_names) != self.classes:
             raise ValueError(f"class_names: {len(self.class_names)} for {self.classes} classes")
+        if self.extra is not None and self.classes == 10 and self.class_names is None:
+            raise ValueError(
+                f"classes: expected 11 with extra {self.extra!r}, ten digits and that, got 10; for "
+                "nine classes of another kind and that, give class_names"
+            )
         if self.subsampling == "stochastic" and self.activation not in ("relu", "sigmoid"):
             raise ValueError(
                 "subsampling: stochastic draws in proportion to the activations, which must not be "
@@ -233,8 +256,17 @@ class Config:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the classes are called: class_names, or their numbers."""
-        return self.class_names or tuple(map(str, range(self.classes)))
+        """What the classes are called: class_names, or their numbers, and `extra` for the last."""
+        if self.class_names is not None:
+            return self.class_names
+        if self.extra is None:
+            return tuple(map(str, range(self.classes)))
+        return (*map(str, range(self.classes - 1)), self.extra)
+
+    @property
+    def none_class(self) -> int | None:
+        """The place of the class that means none of the others; None: there is no such class."""
+        return self.classes - 1 if self.extra == "none" else None
 
     @property
     def table(self) -> npt.NDArray[np.bool_]:
@@ -318,7 +350,7 @@ class Config:
         return dataclasses.replace(self, **fields)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
-        """Return the fields as JSON, for a model file; without defaults that 0.1.0 has not.
+        """Return the fields as JSON, for a model file; without what 0.1.0 has not, and would mean.
 
         Returns
         -------
@@ -330,6 +362,8 @@ class Config:
             del fields["distance"]
         if self.init == "centred" == INIT[self.activation]:
             del fields["init"]
+        if self.extra == _extra_of_before(fields):
+            del fields["extra"]
         return json.dumps(fields, sort_keys=True)
 
     @classmethod
@@ -339,7 +373,8 @@ class Config:
         Parameters
         ----------
         text : str
-            An object of JSON; fields that it has not are at their defaults.
+            An object of JSON; fields that it has not are at their defaults, but eleven classes
+            without names have the blank as their `extra`: version 0.1.0 read lines with them.
 
         Returns
         -------
@@ -366,10 +401,19 @@ class Config:
             )
             if not all(isinstance(cell, (int, float)) for cell in cells):
                 raise TypeError(f"{name}: expected numbers, got {reprlib.repr(rows)}")
-        return cls(**fields)
+        return cls(**{"extra": _extra_of_before(fields), **fields})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update({"extra": _extra_of_before(state), **state})
 
 
 Config.__module__ = "lenet_c"
+
+
+def _extra_of_before(fields: dict[str, Any]) -> str | None:
+    """Return what the last class was before `extra` was a field, for the reader of lines."""
+    named = fields.get("class_names") is not None
+    return "blank" if fields.get("classes") == 11 and not named else None
 
 
 def preset(name: str, **overrides: Unpack[ConfigFields]) -> Config:

@@ -26,6 +26,7 @@ class ConfigFields(TypedDict, total=False):
     j: float | None
     classes: int | None
     class_names: Sequence[str] | None
+    extra: str | None
     preparation: str
     codes: npt.ArrayLike | None
     train_codes: bool

@@ -104,16 +104,22 @@ def as_pixels(images: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def as_labels(
-    labels: npt.ArrayLike, n: int, classes: int, names: tuple[str, ...] | None = None
+    labels: npt.ArrayLike,
+    n: int,
+    classes: int,
+    names: tuple[str, ...] | None = None,
+    none_class: int | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return a copy of the labels as int64 (n,); strings among `names` count as their places.
+
+    Where there is a `none_class`, -1 is its label too.
 
     Raises
     ------
     TypeError, ValueError
         Not integers, another length, outside 0..classes-1, an unknown name.
     """
-    array = as_array(labels, "labels")
+    array, least = as_array(labels, "labels"), 0 if none_class is None else -1
     if array.ndim == 0:
         array = array[None]
     if array.size and array.dtype.kind not in "iu":
@@ -122,21 +128,32 @@ def as_labels(
         else:
             whole = array.dtype.kind == "f" and np.isfinite(array).all() and not (array % 1).any()
             if not whole:
-                raise TypeError(f"labels: expected integers 0..{classes - 1}, got {array.dtype}")
+                expected = f"integers {least}..{classes - 1}"
+                raise TypeError(f"labels: expected {expected}, got {array.dtype}")
     if array.ndim != 1:
         raise ValueError(f"labels: expected ({n},), got {array.shape}")
     if len(array) != n:
         raise ValueError(f"{n} images but {len(array)} labels")
     array = np.array(array, order="C")  # a label that changes after the check is out of bounds
-    if array.size and (array.min() < 0 or array.max() >= classes):
-        raise ValueError(f"labels: expected 0..{classes - 1}, got {array.min():g}..{array.max():g}")
-    return array.astype(np.int64, copy=False)
+    if array.size and (array.min() < least or array.max() >= classes):
+        raise ValueError(
+            f"labels: expected {least}..{classes - 1}, got {array.min():g}..{array.max():g}"
+        )
+    array = array.astype(np.int64, copy=False)
+    if none_class is not None:
+        array[array < 0] = none_class
+    return array
+
+
+def labels_for(labels: npt.ArrayLike, n: int, config: Config) -> npt.NDArray[np.int64]:
+    """Return what `as_labels` does for the classes of a configuration."""
+    return as_labels(labels, n, config.classes, config.class_names, config.none_class)
 
 
 def as_pairs(
     images: npt.ArrayLike, labels: npt.ArrayLike, config: Config
 ) -> tuple[np.ndarray, npt.NDArray[np.int64], npt.NDArray[np.floating] | None]:
-    """Return images as `as_batch` does, as many labels as `as_labels` does, and soft labels.
+    """Return images as `as_batch` does, as many labels as `labels_for` does, and soft labels.
 
     Soft labels are an array (n, classes) of the configuration's dtype, and labels the likeliest
     classes; None where labels are given.
@@ -144,7 +161,7 @@ def as_pairs(
     batch, _ = as_batch(images, config)
     array = as_array(labels, "labels")
     if array.ndim != 2:
-        return batch, as_labels(array, len(batch), config.classes, config.class_names), None
+        return batch, labels_for(array, len(batch), config), None
     soft = _as_soft(array, len(batch), config)
     return batch, soft.argmax(1), soft
 
@@ -185,9 +202,10 @@ def _as_soft(array: np.ndarray, n: int, config: Config) -> npt.NDArray[np.floati
 def classes_of(labels: npt.ArrayLike, config: Config) -> ConfigFields:
     """Return the fields of a configuration that follow from the labels it is to learn.
 
-    None for RBF units, whose codes say it, and for labels that `as_labels` refuses.
+    None for RBF units, whose codes say it, beside an extra class, and for labels that `as_labels`
+    refuses.
     """
-    if config.output == "rbf":
+    if config.output == "rbf" or config.extra is not None:
         return {}
     try:
         array = as_array(labels, "labels")

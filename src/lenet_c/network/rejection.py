@@ -49,25 +49,29 @@ def confidence(scores: npt.NDArray[np.floating], by: str) -> npt.NDArray[np.floa
 
 
 def reject_curve(
-    confidence: npt.NDArray[np.floating], correct: npt.NDArray[np.bool_]
+    confidence: npt.NDArray[np.floating],
+    correct: npt.NDArray[np.bool_],
+    rejected: npt.NDArray[np.int64] | None = None,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return what happens when the threshold rises.
+    """Return what happens when the threshold rises; rejected: indices of what is so at any.
 
     Returns
     -------
-    rejected : ndarray of float64 (m,)
-        Fractions of all images, rising from 0 to 1.
+    fraction : ndarray of float64 (m,)
+        Rejected of all images, rising from those that are so at any threshold, or 0, to 1.
     error : ndarray of float64 (m,)
         Fraction of wrong ones among those not rejected; 0 where all are.
     threshold : ndarray of float64 (m,)
         The lowest confidence that is not rejected; infinite where all are.
     """
     n = len(confidence)
+    if rejected is not None:
+        confidence, correct = (np.delete(each, rejected) for each in (confidence, correct))
     order = np.argsort(confidence, kind="stable")
     sure = np.asarray(confidence, np.float64)[order]
-    new = np.flatnonzero(np.concatenate([[True], sure[1:] != sure[:-1]]))  # equals go together
-    below = np.concatenate([new, [n]])
+    new = np.flatnonzero(np.diff(sure, prepend=np.nan) != 0)  # equals go together
+    below = np.concatenate([new, [len(sure)]])
     wrong = np.concatenate([[0], np.cumsum(~np.asarray(correct)[order])])
-    left = n - below
+    left = len(sure) - below
     error = (wrong[-1] - wrong[below]) / np.maximum(left, 1)
-    return below / n, error, np.concatenate([sure[new], [np.inf]])
+    return (n - left) / n, error, np.concatenate([sure[new], [np.inf]])

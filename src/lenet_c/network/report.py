@@ -16,17 +16,21 @@ class Report:
     Parameters
     ----------
     error_rate : float
-        Fraction of wrong labels, 0 .. 1.
+        Fraction of wrong labels, 0 .. 1, among the images that are not `rejected`.
     loss : float
         The mean of the model's loss.
     confusion : ndarray of int64, shape (classes, classes)
         Rows: the true class; columns: the class predicted.
     wrong : ndarray of int64
-        Indices of the images that were misread.
+        Indices of the images that were misread; what is rejected is not.
     confidence : ndarray, shape (n,), or None
         How sure each prediction is, by `reject_by`.
     reject_by : {"probability", "margin"}
         See `LeNet5.predict`.
+    rejected : ndarray of int64, optional
+        Indices of the images of which a network with ``extra="none"`` says that they show no digit,
+        rightly or not: the last row of `confusion` has those that show none, the last column those
+        rejected. None: the network has no such answer.
 
     Examples
     --------
@@ -44,6 +48,7 @@ class Report:
     wrong: npt.NDArray[np.int64] = field(repr=False)
     confidence: npt.NDArray[np.floating] | None = field(default=None, repr=False)
     reject_by: str = field(default="probability", repr=False)
+    rejected: npt.NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Report):
@@ -62,6 +67,34 @@ class Report:
         """Images evaluated."""
         return int(self.confusion.sum())
 
+    @property
+    def answered(self) -> int:
+        """Images that are not `rejected`."""
+        return self.images - (0 if self.rejected is None else len(self.rejected))
+
+    @property
+    def missed(self) -> float:
+        """Fraction of all images whose label was not predicted: `wrong` ones, and digits rejected.
+
+        Without `rejected`, the error_rate.
+        """
+        return (self.images - int(self.confusion.trace())) / max(1, self.images)
+
+    @property
+    def class_errors(self) -> npt.NDArray[np.float64]:
+        """Fraction of each class's images that were misread, (classes,); NaN where there are none.
+
+        Those that are `rejected` do not count, but for the images that show no digit, of which it
+        is right.
+        """
+        right = self.confusion.diagonal().astype(np.float64)
+        images = self.confusion.sum(1)
+        if self.rejected is not None:
+            images[:-1] -= self.confusion[:-1, -1]
+        with np.errstate(invalid="ignore"):
+            errors: npt.NDArray[np.float64] = 1 - right / images
+        return errors
+
     @cached_property
     def _curve(
         self,
@@ -70,13 +103,14 @@ class Report:
             raise ValueError("this report does not hold how sure the predictions were")
         correct = np.ones(len(self.confidence), bool)
         correct[self.wrong] = False
-        return rejection.reject_curve(self.confidence, correct)
+        return rejection.reject_curve(self.confidence, correct, self.rejected)
 
     @property
     def reject_curve(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """The error-reject curve: fractions rejected, from 0 to 1, and the errors of the rest.
+        """The error-reject curve: fractions rejected, up to 1, and the errors of the rest.
 
-        The least sure go first, equally sure ones together. Where nothing is left the error is 0.
+        It begins with what is `rejected`, or 0. The least sure go first, equally sure ones
+        together. Where nothing is left the error is 0.
 
         Raises
         ------

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from .ink import Mark, NoDigitError, resized
+from .ink import NoDigitError, luminance, resized
+from .marks import Page, Piece
 
 SIDE = 28
 BOX = 20
@@ -23,17 +24,11 @@ _HOLE = 6  # px, the least area of one
 _SHARP = 0.09  # of full ink a px: the least slope of an edge, but for its softest fifth
 _FLAT = 2.5  # width / height; a wider mark is no digit
 
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 _BRIGHT = 127.5  # levels above it are nearer to white than to black
 _EVEN = 8  # levels; nine tenths of an MNIST image's border have no more
 _DIGIT = 16, 22  # px of the longer side of an MNIST digit
 _OFF_CENTRE = 1.5  # px
 _TAKEN = SIDE, SIDE + 4  # rows and columns of whole pictures that keep their size
-
-
-def luminance(values: np.ndarray) -> np.ndarray:
-    """Return levels (h, w) or (h, w, 3) as (h, w)."""
-    return values if values.ndim == 2 else values @ _LUMINANCE
 
 
 def in_mnist_form(values: np.ndarray) -> np.ndarray | None:
@@ -93,14 +88,14 @@ def whole_picture(grey: np.ndarray) -> np.ndarray:
     return image
 
 
-def normal_form(ink: np.ndarray, mark: Mark, digit: bool = True) -> np.ndarray:
+def normal_form(page: Page, mark: Piece, digit: bool = True) -> np.ndarray:
     """Return a mark as an MNIST digit, uint8 (28, 28).
 
     Parameters
     ----------
-    ink : ndarray of float32, shape (height, width)
-        The contrast the mark was found in.
-    mark : Mark
+    page : Page
+        On which the mark was found.
+    mark : Piece
     digit : bool
         Refuse what can be no digit.
 
@@ -111,7 +106,7 @@ def normal_form(ink: np.ndarray, mark: Mark, digit: bool = True) -> np.ndarray:
     """
     from scipy import ndimage
 
-    stroke, grey = _enlarged(ink, mark)
+    stroke, grey = _enlarged(page, mark)
     if not stroke.any():
         raise NoDigitError("no mark stands out: its contrast is gone in the enlargement")
     labels, _ = ndimage.label(stroke, np.ones((3, 3)))
@@ -153,7 +148,7 @@ def _check(stroke: np.ndarray, grey: np.ndarray, thick: float, uneven: float) ->
         raise NoDigitError("no digit but a shade: it has no edge")
 
 
-def _enlarged(ink: np.ndarray, mark: Mark) -> tuple[np.ndarray, np.ndarray]:
+def _enlarged(page: Page, mark: Piece) -> tuple[np.ndarray, np.ndarray]:
     """Return a mark enlarged so that its longer side is about 64 px, with some of the ground.
 
     Returns
@@ -165,7 +160,8 @@ def _enlarged(ink: np.ndarray, mark: Mark) -> tuple[np.ndarray, np.ndarray]:
     """
     from scipy import ndimage
 
-    left, top, right, bottom = mark.box
+    ink, scale = page.ink, page.scale
+    left, top, right, bottom = page.box(mark)
     size = max(right - left, bottom - top)
     around = 0.2 * size + 2
     zoom = _LARGE / size
@@ -176,17 +172,19 @@ def _enlarged(ink: np.ndarray, mark: Mark) -> tuple[np.ndarray, np.ndarray]:
     )
     width, height = max(1, round((x1 - x0) * zoom)), max(1, round((y1 - y0) * zoom))
     grey = ndimage.gaussian_filter(resized(ink[y0:y1, x0:x1], width, height), _SMOOTH)
-    found = np.zeros((height, width), bool)
-    rows, columns = (
-        slice(max(0, round((start - origin) * zoom)), round((stop - origin) * zoom))
-        for start, stop, origin in ((top, bottom, y0), (left, right, x0))
-    )
-    part = found[rows, columns]
-    part[:] = resized(mark.ink, part.shape[1], part.shape[0]) > 0.5
+    rows = np.clip((y0 + (np.arange(height) + 0.5) * (y1 - y0) / height) * scale, 0, None)
+    columns = np.clip((x0 + (np.arange(width) + 0.5) * (x1 - x0) / width) * scale, 0, None)
+    labels = page.labels[
+        np.minimum(rows.astype(np.intp), page.labels.shape[0] - 1)[:, None],
+        np.minimum(columns.astype(np.intp), page.labels.shape[1] - 1),
+    ]
+    found = np.isin(labels, mark.labels)
+    others = (labels != 0) & ~found
     if not found.any():
         return found, grey
     grey /= np.percentile(grey[found], _FULL)
-    return (grey > _INK) & ndimage.binary_dilation(found, iterations=_AROUND), grey
+    near = ndimage.binary_dilation(found, iterations=_AROUND)
+    return (grey > _INK) & near & ~others, grey
 
 
 def _centred(ink: np.ndarray) -> np.ndarray:

@@ -10,6 +10,9 @@ _AREA = 0.45, 0.95  # of the picture; a sheet takes so much of it, a large digit
 _FILLED = 0.7  # of the rectangle around a sheet that is not turned far; it fills more
 _WRITING = 0.2  # of a sheet at most is of another level: a ring is no sheet
 _SEEN = 0.1  # of a side of the picture; where less of it is sheet, the surroundings are seen
+_LIKE = 0.3  # of the picture's rim around a sheet at most is as bright as the sheet
+_BROAD = 5  # px; what surrounds a sheet is as broad
+_MOSTLY = 0.8  # of it
 _INSET = 2  # px that are taken off around the sheet, whose edges are blurred
 
 
@@ -47,18 +50,29 @@ def alone(values: np.ndarray) -> tuple[np.ndarray, bool] | None:
         sheet = labels == np.bincount(labels.ravel())[1:].argmax() + 1
         plain = sheet.sum()
         sheet = ndimage.binary_fill_holes(sheet)
+        broad = ndimage.binary_opening(~sheet, np.ones((_BROAD, _BROAD)))
+        if broad.sum() < _MOSTLY * (~sheet).sum():
+            continue  # a frame, a ring
         rows, columns = np.flatnonzero(sheet.any(1)), np.flatnonzero(sheet.any(0))
         around = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
         if not _AREA[0] < sheet.mean() < _AREA[1] or sheet.sum() < _FILLED * around:
             continue
         if plain < (1 - _WRITING) * sheet.sum():
             continue
+        rims = _rims(sheet)
+        around = np.concatenate([line[~rim] for line, rim in zip(_rims(side), rims, strict=True)])
+        if around.size and around.mean() > _LIKE:
+            continue  # what encloses it is a ring, a frame: outside is paper again
         sheet = ndimage.binary_erosion(sheet, iterations=_INSET, border_value=1)
         if sheet.any():
-            rims = (sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1])
+            rims = _rims(sheet)
             framed = sum(rim.mean() < _SEEN for rim in rims) >= 3
             return _painted(values, resized(sheet, width, height) > 0.99), framed
     return None
+
+
+def _rims(sheet: np.ndarray) -> tuple[np.ndarray, ...]:
+    return sheet[0], sheet[-1], sheet[:, 0], sheet[:, -1]
 
 
 def _painted(values: np.ndarray, sheet: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -11,9 +12,11 @@ import numpy.typing as npt
 
 from ..network.choices import CHOICES, check_choice
 from . import paper_sheet
-from .ink import Mark, NoDigitError, contrast, find_marks, rows, together
+from .ink import WINDOWS, NoDigitError, contrast, luminance
+from .marks import Page, Piece, find_page
 from .levels import load, require
-from .mnist_form import in_mnist_form, luminance, normal_form, whole_picture
+from .mnist_form import in_mnist_form, normal_form, whole_picture
+from .parts import rows_of_marks
 from .picture_files import read_array
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from .levels import Picture
 
 _MOST = 500  # digits in a picture; more is texture
+_SMALL = 0.2  # of the picture's longer side; smaller marks are looked for again, see `WINDOWS`
+_LARGE = 0.35  # of it; larger ones are not taken from the smaller window
 
 _Found = TypeVar("_Found")
 
@@ -165,6 +170,19 @@ def line(image: Picture) -> list[Digit]:
     return _or_of_the_sheet(lambda levels: _all(levels, scale), values)
 
 
+def find(image: Picture) -> tuple[Page, float] | np.ndarray:
+    """Return the marks of a picture, and how many of its pixels one of the contrast's is.
+
+    An image in MNIST's form comes back as `prepare` returns it. Errors as `line`.
+    """
+    require("PIL", "scipy")
+    values, scale = load(image)
+    ready = in_mnist_form(values)
+    if ready is not None:
+        return ready
+    return _or_of_the_sheet(_page, values), scale
+
+
 def read_images(path: StrPath, preparation: str = "digit") -> np.ndarray:
     """Read the image, or the images, of a file; its contents decide what it is, not its name.
 
@@ -216,29 +234,30 @@ def _or_of_the_sheet(search: Callable[[np.ndarray], _Found], values: np.ndarray)
 
 
 def _one(values: np.ndarray) -> np.ndarray:
-    ink, marks = _marks(values)
+    page = _page(values)
+    marks = page.marks()
     if len(marks) > 1:
         raise NoDigitError(
             f"{len(marks)} digits or other marks side by side, expected one: "
             "lenet_c.images.line (lenet-c predict --line) reads several"
         )
-    return normal_form(ink, marks[0])
+    return normal_form(page, marks[0])
 
 
 def _sign(values: np.ndarray) -> np.ndarray:
-    ink, marks = _marks(values)
-    return normal_form(ink, together(marks), digit=False)
+    page = _page(values)
+    return normal_form(page, functools.reduce(Piece.with_, page.marks()), digit=False)
 
 
 def _all(values: np.ndarray, scale: float) -> list[Digit]:
-    ink, marks = _marks(values)
+    page = _page(values)
     digits: list[Digit] = []
     reason: NoDigitError | None = None
-    for number, row in enumerate(rows(marks)):
+    for number, row in enumerate(rows_of_marks(page.marks())):
         for mark in row:
-            left, top, right, bottom = (round(side * scale) for side in mark.box)
+            left, top, right, bottom = (round(side * scale) for side in page.box(mark))
             try:
-                digits.append(Digit(normal_form(ink, mark), (left, top, right, bottom), number))
+                digits.append(Digit(normal_form(page, mark), (left, top, right, bottom), number))
             except NoDigitError as error:  # a dash, a blot
                 reason = error
     if not digits and reason is not None:
@@ -246,9 +265,41 @@ def _all(values: np.ndarray, scale: float) -> list[Digit]:
     return digits
 
 
-def _marks(values: np.ndarray) -> tuple[np.ndarray, list[Mark]]:
-    ink = contrast(values)
-    marks = find_marks(ink)
-    if len(marks) > _MOST:
-        raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
-    return ink, marks
+def _page(values: np.ndarray) -> Page:
+    """Return the marks of a picture; small ones by the ground that is near to them."""
+    found: Page | None = None
+    reason: NoDigitError | None = None
+    for window in WINDOWS:
+        try:
+            page = find_page(contrast(values, window), values)
+        except NoDigitError as error:
+            reason = reason or error
+            continue
+        marks = page.marks()
+        if len(marks) > _MOST:
+            raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
+        large = max(max(mark.height, mark.width) for mark in marks) / max(page.labels.shape)
+        fits = _readable(page) and not _at_rim(page)
+        if found is None or (fits and large < _LARGE):
+            found = page
+        if fits and large > _SMALL:
+            break
+    if found is None:
+        assert reason is not None
+        raise reason
+    return found
+
+
+def _at_rim(page: Page) -> bool:
+    """Whether the heaviest mark reaches the rim of the picture."""
+    mark, (height, width) = page.marks()[0], page.labels.shape
+    return min(mark.left, mark.top, width - mark.right, height - mark.bottom) <= 0
+
+
+def _readable(page: Page) -> bool:
+    """Whether the heaviest mark may be a digit."""
+    try:
+        normal_form(page, page.marks()[0])
+    except NoDigitError:
+        return False
+    return True

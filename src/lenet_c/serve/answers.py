@@ -49,8 +49,7 @@ class Reader:
 
     def __init__(self, model: LeNet5, name: str) -> None:
         self.model = model
-        names = model.config.class_names
-        self.classes = list(names or map(str, range(model.config.classes)))
+        self.classes = list(model.config.names)
         self._name = name
 
     def describe(self) -> dict[str, object]:
@@ -61,6 +60,7 @@ class Reader:
             "model": self._name,
             "preset": config.preset,
             "classes": self.classes,
+            "extra": config.extra,
             "image_size": config.image_size,
             "preparation": config.preparation,
             "sure": SURE,
@@ -101,12 +101,14 @@ class Reader:
         else:
             image = self._of_array(_raw(fields, body) if kind == _RAW else _from_json(body))
         p = self.model.predict_proba(image, threads=1)
-        label = int(p.argmax())
+        best = int(p.argmax())
+        rejected = best == self.model.config.none_class
         found = {
-            "label": label,
-            "name": self.classes[label],
-            "probability": float(p[label]),
-            "sure": bool(p[label] >= SURE),
+            "label": None if rejected else best,
+            "name": self.classes[best],
+            "rejected": rejected,
+            "probability": float(p[best]),
+            "sure": bool(p[best] >= SURE),
             "probabilities": p.tolist(),
             "prepared": image.tolist(),
         }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..model.lenet5 import LeNet5
+    from ..network.report import Report
 
 _LEAST_COLUMNS = 12
 _LEGEND = "label->answer, and its probability"
@@ -33,14 +34,15 @@ class Misread(NamedTuple):
     of_label: float
 
 
-def misread(model: LeNet5, images: np.ndarray, labels: np.ndarray) -> list[Misread]:
-    """Return the images that a model misreads, the surest of its wrong answers first."""
-    answers = model.predict(images)
-    wrong = np.flatnonzero(answers != labels)
+def misread(
+    model: LeNet5, images: np.ndarray, labels: np.ndarray, wrong: np.ndarray
+) -> list[Misread]:
+    """Return those of the images that a model misreads, the surest of its wrong answers first."""
     p = model.predict_proba(images[wrong])
+    answers = p.argmax(1)
     found = [
-        Misread(int(i), int(labels[i]), int(answers[i]), float(q[answers[i]]), float(q[labels[i]]))
-        for i, q in zip(wrong, p, strict=True)
+        Misread(int(i), int(labels[i]), int(answer), float(q[answer]), float(q[labels[i]]))
+        for i, answer, q in zip(wrong, answers, p, strict=True)
     ]
     return sorted(found, key=lambda one: -one.probability)
 
@@ -109,8 +111,9 @@ def draw(rows: list[Misread], images: np.ndarray, heading: str, names: Sequence[
 
 
 @style.styled
-def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]) -> Figure:
+def draw_confusion(report: Report, heading: str, names: Sequence[str]) -> Figure:
     """Draw a confusion matrix: errors shaded by their number, and each class's error beside it."""
+    confusion = report.confusion
     classes = len(confusion)
     side = min(9.0, max(4.4, 0.42 * classes))
     figure = style.new(side + 2.6, side + 0.7)
@@ -129,8 +132,7 @@ def draw_confusion(confusion: np.ndarray, heading: str, names: Sequence[str]) ->
     _name_ticks(ax.xaxis, names, side)
     _name_ticks(ax.yaxis, names, side)
     ax.set(xlabel="read as", ylabel="label", xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5))
-    totals = confusion.sum(1)
-    errors = 100 * (1 - np.diag(confusion) / np.maximum(totals, 1)) * (totals > 0)
+    errors = 100 * np.nan_to_num(report.class_errors)
     bars = beside.barh(range(classes), errors, color=ORANGE, height=0.6)
     if classes <= _NUMBERED:
         beside.bar_label(bars, [f"{error:.2f}" for error in errors], padding=3, fontsize=size)

@@ -50,7 +50,8 @@ class LeNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         One of `LeNet5.presets()`.
     config : dict, optional
         Other fields of `lenet_c.Config`, as ``{"subsampling": "max"}``; not preset, classes, dtype
-        and seed, which are said by preset, y, dtype and random_state.
+        and seed, which are said by preset, y, dtype and random_state, nor extra: all labels of y
+        are classes.
     epochs, batch_size : int, optional
         See `LeNet5.fit`.
     optimizer : {"sgd", "adamw", "sdlm"} or Recipe, optional

@@ -39,7 +39,7 @@ def new_network(
     else:
         low, high = inputs.checked_range(pixel_range)
     fields: ConfigFields = {**(config or {})}
-    taken = {"preset", "classes", "dtype", "seed"} & fields.keys()
+    taken = {"preset", "classes", "extra", "dtype", "seed"} & fields.keys()
     if taken:
         raise ValueError(
             f"config: expected fields other than {', '.join(sorted(taken))}: preset, dtype and "

@@ -15,11 +15,14 @@ from ..common.errors import FormatError
 from ..common.paths import StrPath
 from ..files import safetensors
 from ..files.safe_files import check_seekable
+from ..network.choices import check_choice
 from ..network.config import MOST_BYTES, Config
 from ..network.parameters import Parameters, check_shape
 
 FORMAT, FORMAT_VERSION = "lenet-c", "1"
-PRETRAINED = "lenet5-mnist.safetensors"
+#: Name of a model that is part of the package -> its file, in the folder data.
+PRETRAINED = {"mnist": "lenet5-mnist.safetensors", "photos": "lenet5-photos.safetensors"}
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 _ZIP_MAGIC = b"PK\x03\x04"
 
 
@@ -28,11 +31,15 @@ def save(
     parameters: Parameters,
     tensors: Mapping[str, np.ndarray] | None = None,
     further: Mapping[str, str] | None = None,
+    *,
+    half: bool = False,
 ) -> None:
     """Write a model, with further tensors and metadata; see `LeNet5.save`."""
     config, named = parameters.config, parameters.copies()
     if not all(np.isfinite(array).all() for array in named.values()):
         raise ValueError("the model has NaN or infinity among its parameters: not saved")
+    if half:
+        named = _rounded(named, config)
     preprocessing = {
         "image_size": config.image_size,
         "border": config.border,
@@ -80,6 +87,20 @@ def load(path: StrPath, further: str) -> tuple[Parameters, dict[str, np.ndarray]
     return parameters, others, metadata
 
 
+def pretrained(name: str) -> str:
+    """Return the path of a model that is part of the package; ValueError where there is none."""
+    check_choice("name", name, PRETRAINED)
+    return os.path.join(os.path.dirname(os.path.dirname(__file__)), "data", PRETRAINED[name])
+
+
+def stored_types(path: StrPath) -> list[str]:
+    """Return the types of the numbers that a model's file holds its parameters in: mostly one."""
+    tensors, metadata = _contents(path)
+    with faults(path):
+        wanted = _shapes(Config.from_json(metadata["config"]))
+    return sorted({tensor.dtype.name for name, tensor in tensors.items() if name in wanted})
+
+
 @contextlib.contextmanager
 def faults(path: StrPath) -> Iterator[None]:
     """Make FormatErrors, which name the file, of the errors of what is read from it."""
@@ -115,15 +136,34 @@ def _contents(path: StrPath) -> tuple[dict[str, np.ndarray], dict[str, str]]:
 
 def _check_tensors(tensors: Mapping[str, np.ndarray], config: Config) -> None:
     """Raise ValueError unless a file's arrays are the parameters of a configuration."""
-    net = config.net(config.image_size, config.image_size, config.border)
-    wanted = {name: shape for name, (_, shape) in net.parameters.items()}
+    wanted = _shapes(config)
     if odd := set(tensors) ^ set(wanted):
         known = [name if name in wanted else repr(name)[1:-1][:80] for name in sorted(odd)]
         raise ValueError(f"these parameters are missing or unknown: {', '.join(known)}")
+    types = (config.dtype, "float16") if config.dtype == "float32" else (config.dtype,)
     for name, tensor in tensors.items():
-        if tensor.dtype != config.dtype:
-            raise ValueError(f"{name}: expected {config.dtype}, got {tensor.dtype}")
+        if tensor.dtype not in types:
+            hint = ": half precision is of float32 models" if tensor.dtype == np.float16 else ""
+            raise ValueError(f"{name}: expected {config.dtype}, got {tensor.dtype}{hint}")
         check_shape(name, tensor.shape, wanted[name])
+
+
+def _shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    net = config.net(config.image_size, config.image_size, config.border)
+    return {name: shape for name, (_, shape) in net.parameters.items()}
+
+
+def _rounded(named: Mapping[str, np.ndarray], config: Config) -> dict[str, np.ndarray]:
+    """Return parameters in half precision; ValueError where they do not fit it."""
+    if config.dtype != "float32":
+        raise ValueError(f"half: expected a model of float32, this one is of {config.dtype}")
+    for name, array in named.items():
+        if (largest := np.abs(array).max()) > _LARGEST_HALF:
+            raise ValueError(
+                f"half: {name} has {largest:.6g}, half precision ends at {_LARGEST_HALF:g}: "
+                "not saved"
+            )
+    return {name: array.astype(np.float16) for name, array in named.items()}
 
 
 def _format(npz: bool) -> ModuleType:

@@ -242,8 +242,9 @@ def _position(path: StrPath, settings: dict[str, Any]) -> Position:
         )
     told = _described(metadata)
     there, here = (_NEWER | dict(_flat(each)) for each in (told["settings"], settings))
-    for each in (there, here):  # how the weights began does not matter any more
+    for each in (there, here):  # what the weights do not depend on, or not any more
         each.pop("config.init", None)
+        each.pop("config.extra", None)
     if there != here:
         differences = "; ".join(_differences(there, here))
         raise ValueError(

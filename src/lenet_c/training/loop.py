@@ -161,7 +161,7 @@ class Loop:
             parameters.epochs,
             loss,
             error,
-            None if report is None else report.error_rate,
+            None if report is None else report.missed,
             None if report is None else report.loss,
             seconds,
             self.images,

@@ -101,6 +101,8 @@ def with_class_weight(
         names = config.class_names or ()
         places: dict[object, int] = {k: k for k in range(config.classes)}
         places |= {name: k for k, name in enumerate(names)}
+        if config.none_class is not None:
+            places[-1] = config.none_class
         if strange := [key for key in class_weight if key not in places]:
             raise ValueError(
                 f"class_weight: no class {strange[0]!r:.80}; expected labels "

@@ -124,24 +124,32 @@ function percent(p) {
   return `${(100 * p).toFixed(1)} %`;
 }
 
+// What a class is called in a sentence; the extra one without a name of its own is no digit.
+function said(k) {
+  const extra = model.extra === "none" && k === model.classes.length - 1;
+  return extra && model.classes[k] === "none" ? "no digit" : model.classes[k];
+}
+
 function verdict(answer) {
-  if (answer.sure) return percent(answer.probability);
-  const order = answer.probabilities.map((p, k) => [p, model.classes[k]]).sort((a, b) => b[0] - a[0]);
-  return `not sure: ${order[0][1]} or ${order[1][1]}`;
+  const order = answer.probabilities.map((p, k) => [p, said(k)]).sort((a, b) => b[0] - a[0]);
+  if (!answer.sure) return `not sure: ${order[0][1]} or ${order[1][1]}`;
+  const p = percent(answer.probability);
+  return answer.rejected ? `${order[0][1]}: ${p}` : p;
 }
 
 function show(answer, message, failed = false) {
   reading = answer;
-  const name = answer ? answer.name : "\u2013";
+  const name = answer && !answer.rejected ? answer.name : "\u2013";
   $("answer").textContent = name;
   $("answer").classList.toggle("long", name.length > 2);
   if ($("message").textContent !== message) $("message").textContent = message;
   document.body.classList.toggle("empty", !answer);
   document.body.classList.toggle("unsure", answer?.sure === false);
   document.body.classList.toggle("failed", failed);
+  const best = answer?.rejected ? model.classes.length - 1 : answer?.label;
   bars.forEach(({ item, bar, value }, k) => {
     const p = answer ? answer.probabilities[k] : 0;
-    item.classList.toggle("best", k === answer?.label);
+    item.classList.toggle("best", k === best);
     bar.style.transform = `scaleX(${p})`;
     value.textContent = answer ? percent(p) : "";
   });
