@@ -107,7 +107,7 @@ def refuse_less(model: LeNet5) -> None:
 def errors(model: LeNet5, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Return the shares in percent that are no digit, and of the others those that are wrong."""
     read = model.predict(images)
-    taken = read != NONE
+    taken = read >= 0
     return 100 * (1 - taken.mean()), 100 * np.mean(read[taken] != labels[taken])
 
 
@@ -115,9 +115,11 @@ def figures(model: LeNet5, parts) -> str:
     """Return the shares read rightly, of each kind of drawing."""
     lines = []
     for images, labels, kinds in parts.values():
-        right = model.predict(images) == labels
-        what = "no digits refused" if labels[0] == NONE else "drawn digits read"
-        lines.append(f"{what} {100 * right.mean():.1f} %")
+        none = labels[0] == NONE
+        right = model.predict(images) == (-1 if none else labels)
+        lines.append(
+            f"{'no digits refused' if none else 'drawn digits read'} {100 * right.mean():.1f} %"
+        )
         lines += [
             f"    {draw_signs.NAMES[kind]} {100 * right[kinds == kind].mean():.1f} %"
             for kind in np.unique(kinds)
@@ -175,7 +177,7 @@ def main() -> None:
     source, held = sources(options.data, options.fonts, options.held_out)
     parts = arrays(source, COUNTS, SEED, options.jobs, options.cache)
     teachers = [LeNet5.load(path) for path in options.teachers]
-    model = LeNet5("softmax", classes=NONE + 1, seed=SEED)
+    model = LeNet5("softmax", extra="none", seed=SEED)
     images, wanted = training(source, parts, teachers, options.threads)
     for turn in range(ROUNDS):
         model.fit(
@@ -188,7 +190,8 @@ def main() -> None:
             threads=options.threads,
         )
     refuse_less(model)
-    model.save(options.output)
+    model.save(options.output, half=True)
+    model = LeNet5.load(options.output)  # as it is rounded
     if options.held_out:
         tests = arrays(held, TESTS, SEED + 1, options.jobs, options.cache)
         rejected, wrong = errors(model, held.images, held.labels)

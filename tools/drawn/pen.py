@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from lenet_c.pictures.ink import Mark, NoDigitError, resized
+from lenet_c.pictures.ink import NoDigitError, resized
+from lenet_c.pictures.marks import Page, Piece
 from lenet_c.pictures.mnist_form import normal_form
 
 _LARGE = 176  # px of the longer side of what is drawn
@@ -189,16 +190,15 @@ def found(grey: np.ndarray) -> np.ndarray | None:
         return None
     areas = np.bincount(labels.ravel())
     areas[0] = 0
-    stroke = (areas > _SPECK * areas.max())[labels]
+    kept = areas > _SPECK * areas.max()
+    stroke = kept[labels]
     rows, columns = np.flatnonzero(stroke.any(1)), np.flatnonzero(stroke.any(0))
-    left, top, right, bottom = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    mark = Mark(
-        (float(left), float(top), float(right), float(bottom)),
-        stroke[top:bottom, left:right],
-        float(grey[stroke].sum()),
-    )
+    sides = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    numbers = np.flatnonzero(kept).tolist()
+    mark = Piece(*map(int, sides), tuple(numbers), float(grey[stroke].sum()))
+    page = Page(grey, np.where(stroke, labels, 0), 1.0, [mark], frozenset())
     try:
-        return normal_form(grey, mark, digit=False)
+        return normal_form(page, mark, digit=False)
     except NoDigitError:
         return None
 
