@@ -14,9 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..pictures.ink import NoDigitError
 from ..pictures.marks import Page, Piece
-from ..pictures.mnist_form import SIDE, normal_form
+from ..pictures.mnist_form import Found, form_of
 from ..pictures.parts import Row, cut, rows_of
 
 _SURE = 0.9  # a part read with that probability, and not too wide, is not cut or joined
@@ -30,23 +29,6 @@ _A_CUT = math.log(0.15), math.log(0.6)  # for each side cut, in a narrow mark an
 _A_JOIN = math.log(0.4)  # what one of two marks is multiplied with
 _UNREAD = math.log(0.05)  # what a mark that is left unread counts, for each digit it is as wide as
 _DIGIT = 0.7  # of the row's height
-
-
-class Found(NamedTuple):
-    """A mark of a row.
-
-    Attributes
-    ----------
-    mark : Piece
-    image : ndarray of uint8, shape (28, 28)
-        In MNIST's form.
-    reason : str
-        Why it can be no digit; empty where it can.
-    """
-
-    mark: Piece
-    image: npt.NDArray[np.uint8]
-    reason: str
 
 
 class _Candidate(NamedTuple):
@@ -66,8 +48,8 @@ def segmented(page: Page, score: Score) -> list[list[Found]]:
     ----------
     page : Page
     score : callable
-        Returns for images (n, 28, 28) the probabilities (n, 10) of the digits; what is lacking to
-        1 is that of no digit.
+        Returns for images (n, 28, 28) the probabilities (n, signs) of the digits, or other signs;
+        what is lacking to 1 is that of none.
 
     Returns
     -------
@@ -75,18 +57,6 @@ def segmented(page: Page, score: Score) -> list[list[Found]]:
         Every mark that was seen.
     """
     return [_read(page, row, score) for row in rows_of(page)]
-
-
-def form_of(page: Page, mark: Piece) -> Found:
-    """Return a mark in MNIST's form, with the reason why it can be no digit."""
-    try:
-        return Found(mark, normal_form(page, mark), "")
-    except NoDigitError as error:
-        reason = str(error)
-    try:
-        return Found(mark, normal_form(page, mark, digit=False), reason)
-    except NoDigitError:
-        return Found(mark, np.zeros((SIDE, SIDE), np.uint8), reason)
 
 
 def _best(found: list[Found], score: Score) -> npt.NDArray[np.float64]:

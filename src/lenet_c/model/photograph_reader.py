@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..lines.segmentation import segmented
-from ..pictures.photographs import Digit, find, prepare
+from ..pictures.photographs import Digit, digit_of, find, prepare
 from .lenet5 import LeNet5
 
 if TYPE_CHECKING:
@@ -135,26 +135,21 @@ def read_line(
     if model.config.preparation == "resize":
         raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
     page = find(image)
-    if isinstance(page, np.ndarray):
-        side = page.shape[0]
-        reading = readings(model, page[None], reject)[0]
-        return [reading._replace(digit=Digit(page, (0, 0, side, side), 0))]
-    page, scale = page
+    if isinstance(page, Digit):
+        return [readings(model, page.image[None], reject)[0]._replace(digit=page)]
+    signs = np.arange(model.config.classes) != model.config.none_class
 
     def score(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.floating]:
-        return model.predict_proba(images)[:, :10]
+        return model.predict_proba(images)[:, signs]
 
     rows = segmented(page, score)
-    found = readings(model, np.stack([one.image for row in rows for one in row]), reject)
-    out = []
-    for number, row in enumerate(rows):
-        for one in row:
-            left, top, right, bottom = (round(side * scale) for side in page.box(one.mark))
-            reading = found[len(out)]
-            if one.reason:
-                reading = Reading(-1, 0.0, -1, 0.0, True)
-            out.append(reading._replace(digit=Digit(one.image, (left, top, right, bottom), number)))
-    return out
+    digits = [digit_of(page, found, number) for number, row in enumerate(rows) for found in row]
+    return [
+        Reading(-1, 0.0, -1, 0.0, True, digit) if digit.reason else reading._replace(digit=digit)
+        for digit, reading in zip(
+            digits, readings(model, np.stack([digit.image for digit in digits]), reject), strict=True
+        )
+    ]
 
 
 def readings(

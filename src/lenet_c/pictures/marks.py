@@ -97,6 +97,8 @@ class Page(NamedTuple):
         The heaviest first.
     weak : frozenset of int
         Labels of the pieces that are faint beside the strongest ink.
+    reduced : float
+        Pixels of the picture for one of the contrast.
     """
 
     ink: np.ndarray
@@ -104,6 +106,7 @@ class Page(NamedTuple):
     scale: float
     pieces: list[Piece]
     weak: frozenset[int]
+    reduced: float = 1.0
 
     def box(self, piece: Piece) -> tuple[float, float, float, float]:
         """Return left, top, right and bottom in px of the contrast."""

@@ -1,6 +1,9 @@
 """A mark brought to MNIST's form: 20 x 20 box, stroke width, centre of mass in 28 x 28."""
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from .ink import NoDigitError, luminance, resized
 from .marks import Page, Piece
@@ -128,6 +131,34 @@ def normal_form(page: Page, mark: Piece, digit: bool = True) -> np.ndarray:
     edge = inside - ndimage.distance_transform_edt(~stroke)
     edge -= 0.5 * np.sign(edge)  # the edge is between the pixels
     return _centred(np.clip((edge + wider) / _SOFT + 0.5, 0, 1))
+
+
+class Found(NamedTuple):
+    """A mark in MNIST's form.
+
+    Attributes
+    ----------
+    mark : Piece
+    image : ndarray of uint8, shape (28, 28)
+    reason : str
+        Why it can be no digit; empty where it can.
+    """
+
+    mark: Piece
+    image: npt.NDArray[np.uint8]
+    reason: str
+
+
+def form_of(page: Page, mark: Piece) -> Found:
+    """Return a mark as `normal_form` does, with the reason why it can be no digit."""
+    try:
+        return Found(mark, normal_form(page, mark), "")
+    except NoDigitError as error:
+        reason = str(error)
+    try:
+        return Found(mark, normal_form(page, mark, digit=False), reason)
+    except NoDigitError:
+        return Found(mark, np.zeros((SIDE, SIDE), np.uint8), reason)
 
 
 def _check(stroke: np.ndarray, grey: np.ndarray, thick: float, uneven: float) -> None:

@@ -15,7 +15,7 @@ from . import paper_sheet
 from .ink import WINDOWS, NoDigitError, contrast, luminance
 from .marks import Page, Piece, find_page
 from .levels import load, require
-from .mnist_form import in_mnist_form, normal_form, whole_picture
+from .mnist_form import Found, form_of, in_mnist_form, normal_form, whole_picture
 from .parts import rows_of_marks
 from .picture_files import read_array
 
@@ -41,11 +41,14 @@ class Digit(NamedTuple):
         Where it is, in pixels of the picture as it is looked at (EXIF orientation followed).
     line : int
         Which line of digits it is in, from 0 at the top.
+    reason : str
+        Why this mark can be no digit, a dash or a blot; empty where it can.
     """
 
     image: npt.NDArray[np.uint8]
     box: tuple[int, int, int, int]
     line: int
+    reason: str = ""
 
 
 Digit.__module__ = "lenet_c.images"
@@ -143,7 +146,8 @@ def resize(image: Picture) -> npt.NDArray[np.uint8]:
 def line(image: Picture) -> list[Digit]:
     """Find the digits of a picture in reading order: lines from top to bottom, left to right.
 
-    Digits that touch one another are taken for one.
+    Every mark is told, also what can be no digit. Digits that touch one another are taken for one;
+    `read_line`, which has a model, parts them.
 
     Parameters
     ----------
@@ -153,7 +157,7 @@ def line(image: Picture) -> list[Digit]:
     Returns
     -------
     digits : list of Digit
-        With the place of each.
+        With the place of each, and the reason where it can be none.
 
     Raises
     ------
@@ -162,25 +166,29 @@ def line(image: Picture) -> list[Digit]:
     FormatError, OSError, TypeError, ValueError, ImportError
         As `prepare`.
     """
+    page = find(image)
+    if isinstance(page, Digit):
+        return [page]
+    rows = rows_of_marks(page.marks())
+    return [
+        digit_of(page, form_of(page, mark), number) for number, row in enumerate(rows) for mark in row
+    ]
+
+
+def find(image: Picture) -> Page | Digit:
+    """Return the marks of a picture, or the digit of an image in MNIST's form; errors as `line`."""
     require("PIL", "scipy")
     values, scale = load(image)
     ready = in_mnist_form(values)
     if ready is not None:
-        return [Digit(ready, (0, 0, values.shape[1], values.shape[0]), 0)]
-    return _or_of_the_sheet(lambda levels: _all(levels, scale), values)
+        return Digit(ready, (0, 0, values.shape[1], values.shape[0]), 0)
+    return _or_of_the_sheet(_page, values)._replace(reduced=scale)
 
 
-def find(image: Picture) -> tuple[Page, float] | np.ndarray:
-    """Return the marks of a picture, and how many of its pixels one of the contrast's is.
-
-    An image in MNIST's form comes back as `prepare` returns it. Errors as `line`.
-    """
-    require("PIL", "scipy")
-    values, scale = load(image)
-    ready = in_mnist_form(values)
-    if ready is not None:
-        return ready
-    return _or_of_the_sheet(_page, values), scale
+def digit_of(page: Page, found: Found, row: int) -> Digit:
+    """Return what a mark is, with its place in the picture."""
+    left, top, right, bottom = (round(side * page.reduced) for side in page.box(found.mark))
+    return Digit(found.image, (left, top, right, bottom), row, found.reason)
 
 
 def read_images(path: StrPath, preparation: str = "digit") -> np.ndarray:
@@ -249,22 +257,6 @@ def _sign(values: np.ndarray) -> np.ndarray:
     return normal_form(page, functools.reduce(Piece.with_, page.marks()), digit=False)
 
 
-def _all(values: np.ndarray, scale: float) -> list[Digit]:
-    page = _page(values)
-    digits: list[Digit] = []
-    reason: NoDigitError | None = None
-    for number, row in enumerate(rows_of_marks(page.marks())):
-        for mark in row:
-            left, top, right, bottom = (round(side * scale) for side in page.box(mark))
-            try:
-                digits.append(Digit(normal_form(page, mark), (left, top, right, bottom), number))
-            except NoDigitError as error:  # a dash, a blot
-                reason = error
-    if not digits and reason is not None:
-        raise reason
-    return digits
-
-
 def _page(values: np.ndarray) -> Page:
     """Return the marks of a picture; small ones by the ground that is near to them."""
     found: Page | None = None
@@ -279,11 +271,10 @@ def _page(values: np.ndarray) -> Page:
         if len(marks) > _MOST:
             raise NoDigitError(f"{len(marks)} marks: a texture, expected {_MOST} digits at most")
         large = max(max(mark.height, mark.width) for mark in marks) / max(page.labels.shape)
-        fits = _readable(page) and not _at_rim(page)
-        if found is None or (fits and large < _LARGE):
+        if large > _SMALL and not _at_rim(page) and _readable(page):
+            return page if found is None or large < _LARGE else found
+        if found is None or (large < _SMALL and not _at_rim(page) and _readable(page)):
             found = page
-        if fits and large > _SMALL:
-            break
     if found is None:
         assert reason is not None
         raise reason

@@ -9,7 +9,8 @@ import numpy as np
 _FLAT = 3  # times as long as thick is a run of pixels that may be part of a line
 _LEAST = 6  # px of such a run
 _GAP = 3  # px without ink in a line
-_SEEDS = 100  # runs, the longest, that lines are looked for through
+_SEED = 9  # px of a line's straight part, at least
+_SEEDS = 50  # runs, the longest, that lines are looked for through
 _PARALLEL = 0.05  # between the slopes of a form's lines
 _SLOPE = 0.25  # at most, to the side of the picture that it runs along
 _THIN = 20  # times as long as thick is a line; no stroke of a digit is, but a hairline 1
@@ -117,6 +118,8 @@ def _lines(ink: np.ndarray, along: np.ndarray, across: np.ndarray) -> list[_Line
     free = np.ones(len(x), bool)
     lines: list[_Line] = []
     for rows, columns in boxes[:_SEEDS]:
+        if columns.stop - columns.start < _SEED:
+            break
         seed = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
         if not free[seed].all():
             continue
@@ -134,22 +137,28 @@ def _grown(
 ) -> _Line | None:
     """Return the line through the pixels of a seed, as far as there is ink under it."""
     columns = np.arange(ink.shape[1])
-    line, length = None, 0
-    while seed.sum() > 1 and np.ptp(x[seed]) > max(length, 1):
-        middle = int(x[seed].min() + x[seed].max()) // 2
-        length = int(np.ptp(x[seed]))
-        slope, start = np.polyfit(x[seed], y[seed], 1)
+    line, length = None, 1
+    while seed.any():
+        at_x, at_y = x[seed], y[seed]
+        left, right = int(at_x.min()), int(at_x.max())
+        if right - left <= length:
+            break
+        middle, length = (left + right) // 2, right - left
+        off = at_x - at_x.mean()
+        slope = float(off @ at_y / (off @ off))
+        start = float(at_y.mean() - slope * at_x.mean())
         if abs(slope) > _SLOPE:
             return None
         place = np.rint(start + slope * columns).astype(np.intp)
         inside = (place > 0) & (place < ink.shape[0] - 1)
         place = np.clip(place, 1, ink.shape[0] - 2)
         hit = (ink[place, columns] | ink[place - 1, columns] | ink[place + 1, columns]) & inside
-        gaps = np.flatnonzero(~_closed(hit))
-        first = int(gaps[gaps < middle].max(initial=-1)) + 1
-        last = int(gaps[gaps > middle].min(initial=ink.shape[1]))
+        hits = np.flatnonzero(hit)
+        if not len(hits):
+            return None
+        first, last = _stretch(hits, middle)
         width = float(np.median(thick[seed]))
-        line = _Line(float(start), float(slope), first, last, width)
+        line = _Line(start, slope, first, last, width)
         off = np.abs(y - start - slope * x)
         seed = (off <= width / 2 + 1) & (x >= first) & (x < last)
     if line is None or line.stop - line.start < _ANCHORED * line.thick:
@@ -157,12 +166,13 @@ def _grown(
     return line
 
 
-def _closed(hit: np.ndarray) -> np.ndarray:
-    """Return hits with gaps of up to `_GAP` filled."""
-    from scipy import ndimage
-
-    closed: np.ndarray = ndimage.binary_closing(np.pad(hit, _GAP), np.ones(_GAP + 1))[_GAP:-_GAP]
-    return closed | hit
+def _stretch(hits: np.ndarray, middle: int) -> tuple[int, int]:
+    """Return the stretch of columns around `middle` whose hits are not `_GAP` apart."""
+    ends = np.flatnonzero(np.diff(hits) > _GAP + 1)
+    starts = np.concatenate([hits[:1], hits[ends + 1]])
+    stops = np.concatenate([hits[ends], hits[-1:]]) + 1
+    k = max(int(np.searchsorted(starts, middle, side="right")) - 1, 0)
+    return int(starts[k]), int(stops[k])
 
 
 def _spans(line: _Line, ink: np.ndarray) -> bool:
