@@ -3,7 +3,8 @@
 DIR is the whole of MNIST. The network has eleven answers, ten digits and no digit. It learns from
 MNIST's training images, from the same prepared again as photographs are, and from what
 `draw_signs.py` draws. The teachers are models of ten digits, such as make_pretrained.py leaves in
-its folder: half of what a digit of MNIST is learnt as is its label, half their mean probabilities. The card is written beside the model.
+its folder: half of what a digit of MNIST is learnt as is its label, half their mean
+probabilities. The card is written beside the model.
 
 With --held-out it learns from the first 50,000 images and four of five fonts, and tells its
 figures on the rest, by which the constants below were chosen; the teachers must not have seen the
