@@ -7,8 +7,7 @@ its folder: half of what a digit of MNIST is learnt as is its label, half their 
 probabilities. The card is written beside the model.
 
 With --held-out it learns from the first 50,000 images and four of five fonts, and tells its
-figures on the rest, by which the constants below were chosen; the teachers must not have seen the
-last 10,000 either.
+figures on the rest; the teachers must not have seen the last 10,000 either.
 """
 
 import argparse
