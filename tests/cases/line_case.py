@@ -214,7 +214,7 @@ class _Writer:
 
 
 def _sheared(ink: np.ndarray, lean: float) -> np.ndarray:
-    height, width = ink.shape
+    height = ink.shape[0]
     more = int(abs(lean) * height) + 1
     padded = Image.fromarray(np.pad(ink, ((0, 0), (more, more))))
     matrix = (1, lean, -lean * height / 2, 0, 1, 0)
@@ -241,7 +241,7 @@ def _slanted_place(line, sign, top, at, gap, lean) -> int:
     first = np.where((sign > 0.1).any(1), (sign > 0.1).argmax(1), 10**6)
     slant = -lean * (np.arange(sign.shape[0]) - sign.shape[0] / 2)  # along the lean
     reach_last, reach_first = (last - slant).max(), (first - slant).min()
-    return int(round(max(at, reach_last - reach_first + gap)))
+    return round(max(at, reach_last - reach_first + gap))
 
 
 def _photograph(rng, page: np.ndarray, kind: str) -> Image.Image:

@@ -107,9 +107,7 @@ def test_a_table_is_read_by_rows(digits, model):
 def test_a_round_frame_is_no_digit(digits, model):
     ink = np.pad(written("5", digits), 60)
     frame = Image.new("L", ink.shape[::-1])
-    ImageDraw.Draw(frame).ellipse(
-        (6, 6, ink.shape[1] - 7, ink.shape[0] - 7), outline=255, width=4
-    )
+    ImageDraw.Draw(frame).ellipse((6, 6, ink.shape[1] - 7, ink.shape[0] - 7), outline=255, width=4)
     picture = on_paper(np.maximum(ink, np.asarray(frame) / 255))
     assert read(picture, model) == "5"
     assert images.read(picture, model).label == 5
@@ -154,7 +152,9 @@ def test_what_is_no_digit_keeps_its_place(digits, model):
     for ends in ((4, 4, 51, 51), (4, 51, 51, 4)):
         ImageDraw.Draw(cross).line(ends, fill=255, width=6)
     gap = np.zeros((56, 16))
-    line = np.hstack([written("4", digits), gap, np.asarray(cross) / 255, gap, written("7", digits)])
+    line = np.hstack(
+        [written("4", digits), gap, np.asarray(cross) / 255, gap, written("7", digits)]
+    )
     readings = images.read_line(on_paper(line), model)
     assert len(readings) == 3
     assert readings[1].rejected

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from lenet_c.pictures.ink import NoDigitError, resized
-from lenet_c.pictures.marks import Page, Piece
 from lenet_c.pictures.mnist_form import normal_form
+from lenet_c.pictures.page import Page, Piece
 
 _LARGE = 176  # px of the longer side of what is drawn
 _EDGE = 40  # px around it

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..pictures.marks import Page, Piece
 from ..pictures.mnist_form import Found, form_of
+from ..pictures.page import Page, Piece
 from ..pictures.parts import Row, cut, rows_of
 
 _SURE = 0.9  # a part read with that probability, and not too wide, is not cut or joined
@@ -70,9 +70,7 @@ def _best(found: list[Found], score: Score) -> npt.NDArray[np.float64]:
 
 def _read(page: Page, row: Row, score: Score) -> list[Found]:
     found = [form_of(page, part) for part in row.parts]
-    sure = (_best(found, score) >= _SURE) & [
-        part.width <= _WIDE * row.height for part in row.parts
-    ]
+    sure = (_best(found, score) >= _SURE) & [part.width <= _WIDE * row.height for part in row.parts]
     parts: list[Piece] = []
     whole: list[tuple[int, int]] = []  # the parts of each mark
     for part, done in zip(row.parts, sure, strict=True):
@@ -128,9 +126,10 @@ def _runs(
             found = form_of(page, union)
             if not found.reason:
                 cuts = [mark_of[first]] * (first not in starts) + [mark] * (last not in ends)
-                cost = sum(
-                    _A_CUT[row.parts[k].width > _BROAD * row.height] for k in cuts
-                ) + joins * _A_JOIN
+                cost = (
+                    sum(_A_CUT[row.parts[k].width > _BROAD * row.height] for k in cuts)
+                    + joins * _A_JOIN
+                )
                 runs.append(_Candidate(first, last, found, cost))
     return runs
 

@@ -147,7 +147,9 @@ def read_line(
     return [
         Reading(-1, 0.0, -1, 0.0, True, digit) if digit.reason else reading._replace(digit=digit)
         for digit, reading in zip(
-            digits, readings(model, np.stack([digit.image for digit in digits]), reject), strict=True
+            digits,
+            readings(model, np.stack([digit.image for digit in digits]), reject),
+            strict=True,
         )
     ]
 

@@ -1,13 +1,13 @@
-"""The marks of a pen in a contrast: threshold, connected pieces, and which belong together."""
+"""The marks of a pen in a contrast: threshold, connected pieces, lines and frames taken away."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from .ink import DARK, Contrast, NoDigitError, resized
+from .ink import Contrast, NoDigitError, resized
+from .page import Page, Piece
 from .ruling import ruled_lines
+from .shades import without_shades
 
 _AREA = 384 * 288  # px at most of the picture that marks are looked for in
 _LEAST_SIDE = 96  # px at least of its longer side
@@ -21,10 +21,7 @@ _FAINTEST = 0.07  # of it; ruled lines are above it
 _NOISE = 3.0  # standard deviations of the ground's noise; ink is above it
 _WEAK = 0.4  # of the strongest contrast; marks that are nowhere stronger stand beside others
 _SPECK = 0.03  # of the heaviest mark's weight; a lighter piece is left out
-_FAINT_SIZE = 0.6  # of the tallest mark's height; a smaller faint mark is a stain
 _HAIR, _LONG = 0.01, 0.6  # of its weight and size; a hairline has so much and is as long
-_SMALL = 0.35  # of the tallest mark's height; a smaller mark is punctuation if it is light, too
-_LIGHT = 0.15  # of the heaviest mark's weight
 _OUTSIDE = 0.25  # of a mark that goes on outside the picture; a digit inside weighs more
 _STRIP = 0.6  # of the picture; a smaller mark from side to side is a line on the paper
 _NEXT = 4  # px around a digit that belong to it
@@ -32,120 +29,7 @@ _ELSEWHERE = 0.05  # of the picture at most may be as strong as ink and belong t
 _BORDER = 0.3  # of a mark's longer side; with more along the border it goes on outside
 _HOLLOW = 0.5  # of its box; a frame has less ink
 _LEFT = 0.6  # of a piece lies on a line; it is left of that
-_RING = 2, 6  # px from a piece, between which what surrounds it is looked at
-_SHADE = 0.33  # of the surroundings do not differ from the piece as its contrast says: no ink
-_CLEAR = 0.3  # of a piece's contrast at least is lost where it is looked at
-_BROAD = 0.3  # of the picture; a smaller piece inside is not looked at so
 _INSIDE = 0.25  # of a frame's shorter side; what it encloses is larger
-
-
-class Piece(NamedTuple):
-    """Ink that is connected, or several pieces of it; sides in px of the labels."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-    labels: tuple[int, ...]
-    weight: float
-
-    @property
-    def height(self) -> int:
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> int:
-        return self.right - self.left
-
-    def with_(self, other: Piece) -> Piece:
-        return Piece(
-            min(self.left, other.left),
-            min(self.top, other.top),
-            max(self.right, other.right),
-            max(self.bottom, other.bottom),
-            self.labels + other.labels,
-            self.weight + other.weight,
-        )
-
-    def takes(self, piece: Piece) -> bool:
-        """Whether a lighter piece belongs to this digit: near, and not another one beside it."""
-        size = max(self.height, self.width)
-        overlap = min(self.right, piece.right) - max(self.left, piece.left)
-        across = max(piece.left - self.right, self.left - piece.right, 0)
-        down = max(piece.top - self.bottom, self.top - piece.bottom, 0)
-        above = overlap >= 0.6 * min(self.width, piece.width)
-        low = min(piece.height, self.height) < 0.5 * max(piece.height, self.height)
-        if across > 0.25 * size or down > (0.5 if low and above else 0.25) * size:
-            return False
-        if piece.height < 0.5 * self.height:  # too low for a digit: a bar, a broken end
-            return True
-        both = self.with_(piece)
-        if overlap >= 0.5 * min(self.width, piece.width):  # one above the other
-            return both.height <= 2.5 * both.width
-        return both.width <= 1.1 * both.height
-
-
-class Page(NamedTuple):
-    """What is on a picture.
-
-    Attributes
-    ----------
-    ink : ndarray of float32, shape (height, width)
-        The contrast.
-    labels : ndarray of int32
-        The pieces' numbers, from 1 up; 0 for the ground, -1 for what belongs to no piece.
-    scale : float
-        Pixels of the labels for one of the contrast.
-    pieces : list of Piece
-        The heaviest first.
-    weak : frozenset of int
-        Labels of the pieces that are faint beside the strongest ink.
-    forms : dict
-        What `mnist_form.normal_form` has made of marks, by their labels.
-    reduced : float
-        Pixels of the picture for one of the contrast.
-    """
-
-    ink: np.ndarray
-    labels: np.ndarray
-    scale: float
-    pieces: list[Piece]
-    weak: frozenset[int]
-    forms: dict[tuple[int, ...], np.ndarray]
-    reduced: float = 1.0
-
-    def box(self, piece: Piece) -> tuple[float, float, float, float]:
-        """Return left, top, right and bottom in px of the contrast."""
-        left, top, right, bottom = (side / self.scale for side in piece[:4])
-        return left, top, right, bottom
-
-    def marks(self) -> list[Piece]:
-        """Return the pieces put together that make one digit each, without specks and dots."""
-        groups = self.pieces
-        while True:
-            fewer = _grouped(groups)
-            if len(fewer) == len(groups):
-                break
-            groups = fewer
-        tallest = max(group.height for group in groups)
-        most = max(group.weight for group in groups)
-        return [
-            group
-            for group in groups
-            if (group.height > _SMALL * tallest or group.weight > _LIGHT * most)
-            and (group.height > _FAINT_SIZE * tallest or not self.weak.issuperset(group.labels))
-        ]
-
-
-def _grouped(pieces: list[Piece]) -> list[Piece]:
-    groups: list[Piece] = []
-    for piece in pieces:
-        near = next((group for group in groups if group.takes(piece)), None)
-        if near is None:
-            groups.append(piece)
-        else:
-            groups[groups.index(near)] = near.with_(piece)
-    return sorted(groups, key=lambda group: -group.weight)
 
 
 def find_page(seen: Contrast) -> Page:
@@ -169,9 +53,11 @@ def find_page(seen: Contrast) -> Page:
     around = ndimage.maximum_filter(np.where(lines, 0, smooth), _AROUND)
     mask = smooth > np.maximum(_INK * around, max(_FAINT * top, _NOISE * noise))
     labels, pieces = _pieces(smooth, mask & ~lines, lines, band)
-    pieces = _without_shades(seen, smooth, labels, pieces)
+    pieces = without_shades(seen, smooth, labels, pieces)
     peaks = ndimage.maximum(smooth, labels, [piece.labels[0] for piece in pieces])
-    weak = [piece.labels[0] for piece, peak in zip(pieces, peaks, strict=True) if peak < _WEAK * top]
+    weak = [
+        piece.labels[0] for piece, peak in zip(pieces, peaks, strict=True) if peak < _WEAK * top
+    ]
     page = Page(ink, labels, scale, pieces, frozenset(weak), {})
     elsewhere = np.abs(smooth) > _INK * top
     elsewhere[labels < 0] = False
@@ -311,56 +197,6 @@ def _encloses(labels: np.ndarray, frame: Piece, piece: Piece) -> bool:
     own |= labels[frame.top : frame.bottom, frame.left : frame.right] < 0
     row, column = own[y - frame.top], own[:, x - frame.left]
     at = x - frame.left, y - frame.top
-    return all(side.any() for side in (row[: at[0]], row[at[0] :], column[: at[1]], column[at[1] :]))
-
-
-def _without_shades(
-    seen: Contrast, smooth: np.ndarray, labels: np.ndarray, pieces: list[Piece]
-) -> list[Piece]:
-    """Return the pieces that are not the edge of a shadow, whose labels become -1."""
-    from scipy import ndimage
-
-    height, width = labels.shape
-
-    def at_rim_or_large(piece: Piece) -> bool:
-        inner = min(piece.left, piece.top, width - piece.right, height - piece.bottom) > 0
-        return not inner or max(piece.height, piece.width) > _BROAD * max(height, width)
-
-    doubtful = [piece for piece in pieces if at_rim_or_large(piece)]
-    if not doubtful:
-        return pieces
-    plain = ndimage.gaussian_filter(resized(seen.bands @ seen.direction, width, height), 1.0)
-    grey = resized(seen.bands.mean(2), width, height)
-    shades = [piece for piece in doubtful if _is_shade(smooth, plain, grey, labels, piece)]
-    labels[np.isin(labels, [piece.labels[0] for piece in shades])] = -1
-    left = [piece for piece in pieces if piece not in shades]
-    if not left:
-        raise NoDigitError("no digit but the edge of a shadow")
-    return left
-
-
-def _is_shade(
-    smooth: np.ndarray, plain: np.ndarray, grey: np.ndarray, labels: np.ndarray, piece: Piece
-) -> bool:
-    """Whether a piece stands out from its ground, but not from what lies beside it.
-
-    What a pen has written is darker than the paper on both of its sides.
-    """
-    from scipy import ndimage
-
-    box = (
-        slice(max(0, piece.top - _RING[1]), piece.bottom + _RING[1]),
-        slice(max(0, piece.left - _RING[1]), piece.right + _RING[1]),
+    return all(
+        side.any() for side in (row[: at[0]], row[at[0] :], column[: at[1]], column[at[1] :])
     )
-    own = labels[box] == piece.labels[0]
-    away, nearest = ndimage.distance_transform_edt(~own, return_indices=True)
-    ring = (away > _RING[0]) & (away <= _RING[1]) & (labels[box] == 0)
-    if not ring.any():
-        return False
-    at = tuple(index[ring] for index in nearest)
-    ink = smooth[box]
-    fall = ink[at] - ink[ring]
-    ground = np.percentile(grey[box][(away > _RING[0]) & (labels[box] == 0)], 10)
-    seen = (plain[box][at] - plain[box][ring]) / (ground + DARK)
-    clear = fall > _CLEAR * ink[at]
-    return bool(clear.any()) and bool((seen < _INK * fall)[clear].mean() > _SHADE)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .ink import NoDigitError, luminance, resized
-from .marks import Page, Piece
+from .page import Page, Piece
 
 SIDE = 28
 BOX = 20

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .ink import resized
-from .marks import Page, Piece
+from .page import Page, Piece
 
 _TALL = 0.5  # of the tallest mark of a row; what is as high counts for the row's height
 _IN_ROW = 0.25  # of the lower of two marks that overlap in height: they stand in one row
@@ -65,7 +64,8 @@ def rows_of_marks(marks: list[Piece]) -> list[list[Piece]]:
     found: list[list[Piece]] = []
     for mark in sorted(marks, key=lambda mark: mark.left):
         shares = [
-            (min(mark.bottom, last.bottom) - max(mark.top, last.top)) / min(mark.height, last.height)
+            (min(mark.bottom, last.bottom) - max(mark.top, last.top))
+            / min(mark.height, last.height)
             for last in (row[-1] for row in found)
         ]
         if shares and max(shares) > _IN_ROW:

@@ -13,9 +13,10 @@ import numpy.typing as npt
 from ..network.choices import CHOICES, check_choice
 from . import paper_sheet
 from .ink import WINDOWS, NoDigitError, contrast, luminance
-from .marks import Page, Piece, find_page, largest
 from .levels import load, require
+from .marks import find_page, largest
 from .mnist_form import Found, form_of, in_mnist_form, normal_form, whole_picture
+from .page import Page, Piece
 from .parts import rows_of_marks
 from .picture_files import read_array
 
@@ -170,7 +171,9 @@ def line(image: Picture) -> list[Digit]:
         return [page]
     rows = rows_of_marks(page.marks())
     return [
-        digit_of(page, form_of(page, mark), number) for number, row in enumerate(rows) for mark in row
+        digit_of(page, form_of(page, mark), number)
+        for number, row in enumerate(rows)
+        for mark in row
     ]
 
 

@@ -98,7 +98,7 @@ def _typical(lines: list[_Line], name: str) -> float:
 
 def _runs(ink: np.ndarray) -> np.ndarray:
     """Return for each pixel of ink the length of the run along its row that it is in."""
-    height, width = ink.shape
+    width = ink.shape[1]
     place = np.arange(width)
     before = np.maximum.accumulate(np.where(ink, -1, place), axis=1)
     after = np.minimum.accumulate(np.where(ink, width, place)[:, ::-1], axis=1)[:, ::-1]
