@@ -196,7 +196,7 @@ def found(grey: np.ndarray) -> np.ndarray | None:
     sides = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
     numbers = np.flatnonzero(kept).tolist()
     mark = Piece(*map(int, sides), tuple(numbers), float(grey[stroke].sum()))
-    page = Page(grey, np.where(stroke, labels, 0), 1.0, [mark], frozenset())
+    page = Page(grey, np.where(stroke, labels, 0), 1.0, [mark], frozenset(), {})
     try:
         return normal_form(page, mark, digit=False)
     except NoDigitError:

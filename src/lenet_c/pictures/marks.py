@@ -76,9 +76,9 @@ def largest(seen: Contrast) -> float:
     from scipy import ndimage
 
     small = _reduced(seen.ink, _scale(seen.ink))
-    labels, count = ndimage.label(small > _WEAK * np.partition(small.ravel(), -12)[-12:].mean())
+    labels, _ = ndimage.label(small > _WEAK * np.partition(small.ravel(), -12)[-12:].mean())
     sides = [side.stop - side.start for box in ndimage.find_objects(labels) for side in box]
-    return max(sides) / max(small.shape) if count else 0.0
+    return max(map(int, sides), default=0) / max(small.shape)
 
 
 def _scale(ink: np.ndarray) -> float:
@@ -164,10 +164,10 @@ def _inside(labels: np.ndarray, pieces: list[Piece]) -> list[Piece]:
 
     def strip(piece: Piece) -> bool:
         spans = piece.height == height or piece.width == width
-        return spans and piece.height * piece.width < _STRIP * height * width
+        return bool(spans and piece.height * piece.width < _STRIP * height * width)
 
     def outside(piece: Piece) -> bool:
-        return on_rim[piece.labels[0]] > _BORDER * max(piece.height, piece.width)
+        return bool(on_rim[piece.labels[0]] > _BORDER * max(piece.height, piece.width))
 
     marks = [piece for piece in pieces if not strip(piece)]
     labels[np.isin(labels, [piece.labels[0] for piece in pieces if strip(piece)])] = -1

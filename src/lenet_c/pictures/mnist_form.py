@@ -133,7 +133,8 @@ def normal_form(page: Page, mark: Piece, digit: bool = True) -> np.ndarray:
     edge = inside - ndimage.distance_transform_edt(~stroke)
     edge -= 0.5 * np.sign(edge)  # the edge is between the pixels
     form = _centred(np.clip((edge + wider) / _SOFT + 0.5, 0, 1))
-    page.forms[mark.labels] = form
+    if digit:
+        page.forms[mark.labels] = form
     return form
 
 

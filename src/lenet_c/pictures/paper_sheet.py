@@ -62,8 +62,8 @@ def alone(values: np.ndarray) -> tuple[np.ndarray, bool] | None:
         if plain < (1 - _WRITING) * sheet.sum():
             continue
         rims = _rims(sheet)
-        around = np.concatenate([line[~rim] for line, rim in zip(_rims(side), rims, strict=True)])
-        if around.size and around.mean() > _LIKE:
+        beside = np.concatenate([line[~rim] for line, rim in zip(_rims(side), rims, strict=True)])
+        if beside.size and beside.mean() > _LIKE:
             continue  # what encloses it is a ring, a frame: outside is paper again
         sheet = ndimage.binary_erosion(sheet, iterations=_INSET, border_value=1)
         if sheet.any():

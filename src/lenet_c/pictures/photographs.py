@@ -291,7 +291,7 @@ def _page(values: np.ndarray) -> Page:
 def _at_rim(page: Page) -> bool:
     """Whether the heaviest mark reaches the rim of the picture."""
     mark, (height, width) = page.marks()[0], page.labels.shape
-    return min(mark.left, mark.top, width - mark.right, height - mark.bottom) <= 0
+    return bool(min(mark.left, mark.top, width - mark.right, height - mark.bottom) <= 0)
 
 
 def _readable(page: Page) -> bool:
