@@ -2,8 +2,10 @@
 
 Prints the share read rightly by kind of damage and by source, for the halves that were seen and
 unseen while `lenet_c.images` was tuned, beside the whole pictures resized into the same model;
-rejected pictures count as wrong. Then the share rejected of the pictures without a digit of
-tests/cases/absurd_case.py, and the errors on MNIST's test images with and without `prepare`.
+rejected pictures count as wrong. Then the share of numbers read of tests/cases/line_case.py, the
+share rejected of the pictures without a digit of tests/cases/absurd_case.py, and the errors on
+MNIST's test images with and without `prepare`. With --failures FILE, pictures of the tuning half
+that are not read rightly are drawn on a sheet.
 """
 
 import argparse
@@ -11,12 +13,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from lenet_c import LeNet5, datasets, images
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cases"))
 
 import absurd_case
+import line_case
 import photo_case
 
 HALVES = (*photo_case.HALVES, "both")
@@ -85,6 +89,82 @@ def absurd(model: LeNet5, halves: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
+def read_line(image, model: LeNet5) -> str:
+    """Return the number in a picture: "?" for what is rejected, "/" between rows."""
+    text, row = "", 0
+    try:
+        for reading in images.read_line(image, model):
+            text += "/" * (reading.digit.line - row)
+            text += "?" if reading.rejected else str(reading.label)
+            row = reading.digit.line
+    except images.NoDigitError:
+        return "?"
+    return text
+
+
+def lines(model: LeNet5, halves: tuple[str, ...]) -> str:
+    """Return a table in Markdown: numbers read whole, and wrongly without a word."""
+    read = {half: {} for half in halves}
+    for index in range(line_case.COUNT):
+        half = photo_case.HALVES[index % 2]
+        if half in halves:
+            line = line_case.make_line(index)
+            text = read_line(line.image, model)
+            silent = text != line.text and "?" not in text
+            read[half].setdefault(line.kind, []).append((text == line.text, silent))
+    heads = " | ".join(f"{half} | wrong without a word" for half in halves)
+    rows = [f"| kind | {heads} |", f"|---|{'---|' * (2 * len(halves))}"]
+    for kind in (*line_case.KINDS, "together"):
+        cells = []
+        for half in halves:
+            chosen = [
+                row for name in read[half] for row in read[half][name] if kind in (name, "together")
+            ]
+            whole, silent = np.mean(chosen, axis=0)
+            cells += [f"{100 * whole:.0f} %", f"{100 * silent:.0f} %"]
+        rows.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def failures(model: LeNet5, path: str) -> None:
+    """Draw pictures of the tuning half that are not read rightly, with what is read."""
+    found = []
+    for index in range(0, line_case.COUNT, 2):
+        line = line_case.make_line(index)
+        if sum(kind == line.kind for kind, *_ in found) < 2:
+            text = read_line(line.image, model)
+            if text != line.text:
+                found.append((line.kind, line.image, f"{line.text}: {text}"))
+    for index in range(0, photo_case.COUNT, 2):
+        photo = photo_case.make(index)
+        if sum(kind == photo.kind for kind, *_ in found) < 1:
+            try:
+                reading = images.read(photo.image, model)
+                text = "?" if reading.rejected else str(reading.label)
+            except images.NoDigitError:
+                text = "?"
+            if text != str(photo.label):
+                found.append((photo.kind, photo.image, f"{photo.label}: {text}"))
+    for index in range(0, absurd_case.COUNT, 2):
+        picture = absurd_case.make_absurd(index)
+        if sum(kind == picture.kind for kind, *_ in found) < 1:
+            try:
+                reading = images.read(picture.image, model)
+            except images.NoDigitError:
+                continue
+            if not reading.rejected:
+                found.append((picture.kind, picture.image, f"none: {reading.label}"))
+    side, columns = (200, 150), 6
+    sheet = Image.new("RGB", (side[0] * columns, side[1] * -(-len(found) // columns)), "white")
+    for k, (kind, image, text) in enumerate(found):
+        small = image.convert("RGB")
+        small.thumbnail((side[0] - 8, side[1] - 22))
+        place = k % columns * side[0], k // columns * side[1]
+        sheet.paste(small, (place[0] + 4, place[1] + 18))
+        ImageDraw.Draw(sheet).text((place[0] + 4, place[1] + 3), f"{kind}, {text}", fill="black")
+    sheet.quantize(64).save(path, optimize=True)
+
+
 def mnist(model: LeNet5) -> str:
     """Return the errors on the test images: direct, through `prepare`, and enlarged four times."""
     try:
@@ -120,8 +200,12 @@ def main() -> None:
     parser.add_argument(
         "--half", choices=photo_case.HALVES, help="of the pictures; default: both halves"
     )
+    parser.add_argument("--failures", metavar="FILE", help="a PNG of what is not read rightly")
     options = parser.parse_args()
     model = LeNet5.pretrained("photos") if options.model is None else LeNet5.load(options.model)
+    if options.failures:
+        failures(model, options.failures)
+        return
     halves = photo_case.HALVES if options.half is None else (options.half,)
     rows = photos(model, halves)
     if len(halves) == 2:
@@ -131,7 +215,7 @@ def main() -> None:
     rejected = 100 * np.mean([row["rejected"] for row in last])
     wrong = 100 * np.mean([not row["rejected"] and not row["right"] for row in last])
     print(f"\nrejected {rejected:.1f} %, read wrongly {wrong:.1f} %\n")
-    print(absurd(model, halves), mnist(model), sep="\n\n")
+    print(lines(model, halves), absurd(model, halves), mnist(model), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -78,12 +78,13 @@ def largest(seen: Contrast) -> float:
     small = _reduced(seen.ink, _scale(seen.ink))
     labels, _ = ndimage.label(small > _WEAK * np.partition(small.ravel(), -12)[-12:].mean())
     sides = [side.stop - side.start for box in ndimage.find_objects(labels) for side in box]
-    return max(map(int, sides), default=0) / max(small.shape)
+    return float(max(map(int, sides), default=0) / max(small.shape))
 
 
 def _scale(ink: np.ndarray) -> float:
     """Return how large the picture is in which the marks of a contrast are looked for."""
-    return max(min(1.0, (_AREA / ink.size) ** 0.5), _LEAST_SIDE / max(ink.shape))
+    height, width = ink.shape
+    return max(min(1.0, float(_AREA / (height * width)) ** 0.5), _LEAST_SIDE / max(height, width))
 
 
 def _reduced(ink: np.ndarray, scale: float) -> np.ndarray:
