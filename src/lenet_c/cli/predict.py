@@ -34,8 +34,9 @@ or NumPy's .npy or IDX, either of them also packed with gzip, with one image or 
 
 Of a picture the digit is found, on paper or board in any light, cut out and brought to MNIST's
 form; --show draws what the network is given. A picture without a digit is rejected, and so is
-one whose digit is read with a probability of less than {photograph_reader.REJECT}, or what --reject
-says, or that shows no digit. With --line all the digits of a picture are read, line by line, and ?
+one whose digit is read with a probability of less than {photograph_reader.REJECT_ONE} (with --line
+{photograph_reader.REJECT}), or what --reject says, or that shows no digit.
+With --line all the digits of a picture are read, line by line, and ?
 stands in the place of each that is rejected or cannot be read. Pictures are read by the pretrained
 model photos.
 
@@ -68,7 +69,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=probability,
         metavar="X",
         help="reject readings of a lower probability (default: "
-        f"{photograph_reader.REJECT} for pictures of digits)",
+        f"{photograph_reader.REJECT_ONE} for pictures of digits, with --line "
+        f"{photograph_reader.REJECT})",
     )
     add_threads(parser)
     add("--json", action="store_true", help="print a JSON list of objects")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Readings of a lower probability are rejected unless told otherwise; see docs/photos.md.
 REJECT = 0.7
+#: The same of a single digit, by a model that also says what is no digit.
+REJECT_ONE = 0.6
 
 
 class Reading(NamedTuple):
@@ -64,8 +66,9 @@ def read(
     model : LeNet5 or path, optional
         None: ``LeNet5.pretrained("photos")``. Its configuration says how pictures are prepared.
     reject : float, optional
-        The reading is marked as rejected if its probability is less; None: REJECT for models of
-        digits, whose preparation is "digit", and 0 for others.
+        The reading is marked as rejected if its probability is less; None: `REJECT_ONE` for models
+        with the answer no digit, `REJECT` for others of digits, whose preparation is "digit", and
+        0 for the rest.
 
     Returns
     -------
@@ -106,12 +109,14 @@ def read_line(
     model : LeNet5 or path, optional
         See `read`; its preparation must not be "resize".
     reject : float, optional
-        See `read`.
+        See `read`; None: `REJECT`, since a number is as sure as its least sure digit, and 0 for
+        models of other things than digits.
 
     Returns
     -------
     readings : list of Reading
-        With the `Digit` of each.
+        With the `Digit` of each. Every mark that was seen is among them: one that could not be read
+        has the label -1 and the probability 0, is rejected, and its `digit.reason` says why.
 
     Raises
     ------
@@ -134,6 +139,8 @@ def read_line(
     model = _model(model)
     if model.config.preparation == "resize":
         raise ValueError("read_line: this model reads whole pictures, its preparation is resize")
+    if reject is None:
+        reject = least_probability(model, one=False)
     page = find(image)
     if isinstance(page, Digit):
         return [readings(model, page.image[None], reject)[0]._replace(digit=page)]
@@ -154,12 +161,19 @@ def read_line(
     ]
 
 
+def least_probability(model: LeNet5, *, one: bool) -> float:
+    """Return the probability below which readings are rejected where no other is named."""
+    if model.config.preparation != "digit":
+        return 0.0
+    return REJECT_ONE if one and model.config.none_class is not None else REJECT
+
+
 def readings(
     model: LeNet5, images: npt.ArrayLike, reject: float | None, threads: int | None = None
 ) -> list[Reading]:
     """Return what a model reads in images (n, h, w) that are prepared already."""
     if reject is None:
-        reject = REJECT if model.config.preparation == "digit" else 0.0
+        reject = least_probability(model, one=True)
     if not 0 <= reject <= 1:
         raise ValueError(f"reject: expected a probability 0..1, got {reject!r}")
     none, found = model.config.none_class, []

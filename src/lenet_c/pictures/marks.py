@@ -28,6 +28,7 @@ _NEXT = 4  # px around a digit that belong to it
 _ELSEWHERE = 0.05  # of the picture at most may be as strong as ink and belong to no digit
 _BORDER = 0.3  # of a mark's longer side; with more along the border it goes on outside
 _HOLLOW = 0.5  # of its box; a frame has less ink
+_STRONG = 2.0  # times the contrast of ruled lines at most has what is left of them
 _LEFT = 0.6  # of a piece lies on a line; it is left of that
 _INSIDE = 0.25  # of a frame's shorter side; what it encloses is larger
 
@@ -49,10 +50,10 @@ def find_page(seen: Contrast) -> Page:
     ink = seen.ink
     scale = _scale(ink)
     smooth, top, noise = _levels(_reduced(ink, scale))
-    lines, band = ruled_lines(smooth, max(_FAINTEST * top, _NOISE * noise))
+    lines, band, level = ruled_lines(smooth, max(_FAINTEST * top, _NOISE * noise))
     around = ndimage.maximum_filter(np.where(lines, 0, smooth), _AROUND)
     mask = smooth > np.maximum(_INK * around, max(_FAINT * top, _NOISE * noise))
-    labels, pieces = _pieces(smooth, mask & ~lines, lines, band)
+    labels, pieces = _pieces(smooth, mask & ~lines, lines, band & (smooth < _STRONG * level))
     pieces = without_shades(seen, smooth, labels, pieces)
     peaks = ndimage.maximum(smooth, labels, [piece.labels[0] for piece in pieces])
     weak = [

@@ -30,7 +30,7 @@ class _Line(NamedTuple):
     thick: float
 
 
-def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray, float]:
     """Return where the lines of a form, a table or ruled paper are, but for what crosses them.
 
     A line is straight, twenty times as long as thick, and spans most of the picture, or ends at
@@ -48,6 +48,8 @@ def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
     lines : ndarray of bool, shape (height, width)
     band : ndarray of bool
         The lines as they would be without anything else, and a pixel around.
+    level : float
+        Their contrast.
     """
     from scipy import ndimage
 
@@ -78,8 +80,8 @@ def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
         thick = max((line.thick for line in lines), default=0)
         found |= mask & ink & ((runs <= _CROSSED * thick + 1) | other)
     levels = [_level(smooth, line) for line in flat] + [_level(smooth.T, line) for line in upright]
-    if levels:  # ink much stronger than the lines is a stroke
-        found &= smooth < _STRONGER * np.median(levels)
+    level = float(np.median(levels)) if levels else 0.0
+    found &= smooth < _STRONGER * level  # ink much stronger than the lines is a stroke
     strokes = ink & ~found
     for lines, mask, turned in ((flat, near[0], strokes), (upright, near[1].T, strokes.T)):
         if lines:  # a stroke that crosses a line stays whole
@@ -87,7 +89,7 @@ def ruled_lines(smooth: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarra
             closed = ndimage.binary_closing(np.pad(turned, wide), np.ones((wide, 3)))
             found_here = found if turned is strokes else found.T
             found_here &= ~(mask & closed[wide:-wide, wide:-wide])
-    return found, near[0] | near[1]
+    return found, near[0] | near[1], level
 
 
 def _typical(lines: list[_Line], name: str) -> float:
