@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .ink import Contrast, NoDigitError, resized
@@ -85,7 +87,8 @@ def largest(seen: Contrast) -> float:
 def _scale(ink: np.ndarray) -> float:
     """Return how large the picture is in which the marks of a contrast are looked for."""
     height, width = ink.shape
-    return max(min(1.0, float(_AREA / (height * width)) ** 0.5), _LEAST_SIDE / max(height, width))
+    most = min(1.0, math.sqrt(_AREA / (height * width)))
+    return float(max(most, _LEAST_SIDE / max(height, width)))
 
 
 def _reduced(ink: np.ndarray, scale: float) -> np.ndarray:
