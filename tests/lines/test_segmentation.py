@@ -45,17 +45,6 @@ def as_wide(images):
     return np.where(wide, 0.98, 0.02)[:, None] * np.eye(10)[[0] * len(images)]
 
 
-def test_digits_that_touch_are_cut():
-    two = np.hstack([ring(), ring()])
-    two[28:32, 40:48] = 1  # a bridge
-    page = page_of(two)
-    assert len(rows_of(page)[0].parts) == 1
-    (row,) = segmented(page, as_zero)
-    assert [found.reason for found in row] == ["", ""]
-    left, right = (found.mark for found in row)
-    assert left.right <= right.left + 4
-
-
 def test_digits_apart_stay_what_they_are():
     page = page_of(np.hstack([ring(), np.zeros((60, 20)), ring(), np.zeros((60, 30)), ring()]))
     (row,) = segmented(page, as_zero)

@@ -16,6 +16,8 @@ _APART_BY = 0.2  # of it; pieces of one digit are not farther apart
 _DOT = 0.15  # of the row's height; a smaller piece is dirt
 _NEAR = 1.5  # heights of the row from a mark of it; a dot farther away is dirt
 _SEAM = 2.2  # strokes' widths of ink at most that a cut goes through
+_ASIDE = 0.01  # px of ink that a step to the side counts as
+_EMPTY = 0.02  # px of ink that a px without counts as
 _APART = 0.12  # heights of the row between two cuts
 
 
@@ -149,20 +151,20 @@ def _seams(own: np.ndarray, height: float) -> list[np.ndarray]:
     inside = ndimage.distance_transform_edt(own)
     ridge = inside[own & (inside == ndimage.maximum_filter(inside, 3))]
     stroke = 2 * float(np.median(ridge))
-    cost = own + 0.02
+    cost = own + _EMPTY
     total = np.empty((rows, columns))
     back = np.zeros((rows, columns), np.intp)
     total[0] = cost[0]
     for r in range(1, rows):
         above = np.pad(total[r - 1], 1, constant_values=np.inf)
-        ways = np.stack([above[1:-1], above[:-2] + 0.01, above[2:] + 0.01])
+        ways = np.stack([above[1:-1], above[:-2] + _ASIDE, above[2:] + _ASIDE])
         way = ways.argmin(0)
         total[r] = cost[r] + ways[way, np.arange(columns)]
         back[r] = np.arange(columns) + np.array([0, -1, 1])[way]
     apart = max(2.0, _APART * height)
     chosen: list[np.ndarray] = []
     for end in np.argsort(total[-1], kind="stable"):
-        if total[-1, end] - 0.03 * rows > _SEAM * stroke:
+        if total[-1, end] - _EMPTY * rows > _SEAM * stroke:
             break
         path = np.empty(rows, np.intp)
         path[-1] = end
