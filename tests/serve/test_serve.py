@@ -236,12 +236,13 @@ def test_an_error_in_the_server(server, monkeypatch, capfd):
     assert "Traceback" in capfd.readouterr().err
 
 
-def test_the_example_in_the_documentation(server):
+def test_the_example_in_the_documentation():
     text = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
     body = re.search(r"-d '\n(.*?)' \|", text, re.DOTALL)[1]
     code = re.search(r"python3 -c '(.*?)'\n", text, re.DOTALL)[1]
     expected = re.search(r"```\n\n```\n(.*?)\n```", text, re.DOTALL)[1]
-    answer = ask(server, "POST", PREDICT, body, Content_Type=JSON)[2]
+    with serving(lenet_c.LeNet5.pretrained("photos")) as server:
+        answer = ask(server, "POST", PREDICT, body, Content_Type=JSON)[2]
     done = subprocess.run(
         [sys.executable, "-c", code], input=answer, capture_output=True, timeout=20, check=True
     )

@@ -848,7 +848,7 @@ class LeNet5:
         Parameters
         ----------
         name : {"mnist", "photos"}
-            mnist: of digits in MNIST's form, trained on all of MNIST by the recipe "modern".
+            mnist: of digits in MNIST's form, trained on all of it, by its labels and an ensemble.
             photos: of photographs and drawings that were brought to that form; `lenet_c.images`
             reads with it. It has an answer more, ``extra="none"``, for what is no digit.
 
