@@ -31,9 +31,10 @@ SEED = 16
 COUNTS = {"digits": 40_000, "none": 100_000, "again": 50_000}
 TESTS = {"digits": 4000, "none": 8000}
 HELD = 10_000  # of MNIST's training images
-EPOCHS = 200
+ROUNDS = 3  # trainings one after another, the rate falling from its height in each
+EPOCHS = 60  # of each
 WEIGHT_DECAY = 1e-4
-REPEAT = 2  # times that MNIST's images as they are stand in an epoch
+REPEAT = 3  # times that MNIST's images as they are stand in an epoch
 MIX = 0.5  # of a label that is the truth, not the teachers'
 LOOKS = 4  # distorted copies that a teacher sees of an image
 REFUSE = 0.5  # by which the bias of "no digit" is lowered after them
@@ -144,6 +145,7 @@ def card(path: Path, model: LeNet5, fonts, teachers: int, mnist, measured: str) 
             epochs=EPOCHS,
             decay=WEIGHT_DECAY,
             refuse=REFUSE,
+            rounds=ROUNDS,
             repeat=REPEAT,
             teachers=teachers,
             rejected=mnist[0],
@@ -177,15 +179,16 @@ def main() -> None:
     teachers = [LeNet5.load(path) for path in options.teachers]
     model = LeNet5("softmax", extra="none", seed=SEED)
     images, wanted = training(source, parts, teachers, options.threads)
-    model.fit(
-        images,
-        wanted,
-        epochs=EPOCHS,
-        weight_decay=WEIGHT_DECAY,
-        augment="elastic",
-        seed=SEED,
-        threads=options.threads,
-    )
+    for turn in range(ROUNDS):
+        model.fit(
+            images,
+            wanted,
+            epochs=EPOCHS,
+            weight_decay=WEIGHT_DECAY,
+            augment="elastic",
+            seed=SEED + turn,
+            threads=options.threads,
+        )
     refuse_less(model)
     model.save(options.output, half=True)
     model = LeNet5.load(options.output)  # as it is rounded
