@@ -117,5 +117,5 @@ def test_the_card_names_the_file():
     assert hashlib.sha256(raw).hexdigest() in card
     size = int.from_bytes(raw[:8], "little")
     metadata = json.loads(raw[8 : 8 + size])["__metadata__"]
-    assert metadata["epochs"] == "80"
-    assert "80" in card
+    assert metadata["epochs"] == "12"  # of thirty copies of every image
+    assert f"{12 * 30} passes" in card

@@ -85,8 +85,8 @@ def test_links(page):
             continue
         path, _, anchor = target.partition("#")
         file = (page.parent / path).resolve() if path else page
-        if not CHECKOUT and path.startswith("src/lenet_c/"):
-            file = PACKAGE / path.removeprefix("src/lenet_c/")
+        if not CHECKOUT and path.removeprefix("../").startswith("src/lenet_c/"):
+            file = PACKAGE / path.removeprefix("../").removeprefix("src/lenet_c/")
         assert file.exists(), f"{page.name}: no {target}"
         if anchor:
             assert anchor in _anchors(file), f"{page.name}: no {target}"
