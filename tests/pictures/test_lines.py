@@ -182,3 +182,14 @@ def test_a_number_across_the_edge_of_a_shadow(digits, model):
     light = 1 - 0.4 / (1 + np.exp(-np.clip((x - 200) / 3, -50, 50)))
     picture = ((235 - 190 * ink) * light).astype(np.uint8)
     assert read(picture, model) == "4082"
+
+
+@pytest.mark.parametrize("shape", [(1, 1000), (1000, 1), (2, 300), (3, 3)])
+@pytest.mark.parametrize("find", [images.prepare, images.line, images.read_line])
+def test_pictures_that_are_too_thin_are_refused_or_read(shape, find):
+    picture = np.full(shape, 230, np.uint8)
+    picture[shape[0] // 2 :, shape[1] // 2 :] = 20
+    try:
+        find(picture)
+    except images.NoDigitError as error:
+        assert str(error)

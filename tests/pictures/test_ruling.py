@@ -65,3 +65,11 @@ def test_nothing_on_blank_paper():
     assert not lines.any()
     assert not band.any()
     assert level == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 200), (2, 200), (200, 1), (3, 3)])
+def test_pictures_of_a_row_or_a_column(shape):
+    assert ruled_lines(np.ones(shape, np.float32), LEAST)[0].shape == shape
+    contrast = np.ones(shape, np.float32)
+    contrast[:, : shape[1] // 2] = 0
+    assert ruled_lines(contrast, LEAST)[0].shape == shape

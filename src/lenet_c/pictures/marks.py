@@ -132,7 +132,8 @@ def _pieces(
         )
     ]
     pieces.sort(key=lambda piece: -piece.weight)
-    on_line = np.bincount(labels[band], minlength=count + 1) / np.bincount(labels.ravel())
+    areas = np.maximum(np.bincount(labels.ravel()), 1)  # the ground may have none
+    on_line = np.bincount(labels[band], minlength=count + 1) / areas
     inside = _inside(labels, pieces)
     inside = [piece for piece in inside if on_line[piece.labels[0]] < _LEFT] or inside[:1]
     labels[lines] = -1

@@ -117,6 +117,9 @@ def _lines(ink: np.ndarray, along: np.ndarray, across: np.ndarray) -> list[_Line
     boxes.sort(key=lambda box: box[1].start - box[1].stop)
     y, x = np.nonzero(part)
     thick = across[y, x]
+    beside = ink.copy()  # ink, and a pixel above and below
+    beside[1:] |= ink[:-1]
+    beside[:-1] |= ink[1:]
     free = np.ones(len(x), bool)
     lines: list[_Line] = []
     for rows, columns in boxes[:_SEEDS]:
@@ -125,7 +128,7 @@ def _lines(ink: np.ndarray, along: np.ndarray, across: np.ndarray) -> list[_Line
         seed = (y >= rows.start) & (y < rows.stop) & (x >= columns.start) & (x < columns.stop)
         if not free[seed].all():
             continue
-        line = _grown(ink, y, x, thick, seed)
+        line = _grown(beside, y, x, thick, seed)
         if line is None:
             continue
         near = np.abs(y - line.across - line.slope * x) <= line.thick / 2 + 1
@@ -152,10 +155,8 @@ def _grown(
         if abs(slope) > _SLOPE:
             return None
         place = np.rint(start + slope * columns).astype(np.intp)
-        inside = (place > 0) & (place < ink.shape[0] - 1)
-        place = np.clip(place, 1, ink.shape[0] - 2)
-        hit = (ink[place, columns] | ink[place - 1, columns] | ink[place + 1, columns]) & inside
-        hits = np.flatnonzero(hit)
+        inside = (place >= 0) & (place < ink.shape[0])
+        hits = np.flatnonzero(ink[np.where(inside, place, 0), columns] & inside)
         if not len(hits):
             return None
         first, last = _stretch(hits, middle)

@@ -7,7 +7,7 @@ import numpy as np
 from .ink import DARK, Contrast, NoDigitError, resized
 from .page import Piece
 
-_INK = 0.4  # of the strongest contrast around a pixel; with more of it the pixel is ink
+_SEEN = 0.4  # of the fall of its contrast at least is a fall of what is seen, where it is ink
 _RING = 2, 6  # px from a piece, between which what surrounds it is looked at
 _SHADE = 0.33  # of the surroundings do not differ from the piece as its contrast says: no ink
 _CLEAR = 0.3  # of a piece's contrast at least is lost where it is looked at
@@ -63,4 +63,4 @@ def _is_shade(
     ground = np.percentile(grey[box][(away > _RING[0]) & (labels[box] == 0)], 10)
     seen = (plain[box][at] - plain[box][ring]) / (ground + DARK)
     clear = fall > _CLEAR * ink[at]
-    return bool(clear.any()) and bool((seen < _INK * fall)[clear].mean() > _SHADE)
+    return bool(clear.any()) and bool((seen < _SEEN * fall)[clear].mean() > _SHADE)
