@@ -11,7 +11,6 @@ figures on the rest; the teachers must not have seen the last 10,000 either.
 """
 
 import argparse
-import hashlib
 import sys
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import draw_signs
+import model_cards
 from draw_signs import NONE, Source, draw_many
 from drawn.digits import DIGITS
 from drawn.shapes import THINGS
@@ -129,36 +129,28 @@ def figures(model: LeNet5, parts) -> str:
 
 def card(path: Path, model: LeNet5, fonts, teachers: int, mnist, measured: str) -> str:
     """Return the model's card."""
-    raw = path.read_bytes()
     rows = [f"| {font.name} | {font.version} | {font.licence} | {font.package} |" for font in fonts]
-    return (
-        Path(__file__)
-        .with_name("photos_card.txt")
-        .read_text("utf-8")
-        .format(
-            file=path.name,
-            size=len(raw),
-            digest=hashlib.sha256(raw).hexdigest(),
-            count=sum(value.size for value in model.parameters().values())
-            - int((~model.config.table).sum()) * 25,
-            seed=SEED,
-            epochs=EPOCHS,
-            decay=WEIGHT_DECAY,
-            refuse=REFUSE,
-            rounds=ROUNDS,
-            repeat=REPEAT,
-            teachers=teachers,
-            rejected=mnist[0],
-            error=mnist[1],
-            ways=sum(len(set(ways)) for ways in DIGITS),
-            latin=", ".join(LATIN),
-            greek=", ".join(GREEK),
-            signs=len(SIGNS),
-            things=len(THINGS),
-            figures=measured.strip(),
-            fonts="\n".join(rows),
-            **COUNTS,
-        )
+    return model_cards.filled(
+        "photos_card.txt",
+        path,
+        model,
+        seed=SEED,
+        epochs=EPOCHS,
+        decay=WEIGHT_DECAY,
+        refuse=REFUSE,
+        rounds=ROUNDS,
+        repeat=REPEAT,
+        teachers=teachers,
+        rejected=mnist[0],
+        error=mnist[1],
+        ways=sum(len(set(ways)) for ways in DIGITS),
+        latin=", ".join(LATIN),
+        greek=", ".join(GREEK),
+        signs=len(SIGNS),
+        things=len(THINGS),
+        figures=measured.strip(),
+        fonts="\n".join(rows),
+        **COUNTS,
     )
 
 

@@ -11,11 +11,11 @@ all figures are those of weights rounded to half precision. Model and card go to
 """
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
 import distillation
+import model_cards
 import numpy as np
 
 import lenet_c
@@ -83,32 +83,24 @@ def write_card(path, measured, seconds, errors):
         f"| **{k}** | " + " | ".join("" if i == k or not n else str(n) for i, n in enumerate(row))
         for k, row in enumerate(report.confusion)
     ]
-    raw = path.read_bytes()
-    text = (
-        Path(__file__)
-        .with_name("model_card.txt")
-        .read_text("utf-8")
-        .format(
-            file=path.name,
-            size=len(raw),
-            digest=hashlib.sha256(raw).hexdigest(),
-            count=sum(value.size for value in model.parameters().values())
-            - int((~model.config.table).sum()) * 25,
-            version=facts["version"],
-            engine=facts["engine"],
-            teachers=len(distillation.TEACHERS),
-            copies=sum(copies for _, copies in distillation.COPIES),
-            passes=distillation.PASSES,
-            seconds=seconds,
-            threads=facts["threads"],
-            error=100 * report.error_rate,
-            wrong=len(report.wrong),
-            mean=np.mean(errors),
-            rows="\n".join(rows),
-            heads=" | ".join(map(str, range(10))),
-            rule="---|" * 9 + "---",
-            confusion=" |\n".join(confusion) + " |",
-        )
+    text = model_cards.filled(
+        "model_card.txt",
+        path,
+        model,
+        version=facts["version"],
+        engine=facts["engine"],
+        teachers=len(distillation.TEACHERS),
+        copies=sum(copies for _, copies in distillation.COPIES),
+        passes=distillation.PASSES,
+        seconds=seconds,
+        threads=facts["threads"],
+        error=100 * report.error_rate,
+        wrong=len(report.wrong),
+        mean=np.mean(errors),
+        rows="\n".join(rows),
+        heads=" | ".join(map(str, range(10))),
+        rule="---|" * 9 + "---",
+        confusion=" |\n".join(confusion) + " |",
     )
     path.with_suffix(".md").write_text(text, "utf-8")
     print(f"model card in {path.with_suffix('.md')}")

@@ -26,6 +26,15 @@ import photo_case
 HALVES = (*photo_case.HALVES, "both")
 
 
+def read_one(image, model: LeNet5) -> str:
+    """Return the digit in a picture, "?" where there is none or it is rejected."""
+    try:
+        reading = images.read(image, model)
+    except images.NoDigitError:
+        return "?"
+    return "?" if reading.rejected else str(reading.label)
+
+
 def photos(model: LeNet5, halves: tuple[str, ...]) -> dict[str, list[dict[str, object]]]:
     """Return for each half what was made of its pictures."""
     rows = {half: [] for half in halves}
@@ -34,14 +43,9 @@ def photos(model: LeNet5, halves: tuple[str, ...]) -> dict[str, list[dict[str, o
         if half not in halves:
             continue
         photo = photo_case.make(index)
-        row = {"kind": photo.kind, "source": photo.source, "rejected": True, "right": False}
-        try:
-            reading = images.read(photo.image, model)
-        except images.NoDigitError:
-            pass
-        else:
-            row["rejected"] = reading.rejected
-            row["right"] = reading.label == photo.label and not reading.rejected
+        text = read_one(photo.image, model)
+        row = {"kind": photo.kind, "source": photo.source, "rejected": text == "?"}
+        row["right"] = text == str(photo.label)
         row["naive"] = model.predict(images.resize(photo.image)) == photo.label
         rows[half].append(row)
     return rows
@@ -69,10 +73,7 @@ def absurd(model: LeNet5, halves: tuple[str, ...]) -> str:
         if half not in halves:
             continue
         picture = absurd_case.make_absurd(index)
-        try:
-            rejected = images.read(picture.image, model).rejected
-        except images.NoDigitError:
-            rejected = True
+        rejected = read_one(picture.image, model) == "?"
         taken[half].setdefault(picture.kind, []).append(rejected)
     lines = [f"| kind | {' | '.join(halves)} |", f"|---|{'---|' * len(halves)}"]
     for kind in (*absurd_case.KINDS, "together"):
@@ -129,31 +130,22 @@ def lines(model: LeNet5, halves: tuple[str, ...]) -> str:
 def failures(model: LeNet5, path: str) -> None:
     """Draw pictures of the tuning half that are not read rightly, with what is read."""
     found = []
+
+    def tried(most: int, kind: str, image, wanted: str, read) -> None:
+        if sum(name == kind for name, *_ in found) < most:
+            text = read(image, model)
+            if text != wanted:
+                found.append((kind, image, f"{'none' if wanted == '?' else wanted}: {text}"))
+
     for index in range(0, line_case.COUNT, 2):
         line = line_case.make_line(index)
-        if sum(kind == line.kind for kind, *_ in found) < 2:
-            text = read_line(line.image, model)
-            if text != line.text:
-                found.append((line.kind, line.image, f"{line.text}: {text}"))
+        tried(2, line.kind, line.image, line.text, read_line)
     for index in range(0, photo_case.COUNT, 2):
         photo = photo_case.make(index)
-        if sum(kind == photo.kind for kind, *_ in found) < 1:
-            try:
-                reading = images.read(photo.image, model)
-                text = "?" if reading.rejected else str(reading.label)
-            except images.NoDigitError:
-                text = "?"
-            if text != str(photo.label):
-                found.append((photo.kind, photo.image, f"{photo.label}: {text}"))
+        tried(1, photo.kind, photo.image, str(photo.label), read_one)
     for index in range(0, absurd_case.COUNT, 2):
         picture = absurd_case.make_absurd(index)
-        if sum(kind == picture.kind for kind, *_ in found) < 1:
-            try:
-                reading = images.read(picture.image, model)
-            except images.NoDigitError:
-                continue
-            if not reading.rejected:
-                found.append((picture.kind, picture.image, f"none: {reading.label}"))
+        tried(1, picture.kind, picture.image, "?", read_one)
     side, columns = (200, 150), 6
     sheet = Image.new("RGB", (side[0] * columns, side[1] * -(-len(found) // columns)), "white")
     for k, (kind, image, text) in enumerate(found):
